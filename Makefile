@@ -1,0 +1,63 @@
+# Everything runs from a virtual environment in this checkout, made on first use and made anew whenever pyproject.toml
+# changes. Python 3.11 or newer with venv, and make, are all that must be there.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+MAKEFLAGS += --no-print-directory
+
+# $(call quietly,doing what,command): a line of progress, and the command's output only if it fails.
+quietly = @echo "$(1) ..."; out=$$($(2) 2>&1) || { status=$$?; printf '%s\n' "$$out"; exit $$status; }
+
+.PHONY: help demo test check lint types structure packages simulations fuzz clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make demo         see lastack at work"
+	@echo "make test         every check and every test (as root with the kernel as the peer, too)"
+	@echo "make check        format, lint, types and structure"
+	@echo "make simulations  20,000 simulated worlds"
+	@echo "make fuzz         100,000 fuzz cases against a host"
+	@echo "make clean        remove what make made"
+
+demo: $(READY)
+	@$(BIN)/lastack demo
+
+test: $(READY) lint types packages
+	@echo "tests ..."
+	@$(BIN)/pytest -q -n auto --dist loadfile --max-worker-restart 0
+
+check: lint types structure
+
+lint: $(READY)
+	$(call quietly,format and lint,$(BIN)/ruff format --check . && $(BIN)/ruff check .)
+
+types: $(READY)
+	$(call quietly,types,$(BIN)/mypy --strict src)
+
+structure: $(READY)
+	$(call quietly,structure,$(BIN)/pytest -q tests/structure)
+
+# The Debian packages that the tests against the kernel use.
+packages:
+	@sh tests/packages.sh
+
+simulations: $(READY)
+	@$(BIN)/lastack simulate --count 20000
+
+fuzz: $(READY)
+	@$(BIN)/python fuzz/host.py --cases 100000
+
+clean:
+	@rm -rf $(VENV) dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "lastack needs Python 3.11 or newer: make PYTHON=/path/to/python3 ..." >&2; exit 1; }
+	$(call quietly,making $(VENV),$(PYTHON) -m venv --clear $(VENV))
+	$(call quietly,installing the tools into $(VENV) (a minute),\
+		$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]')
+	@touch $@

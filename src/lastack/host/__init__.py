@@ -1,0 +1,1 @@
+"""One internet host: many connections, listeners, TIME-WAIT, ports, ICMP and BSD sockets. No I/O, no clock."""

@@ -1,0 +1,54 @@
+"""TCP_INFO: what `ss -i` users read, under Linux's field names."""
+
+from __future__ import annotations
+
+from lastack.tcp import rtt
+from lastack.tcp.sequence import MASK
+from lastack.tcp.states import State
+from lastack.tcp.tcb import NEVER, Tcb
+
+# include/net/tcp_states.h
+STATE_NUMBERS = {
+    State.ESTABLISHED: 1,
+    State.SYN_SENT: 2,
+    State.SYN_RCVD: 3,
+    State.FIN_WAIT_1: 4,
+    State.FIN_WAIT_2: 5,
+    State.TIME_WAIT: 6,
+    State.CLOSED: 7,
+    State.CLOSE_WAIT: 8,
+    State.LAST_ACK: 9,
+    State.LISTEN: 10,
+    State.CLOSING: 11,
+}
+
+
+def tcp_info(tcb: Tcb) -> dict[str, int]:
+    """Times in microseconds, windows in bytes but `tcpi_snd_cwnd` and `tcpi_snd_ssthresh` in segments, as Linux."""
+    mss = max(tcb.snd_mss, 1)
+    control = tcb.congestion
+    return {
+        "tcpi_state": STATE_NUMBERS[tcb.state],
+        "tcpi_ca_state": 4 if tcb.retransmissions else 3 if tcb.in_recovery else 0,
+        "tcpi_retransmits": tcb.retransmissions,
+        "tcpi_probes": tcb.probes or tcb.keepalive_sent,
+        "tcpi_backoff": tcb.backoff,
+        "tcpi_options": (1 if tcb.ts_on else 0) | (4 if tcb.ws_on else 0),
+        "tcpi_snd_wscale": tcb.snd_wscale,
+        "tcpi_rcv_wscale": tcb.rcv_wscale,
+        "tcpi_rto": rtt.timeout(tcb),
+        "tcpi_snd_mss": tcb.snd_mss,
+        "tcpi_rcv_mss": tcb.rcv_mss,
+        "tcpi_unacked": len(tcb.sent),
+        "tcpi_lost": sum(1 for sent in tcb.sent if sent.lost),
+        "tcpi_pmtu": tcb.mtu,
+        "tcpi_rtt": tcb.srtt or 0,
+        "tcpi_rttvar": tcb.rttvar,
+        "tcpi_snd_ssthresh": control.ssthresh // mss,
+        "tcpi_snd_cwnd": control.cwnd // mss,
+        "tcpi_total_retrans": tcb.total_retransmissions,
+        "tcpi_notsent_bytes": max(tcb.send_buffer.length - ((tcb.snd_nxt - tcb.snd_una) & MASK), 0),
+        "tcpi_snd_wnd": tcb.snd_wnd,
+        "tcpi_rcv_wnd": (tcb.rcv_adv - tcb.rcv_nxt) & MASK,
+        "tcpi_stalled": 0 if tcb.stalled_since == NEVER else 1,
+    }

@@ -1,0 +1,35 @@
+"""Numbers that an attacker must not guess: initial sequence numbers (RFC 6528) and timestamp offsets (RFC 7323 5.4).
+
+Both are a keyed hash of the connection's name, so a host needs one secret and no randomness.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2s
+
+from lastack.tcp.sequence import MASK
+from lastack.tcp.tcb import Endpoint
+
+
+def _hash(secret: bytes, use: bytes, *parts: bytes) -> int:
+    return int.from_bytes(blake2s(b"".join(parts), key=secret[:32], person=use, digest_size=4).digest(), "big")
+
+
+def port_bytes(endpoint: Endpoint) -> bytes:
+    """An endpoint as bytes to hash or to look up by."""
+    return endpoint[0] + endpoint[1].to_bytes(2, "big")
+
+
+def initial_sequence_number(secret: bytes, local: Endpoint, remote: Endpoint, now: int) -> int:
+    """ISN = M + F(localip, localport, remoteip, remoteport, secretkey); M ticks every 4 microseconds."""
+    return (now // 4 + _hash(secret, b"isn", port_bytes(local), port_bytes(remote))) & MASK
+
+
+def timestamp_offset(secret: bytes, local: Endpoint, remote: Endpoint) -> int:
+    """The same for every connection between two hosts, so that RFC 6191 can compare one with the next."""
+    return _hash(secret, b"ts", local[0], remote[0])
+
+
+def port_offset(secret: bytes, use: bytes, local: bytes, remote: Endpoint) -> int:
+    """F and G of RFC 6056 section 3.3.4."""
+    return _hash(secret, use, local, port_bytes(remote))

@@ -1,0 +1,56 @@
+"""A listener: an object of its own in LISTEN, with two limits, half-open and accepted-but-not-taken.
+
+A full half-open queue or accept queue drops the SYN (the peer tries again). A full accept queue also drops the final
+ACK, so that the child stays in SYN-RECEIVED and the SYN,ACK goes again, or resets it (`Config.abort_on_overflow`).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+from lastack.tcp.config import Config
+from lastack.tcp.observer import Observer
+from lastack.tcp.states import Event, State, move
+from lastack.tcp.tcb import Endpoint, Tcb
+
+
+class Listener:
+    """`local` is (address or b"" for any, port). `backlog` bounds the accept queue."""
+
+    __slots__ = ("accepted", "backlog", "config", "half_open", "local", "observer", "remote", "socket", "state")
+
+    def __init__(self, local: Endpoint, backlog: int, config: Config, socket: Any, observer: Observer | None) -> None:
+        self.local = local
+        self.remote: Endpoint = (b"", 0)
+        self.backlog = backlog
+        self.config = config
+        self.socket = socket
+        self.observer = observer
+        self.state = State.CLOSED
+        self.half_open: set[Tcb] = set()
+        self.accepted: deque[Tcb] = deque()
+
+    def open(self, now: int) -> None:
+        """Passive OPEN."""
+        if self.observer is not None:
+            self.observer.call_made(now, self, "OPEN", "passive")
+        move(self, Event.PASSIVE_OPEN, now)
+
+    def close(self, now: int) -> list[Tcb]:
+        """CLOSE: the children that nobody took, half-open ones first; the host aborts them."""
+        if self.observer is not None:
+            self.observer.call_made(now, self, "CLOSE", "")
+        move(self, Event.CLOSE, now)
+        children = sorted(self.half_open, key=lambda tcb: (tcb.remote, tcb.local)) + list(self.accepted)
+        self.half_open.clear()
+        self.accepted.clear()
+        return children
+
+    def full(self) -> bool:
+        """The accept queue has no room. As on Linux, `backlog` + 1 fit, so that a backlog of 0 takes one."""
+        return len(self.accepted) > min(self.backlog, self.config.backlog_limit)
+
+    def half_open_full(self) -> bool:
+        """No further connection may be half-open."""
+        return len(self.half_open) >= self.config.half_open_limit

@@ -1,0 +1,127 @@
+"""How a host opens connections for its listeners: RFC 9293 section 3.10.7.2, and new incarnations (MAY-2, RFC 6191)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lastack.host.keys import key_of
+from lastack.host.listener import Listener
+from lastack.host.timewait import TimeWait
+from lastack.tcp import arrives, calls, time_wait
+from lastack.tcp.sequence import MASK
+from lastack.tcp.states import State
+from lastack.tcp.tcb import READABLE, Endpoint, Tcb
+from lastack.wire.segment import ACK, RST, SYN, Segment
+
+if TYPE_CHECKING:
+    from lastack.host.host import Host
+
+
+def find_listener(host: Host, local: Endpoint) -> Listener | None:
+    """Who listens on an endpoint: the one bound to the address, else the one bound to any."""
+    address, port = local
+    listening = host.listening
+    return listening.get((len(address), address, port)) or listening.get((len(address), b"", port))
+
+
+def in_listen(
+    host: Host, now: int, key: bytes, listener: Listener, local: Endpoint, remote: Endpoint, segment: Segment
+) -> None:
+    """LISTEN: first RST, second ACK, third SYN, each as the RFC has it."""
+    if segment.flags & RST:
+        return
+    if segment.flags & ACK:
+        host.reset(now, local, remote, segment)
+        return
+    if segment.flags & SYN and _has_room(host, listener):
+        iss = host.initial_sequence_number(local, remote, now)
+        _child(host, now, listener, local, remote, segment, iss, State.LISTEN)
+
+
+def _has_room(host: Host, listener: Listener) -> bool:
+    if listener.full():
+        host.counters["limit: accept queue, SYN dropped"] += 1
+        return False
+    if listener.half_open_full():
+        host.counters["limit: half-open, SYN dropped"] += 1
+        return False
+    return True
+
+
+def _child(
+    host: Host,
+    now: int,
+    listener: Listener,
+    local: Endpoint,
+    remote: Endpoint,
+    syn: Segment,
+    iss: int,
+    origin: State,
+) -> None:
+    tcb = host.new_tcb(local, remote, listener.config, listener.socket.reuse_address, origin)
+    tcb.socket = listener.socket
+    calls.set_iss(tcb, iss)
+    listener.half_open.add(tcb)
+    arrives.in_listen(tcb, syn, now)
+    host.touched(tcb, now)
+
+
+def reopen(host: Host, now: int, key: bytes, record: TimeWait, syn: Segment) -> bool:
+    """A new incarnation of a connection in TIME-WAIT, where a listener exists.
+
+    The record stays until the child is ESTABLISHED, so that an old duplicate SYN leads back to TIME-WAIT.
+    """
+    listener = find_listener(host, record.local)
+    if listener is None or not _has_room(host, listener):
+        return False
+    iss = host.initial_sequence_number(record.local, record.remote, now)
+    # Above the largest number that the old incarnation used (section 3.6.1 (1)).
+    if (iss - record.snd_nxt) & MASK > 0x7FFF_FFFF or iss == record.snd_nxt:
+        iss = (record.snd_nxt + 65_537) & MASK
+    _child(host, now, listener, record.local, record.remote, syn, iss, State.TIME_WAIT)
+    return True
+
+
+def reopen_held(host: Host, now: int, key: bytes, tcb: Tcb, segment: Segment) -> bool:
+    """The same where the old connection's descriptor is still open: its `Tcb` leaves the tables for a record."""
+    if segment.flags & (SYN | ACK | RST) != SYN or not time_wait.reopens(tcb, segment, tcb.config):
+        return False
+    if find_listener(host, tcb.local) is None:
+        return False
+    if not host.time_wait.takes(tcb.time_wait_at):
+        tcb.time_wait_at = now + 2 * tcb.config.msl
+    host.to_time_wait(tcb, now)
+    calls.stop_timers(tcb)
+    record = host.time_wait.get(key)
+    return record is not None and reopen(host, now, key, record, segment)
+
+
+def accept_queue_full(host: Host, now: int, tcb: Tcb, segment: Segment) -> bool:
+    """The final ACK of a handshake for whose connection there is no room."""
+    if tcb.opened_from is State.CLOSED or segment.flags & (SYN | RST | ACK) != ACK:
+        return False
+    listener = tcb.socket.listener if tcb.socket is not None else None
+    if listener is None or not listener.full():
+        return False
+    host.counters["limit: accept queue, ACK dropped"] += 1
+    if host.config.abort_on_overflow:
+        calls.abort(tcb, now)
+        listener.half_open.discard(tcb)
+        host.touched(tcb, now)
+    return True
+
+
+def opened(host: Host, tcb: Tcb) -> None:
+    """A handshake is complete: the child joins the accept queue, the TIME-WAIT that it reopened is over."""
+    if tcb.opened_from is State.CLOSED:
+        return
+    key = key_of(tcb.local, tcb.remote)
+    if tcb.opened_from is State.TIME_WAIT and key in host.time_wait:
+        host.forget_time_wait(key)
+    socket = tcb.socket
+    if socket is not None and socket.listener is not None:
+        socket.listener.half_open.discard(tcb)
+        socket.listener.accepted.append(tcb)
+        tcb.socket = None
+        tcb.signals |= READABLE
+        host.announce(socket)

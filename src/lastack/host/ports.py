@@ -1,0 +1,104 @@
+"""Local ports: who holds one, whether another may have it too, and which ephemeral one a connection gets.
+
+Ephemeral ports by RFC 6056 section 3.3.4 (double-hash), the rules of SO_REUSEADDR by the preset.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from lastack.host import isn
+from lastack.tcp.config import Config
+from lastack.tcp.tcb import Endpoint
+
+_TABLE = 256
+WILDCARD = b""
+
+
+class Holder:
+    """One who holds a local port: a bound socket (`bound`), a connection, or a connection in TIME-WAIT."""
+
+    __slots__ = ("address", "bound", "listening", "reuse")
+
+    def __init__(self, address: bytes, reuse: bool, bound: bool = False) -> None:
+        self.address = address
+        self.reuse = reuse
+        self.bound = bound
+        self.listening = False
+
+
+class Ports:
+    """The local ports of one host. An address is bytes, WILDCARD for any."""
+
+    __slots__ = ("_config", "_holders", "_leftovers", "_secret", "_table")
+
+    def __init__(self, config: Config, secret: bytes) -> None:
+        self._config = config
+        self._secret = secret
+        self._holders: dict[int, list[Holder]] = {}
+        # Connections and TIME-WAITs hold a port without a holder each: counts by (port, reuse).
+        self._leftovers: dict[tuple[int, bool], int] = {}
+        self._table = [0] * _TABLE
+
+    def bind(self, holder: Holder, port: int) -> bool:
+        """Give `port` to a bound socket, unless who has it is in the way."""
+        if not self.may_bind(holder, port):
+            return False
+        self._holders.setdefault(port, []).append(holder)
+        return True
+
+    def may_bind(self, holder: Holder, port: int) -> bool:
+        """The rule of SO_REUSEADDR. Linux: the old one must have had it too. BSD: the new one is enough."""
+        both = self._config.reuse_needs_both
+        for other in self._holders.get(port, ()):
+            if other.address and holder.address and other.address != holder.address:
+                continue
+            if not holder.reuse or other.listening or (both and not other.reuse):
+                return False
+            if not both and other.address == holder.address:
+                return False  # BSD: a second socket of the very same name, never
+        if not holder.reuse:
+            return not (self._leftovers.get((port, True)) or self._leftovers.get((port, False)))
+        return not (both and self._leftovers.get((port, False)))
+
+    def release(self, holder: Holder, port: int) -> None:
+        """A bound socket is closed."""
+        holders = self._holders[port]
+        holders.remove(holder)
+        if not holders:
+            del self._holders[port]
+
+    def enter(self, port: int, reuse: bool) -> None:
+        """A connection, or a TIME-WAIT, is on the port."""
+        key = (port, reuse)
+        self._leftovers[key] = self._leftovers.get(key, 0) + 1
+
+    def leave(self, port: int, reuse: bool) -> None:
+        """It is gone."""
+        key = (port, reuse)
+        left = self._leftovers[key] - 1
+        if left:
+            self._leftovers[key] = left
+        else:
+            del self._leftovers[key]
+
+    def in_use(self) -> int:
+        """How many holders there are, of either kind."""
+        return sum(map(len, self._holders.values())) + sum(self._leftovers.values())
+
+    def bound(self, port: int) -> bool:
+        """Whether a socket was bound to the port by name."""
+        return port in self._holders
+
+    def ephemeral(self, local: bytes, remote: Endpoint, free: Callable[[int], bool]) -> int | None:
+        """RFC 6056 Algorithm 4: the next port for which `free` is true, or None when there is none."""
+        first = self._config.ephemeral_first
+        count = self._config.ephemeral_last - first + 1
+        offset = isn.port_offset(self._secret, b"port-f", local, remote)
+        index = isn.port_offset(self._secret, b"port-g", local, remote) % _TABLE
+        for _ in range(count):
+            port = first + (offset + self._table[index]) % count
+            self._table[index] += 1
+            if free(port):
+                return port
+        return None

@@ -1,0 +1,107 @@
+"""setsockopt and getsockopt: from option numbers to the values of the socket and of its `Config`."""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING
+
+from lastack.host import options as o
+from lastack.host.info import tcp_info
+from lastack.tcp.congestion import ALGORITHMS
+from lastack.tcp.tcb import NEVER
+
+if TYPE_CHECKING:
+    from lastack.host.sockets import Socket
+
+Value = int | str | tuple[int, int]
+
+
+def set_option(socket: Socket, level: int, option: int, value: Value) -> None:
+    """OSError ENOPROTOOPT for an unknown option, EINVAL for a value out of its range."""
+    name = (level, option)
+    if name == (o.SOL_SOCKET, o.SO_LINGER):
+        if not isinstance(value, tuple) or len(value) != 2:
+            raise OSError(errno.EINVAL, "SO_LINGER takes (on, seconds)")
+        socket.linger = value[1] if value[0] else None
+    elif name == (o.IPPROTO_TCP, o.TCP_CONGESTION):
+        _set_congestion(socket, value)
+    elif not isinstance(value, int):
+        raise OSError(errno.EINVAL, f"option {option} takes a number")
+    elif name == (o.SOL_SOCKET, o.SO_REUSEADDR):
+        socket.reuse_address = bool(value)
+        if socket.holder is not None:
+            socket.holder.reuse = bool(value)
+    elif name == (o.SOL_SOCKET, o.SO_OOBINLINE):
+        socket.oob_inline = bool(value)
+    elif name == (o.IPPROTO_IPV6, o.IPV6_V6ONLY):
+        socket.v6only = bool(value)
+    elif name == (o.IPPROTO_TCP, o.TCP_NODELAY):
+        _configure(socket, "nagle", not value)
+    elif name in o.SETTINGS:
+        _set_setting(socket, name, value)
+    else:
+        raise OSError(errno.ENOPROTOOPT, f"no socket option {option} at level {level}")
+
+
+def _set_setting(socket: Socket, name: tuple[int, int], value: int) -> None:
+    setting, unit, least, most = o.SETTINGS[name]
+    if setting == "keepalive":
+        _configure(socket, setting, bool(value))
+        _start_keepalive(socket)
+        return
+    if setting == "fin_wait_2_timeout" and value < 0:  # Linux: no waiting in FIN-WAIT-2 at all
+        value, unit = 1, 1
+    if not least <= value <= most:
+        raise OSError(errno.EINVAL, f"{setting}: {value} is not in {least} to {most}")
+    _configure(socket, setting, value * unit)
+    if setting == "keepalive_idle":
+        _start_keepalive(socket)
+
+
+def _configure(socket: Socket, name: str, value: int | bool | str) -> None:
+    socket.config = socket.config.having(**{name: value})
+    if socket.tcb is not None:
+        socket.tcb.config = socket.config
+    if socket.listener is not None:
+        socket.listener.config = socket.config
+
+
+def _set_congestion(socket: Socket, value: Value) -> None:
+    if value not in ALGORITHMS:
+        raise OSError(errno.ENOENT, f"no congestion control {value!r}: {', '.join(sorted(ALGORITHMS))}")
+    _configure(socket, "congestion", str(value))
+
+
+def _start_keepalive(socket: Socket) -> None:
+    tcb = socket.tcb
+    if tcb is None or not tcb.snd_mss:
+        return
+    config = socket.config
+    tcb.keepalive_at = tcb.received_at + config.keepalive_idle if config.keepalive else NEVER
+    socket.host.timers.schedule(tcb)
+
+
+def get_option(socket: Socket, level: int, option: int) -> object:
+    """OSError ENOPROTOOPT for an unknown option."""
+    name = (level, option)
+    if name in o.SETTINGS:
+        setting, unit, _, _ = o.SETTINGS[name]
+        if setting == "mss" and socket.tcb is not None and socket.tcb.snd_mss:
+            return socket.tcb.snd_mss
+        return int(getattr(socket.config, setting)) // unit
+    plain: dict[tuple[int, int], object] = {
+        (o.SOL_SOCKET, o.SO_REUSEADDR): int(socket.reuse_address),
+        (o.SOL_SOCKET, o.SO_OOBINLINE): int(socket.oob_inline),
+        (o.SOL_SOCKET, o.SO_ACCEPTCONN): int(socket.listener is not None),
+        (o.SOL_SOCKET, o.SO_LINGER): (int(socket.linger is not None), socket.linger or 0),
+        (o.IPPROTO_IPV6, o.IPV6_V6ONLY): int(socket.v6only),
+        (o.IPPROTO_TCP, o.TCP_NODELAY): int(not socket.config.nagle),
+        (o.IPPROTO_TCP, o.TCP_CONGESTION): socket.config.congestion,
+    }
+    if name in plain:
+        return plain[name]
+    if name == (o.IPPROTO_TCP, o.TCP_INFO):
+        if socket.tcb is None:
+            raise OSError(errno.ENOTCONN, "not connected")
+        return tcp_info(socket.tcb)
+    raise OSError(errno.ENOPROTOOPT, f"no socket option {option} at level {level}")

@@ -1,0 +1,390 @@
+"""BSD sockets without I/O: they never block, and say by BlockingIOError that they would have.
+
+Where systems differ Linux's behaviour is taken, since that is what programs are tested on. `now` is the time in
+microseconds; addresses are (text, port).
+"""
+
+from __future__ import annotations
+
+import errno
+from typing import TYPE_CHECKING
+
+from lastack.host import options, settings
+from lastack.host.keys import key_of
+from lastack.host.listener import Listener
+from lastack.host.ports import WILDCARD, Holder
+from lastack.tcp import calls
+from lastack.tcp.states import State
+from lastack.tcp.tcb import ENDED, OPENED, Endpoint, Tcb
+from lastack.wire.address import format_address, is_unspecified, parse_address
+from lastack.wire.packet import Buffer
+
+if TYPE_CHECKING:
+    from lastack.host.host import Host
+
+Address = tuple[str, int]
+_MESSAGES = {
+    errno.ECONNREFUSED: "Connection refused",
+    errno.ECONNRESET: "Connection reset by peer",
+    errno.ECONNABORTED: "Software caused connection abort",
+    errno.ETIMEDOUT: "Connection timed out",
+    errno.EHOSTUNREACH: "No route to host",
+    errno.ENETUNREACH: "Network is unreachable",
+}
+
+
+def error(number: int, text: str = "") -> OSError:
+    """The OSError subclass of `number`."""
+    return OSError(number, text or _MESSAGES.get(number, errno.errorcode.get(number, str(number))))
+
+
+class Socket:
+    """One stream socket of a host, for IPv4 or IPv6 (`version`).
+
+    `user` is for who drives the socket (a transport, an application) and never looked at here.
+    """
+
+    __slots__ = (
+        "_connect_told",
+        "_shut_read",
+        "closed",
+        "config",
+        "error",
+        "holder",
+        "host",
+        "linger",
+        "listener",
+        "local",
+        "oob_inline",
+        "reuse_address",
+        "tcb",
+        "user",
+        "v6only",
+        "version",
+    )
+
+    def __init__(self, host: Host, version: int = 4) -> None:
+        if version not in (4, 6):
+            raise error(errno.EAFNOSUPPORT, f"IP version {version}: 4 or 6")
+        self.host = host
+        self.version = version
+        self.config = host.config
+        self.tcb: Tcb | None = None
+        self.listener: Listener | None = None
+        self.holder: Holder | None = None
+        self.local: Endpoint = (WILDCARD, 0)
+        self.error = 0
+        self.closed = False
+        self.reuse_address = False
+        self.linger: int | None = None
+        self.oob_inline = True
+        self.v6only = True
+        self.user: object = None
+        self._shut_read = False
+        self._connect_told = False
+
+    # --- names ---
+
+    def bind(self, address: Address) -> None:
+        """Take a local address and port; port 0 is any free one. OSError EADDRINUSE, EADDRNOTAVAIL, EINVAL."""
+        self._open()
+        if self.holder is not None or self.tcb is not None:
+            raise error(errno.EINVAL, "the socket is already bound")
+        local, port = self._address(address[0]), address[1]
+        if not 0 <= port <= 0xFFFF:
+            raise OverflowError("bind(): port must be 0-65535.")
+        if is_unspecified(local):
+            local = WILDCARD
+        elif local not in self.host.addresses:
+            raise error(errno.EADDRNOTAVAIL, f"{address[0]} is not an address of this host")
+        holder = Holder(local, self.reuse_address, bound=True)
+        if port == 0:
+            found = self.host.ports.ephemeral(local, (b"", 0), lambda port: self._unused(holder, port))
+            if found is None:
+                raise error(errno.EADDRINUSE, "no free port is left")
+            port = found
+        if not self.host.ports.bind(holder, port):
+            raise error(errno.EADDRINUSE, f"address already in use: port {port}")
+        self.holder = holder
+        self.local = (local, port)
+
+    def _unused(self, holder: Holder, port: int) -> bool:
+        plain = Holder(holder.address, False)
+        return self.host.ports.may_bind(plain, port)
+
+    def _address(self, text: str) -> bytes:
+        size = 4 if self.version == 4 else 16
+        try:
+            address = bytes(size) if text == "" else parse_address(text)
+        except ValueError:
+            raise error(errno.EINVAL, f"{text!r} is not an IP address") from None
+        if len(address) != size:
+            raise error(errno.EAFNOSUPPORT, f"{text} is not an IPv{self.version} address")
+        return address
+
+    def getsockname(self) -> Address:
+        """The local address and port."""
+        local = self.tcb.local if self.tcb is not None else self.local
+        return (format_address(local[0] or bytes(4 if self.version == 4 else 16)), local[1])
+
+    def getpeername(self) -> Address:
+        """The remote address and port. OSError ENOTCONN."""
+        if self.tcb is None:
+            raise error(errno.ENOTCONN, "not connected")
+        return (format_address(self.tcb.remote[0]), self.tcb.remote[1])
+
+    # --- opening ---
+
+    def listen(self, now: int, backlog: int = 128) -> None:
+        """Passive OPEN. Called again it changes the backlog. OSError EINVAL on a connected socket, EADDRINUSE."""
+        self._open()
+        backlog = max(backlog, 0)
+        if self.listener is not None:
+            self.listener.backlog = backlog
+            return
+        if self.tcb is not None:
+            raise error(errno.EINVAL, "a connected socket cannot listen")
+        if self.holder is None:
+            self.bind(("", 0))
+        assert self.holder is not None
+        size = 4 if self.version == 4 else 16
+        name = (size, self.local[0], self.local[1])
+        if name in self.host.listening:
+            raise error(errno.EADDRINUSE, f"port {self.local[1]} is listened on already")
+        self.holder.listening = True
+        self.listener = Listener(self.local, backlog, self.config, self, self.host.observer)
+        self.host.listening[name] = self.listener
+        self.listener.open(now)
+
+    def accept(self, now: int) -> tuple[Socket, Address]:
+        """The oldest connection that nobody has taken. BlockingIOError where there is none."""
+        self._open()
+        if self.listener is None:
+            raise error(errno.EINVAL, "not listening")
+        if not self.listener.accepted:
+            raise BlockingIOError(errno.EAGAIN, "no connection waits")
+        tcb = self.listener.accepted.popleft()
+        child = Socket(self.host, self.version)
+        child.config, child.reuse_address, child.linger = self.config, self.reuse_address, self.linger
+        child.tcb, child.local, child._connect_told = tcb, tcb.local, True
+        child.error = tcb.error
+        tcb.socket = child
+        self.host.announce(child)
+        return child, child.getpeername()
+
+    def connect(self, now: int, address: Address) -> None:
+        """Active OPEN: BlockingIOError (EINPROGRESS) when it has begun; OSError EISCONN, EALREADY, EADDRNOTAVAIL."""
+        self._open()
+        if self.listener is not None:
+            raise error(errno.EISCONN, "the socket is listening")
+        if self.tcb is not None:
+            self._connect_again(self.tcb)
+            return
+        remote = (self._address(address[0]), address[1])
+        if not 0 < remote[1] <= 0xFFFF:
+            raise error(errno.EADDRNOTAVAIL, f"port {remote[1]}: 1 to 65535")
+        local = self._choose_local(remote)
+        self.tcb = tcb = self.host.new_tcb(local, remote, self.config, self.reuse_address)
+        tcb.socket = self
+        self._connect_told = False
+        calls.open_active(tcb, now, self.host.initial_sequence_number(local, remote, now))
+        self.host.touched(tcb, now)
+        raise BlockingIOError(errno.EINPROGRESS, "the connection is being opened")
+
+    def _connect_again(self, tcb: Tcb) -> None:
+        """What a second connect() finds: still opening, opened, or failed (and then the socket is free again)."""
+        if tcb.state in (State.SYN_SENT, State.SYN_RCVD):
+            raise BlockingIOError(errno.EALREADY, "the connection is still being opened")
+        if self.error:
+            number = self._take_error()
+            if not self._connect_told:
+                self.tcb = None
+            raise error(number)
+        if self._connect_told:
+            raise error(errno.EISCONN, "already connected")
+        self._connect_told = True
+
+    def _choose_local(self, remote: Endpoint) -> Endpoint:
+        host = self.host
+        address = self.local[0] or self._source_for(remote)
+        if self.local[1]:
+            local = (address, self.local[1])
+            if not self._free(local, remote):
+                raise error(errno.EADDRNOTAVAIL, "a connection between these ports exists, or is in TIME-WAIT")
+            return local
+        port = host.ports.ephemeral(
+            address, remote, lambda port: not host.ports.bound(port) and self._free((address, port), remote)
+        )
+        if port is None:
+            host.counters["limit: ephemeral ports"] += 1
+            raise error(errno.EADDRNOTAVAIL, "no ephemeral port to this destination is left")
+        return (address, port)
+
+    def _source_for(self, remote: Endpoint) -> bytes:
+        size = len(remote[0])
+        if remote[0] in self.host.addresses:
+            return remote[0]
+        for address in self.host.addresses:
+            if len(address) == size:
+                return address
+        raise error(errno.ENETUNREACH, f"this host has no IPv{self.version} address")
+
+    def _free(self, local: Endpoint, remote: Endpoint) -> bool:
+        key = key_of(local, remote)
+        return key not in self.host.tcbs and key not in self.host.time_wait
+
+    # --- data ---
+
+    def send(self, now: int, data: Buffer, flags: int = 0) -> int:
+        """Queue data; the bytes taken. BlockingIOError when there is no room, BrokenPipeError after the close."""
+        tcb = self._connected_tcb()
+        if self.error:
+            raise error(self._take_error())
+        if tcb.state in (State.SYN_SENT, State.SYN_RCVD):
+            raise BlockingIOError(errno.EAGAIN, "not open yet")
+        if tcb.state is State.CLOSED:
+            raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+        taken = calls.send(tcb, data, now, urgent=bool(flags & options.MSG_OOB))
+        if not taken and len(data):
+            raise BlockingIOError(errno.EAGAIN, "the send buffer is full")
+        self.host.touched(tcb, now)
+        return taken
+
+    def recv(self, now: int, size: int, flags: int = 0) -> bytes:
+        """Up to `size` bytes; b"" at the end. What came before an error is read before it is told."""
+        tcb = self._connected_tcb()
+        if self._shut_read:
+            return b""
+        if flags & options.MSG_PEEK:
+            data = tcb.receive_buffer.peek(size)
+        else:
+            data = calls.receive(tcb, size, now)
+            if tcb.ack_now:
+                self.host.touched(tcb, now)
+        if data or size == 0 or calls.at_end(tcb):
+            return data
+        if self.error:
+            raise error(self._take_error())
+        if tcb.state is State.CLOSED:
+            return b""
+        raise BlockingIOError(errno.EAGAIN, "nothing to read")
+
+    def _connected_tcb(self) -> Tcb:
+        self._open()
+        if self.tcb is None:
+            raise error(errno.ENOTCONN, "not connected")
+        return self.tcb
+
+    # --- closing ---
+
+    def shutdown(self, now: int, how: int) -> None:
+        """SHUT_WR closes our half, SHUT_RD gives up reading, SHUT_RDWR both. OSError ENOTCONN."""
+        tcb = self._connected_tcb()
+        if tcb.state in (State.CLOSED, State.SYN_SENT):
+            raise error(errno.ENOTCONN, "not connected")
+        if how in (options.SHUT_RD, options.SHUT_RDWR):
+            self._shut_read = True
+            self._discard(tcb, now)
+        if how in (options.SHUT_WR, options.SHUT_RDWR):
+            calls.close(tcb, now)
+        self.host.touched(tcb, now)
+        self.host.announce(self)
+
+    def _discard(self, tcb: Tcb, now: int) -> None:
+        """After SHUT_RD what arrives is acknowledged and thrown away."""
+        while calls.receive(tcb, 1 << 20, now):
+            pass
+
+    def close(self, now: int) -> None:
+        """Give the socket up. The connection goes on until its data and its FIN are acknowledged, unless linger is 0
+        or data is unread (both: RST). Never fails, and does nothing the second time."""
+        if self.closed:
+            return
+        self.closed = True
+        if self.listener is not None:
+            self._close_listener(now, self.listener)
+        if self.holder is not None:
+            self.host.ports.release(self.holder, self.local[1])
+            self.holder = None
+        tcb = self.tcb
+        if tcb is None:
+            return
+        tcb.socket = None
+        if self.linger == 0 and tcb.state is not State.TIME_WAIT:
+            calls.abort(tcb, now)
+        else:
+            calls.close_receiving(tcb, now)
+            calls.close(tcb, now)
+            calls.orphaned(tcb, now)
+        self.host.touched(tcb, now)
+
+    def _close_listener(self, now: int, listener: Listener) -> None:
+        size = 4 if self.version == 4 else 16
+        del self.host.listening[(size, *self.local)]
+        for child in listener.close(now):
+            child.socket = None
+            calls.abort(child, now)
+            calls.orphaned(child, now)
+            self.host.touched(child, now)
+
+    # --- readiness and state ---
+
+    def signalled(self, tcb: Tcb, signals: int, now: int) -> None:
+        """The core says that something changed."""
+        if self.listener is not None:
+            if signals & ENDED:
+                self.listener.half_open.discard(tcb)
+            return
+        if signals & ENDED:
+            self.error = tcb.error
+        if self._shut_read:
+            self._discard(tcb, now)
+        if signals & (ENDED | OPENED) or self.readable() or self.writable():
+            self.host.announce(self)
+
+    def readable(self) -> bool:
+        """accept or recv would not block."""
+        if self.listener is not None:
+            return bool(self.listener.accepted)
+        tcb = self.tcb
+        if tcb is None or self._shut_read:
+            return self._shut_read
+        return bool(tcb.receive_buffer.length) or tcb.fin_received or tcb.state is State.CLOSED
+
+    def writable(self) -> bool:
+        """send would not block: a third of the send buffer is free (as on Linux), or it would fail at once."""
+        tcb = self.tcb
+        if tcb is None or tcb.state in (State.SYN_SENT, State.SYN_RCVD):
+            return False
+        if tcb.state is State.CLOSED or tcb.fin_queued:
+            return True
+        return 3 * calls.send_room(tcb) >= tcb.config.send_buffer
+
+    @property
+    def state(self) -> State:
+        """The state of the connection, or of the listener."""
+        if self.listener is not None:
+            return self.listener.state
+        return self.tcb.state if self.tcb is not None else State.CLOSED
+
+    def _take_error(self) -> int:
+        number, self.error = self.error, 0
+        return number
+
+    def _open(self) -> None:
+        if self.closed:
+            raise error(errno.EBADF, "the socket is closed")
+
+    # --- options ---
+
+    def setsockopt(self, level: int, option: int, value: int | str | tuple[int, int]) -> None:
+        """Set an option by its number (`lastack.host.options`). OSError ENOPROTOOPT, EINVAL."""
+        self._open()
+        settings.set_option(self, level, option, value)
+
+    def getsockopt(self, level: int, option: int) -> object:
+        """An option's value; SO_ERROR also clears the error, TCP_INFO gives a dict."""
+        self._open()
+        if (level, option) == (options.SOL_SOCKET, options.SO_ERROR):
+            return self._take_error()
+        return settings.get_option(self, level, option)

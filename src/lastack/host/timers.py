@@ -1,0 +1,64 @@
+"""One structure for all timers of a host: a heap of deadlines with one live entry a connection.
+
+A connection's timers are fields that are written as often as one likes; the heap hears of it only when the earliest
+moves to before its entry. An entry that comes up too early is put back.
+"""
+
+from __future__ import annotations
+
+from heapq import heappop, heappush
+
+from lastack.tcp import timeouts
+from lastack.tcp.tcb import NEVER, Tcb
+
+
+class Timers:
+    """`Tcb.wake_at` is the time of its live entry; any other entry of it is stale."""
+
+    __slots__ = ("_count", "_heap")
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[int, int, Tcb]] = []
+        self._count = 0  # ties go by age: a heap must not compare TCBs
+
+    def __len__(self) -> int:
+        return sum(1 for at, _, tcb in self._heap if tcb.wake_at == at)
+
+    def schedule(self, tcb: Tcb) -> None:
+        """The timers of `tcb` may have changed."""
+        at = timeouts.deadline(tcb)
+        if at < tcb.wake_at:
+            tcb.wake_at = at
+            self._count += 1
+            heappush(self._heap, (at, self._count, tcb))
+
+    def forget(self, tcb: Tcb) -> None:
+        """This connection is gone."""
+        tcb.wake_at = NEVER
+
+    def deadline(self) -> int | None:
+        """When the next timer of any connection runs out, exactly."""
+        heap = self._heap
+        while heap:
+            at, _, tcb = heap[0]
+            if tcb.wake_at == at:
+                if timeouts.deadline(tcb) <= at:
+                    return at
+                self._take(tcb)
+                self.schedule(tcb)
+            else:
+                heappop(heap)
+        return None
+
+    def _take(self, tcb: Tcb) -> None:
+        heappop(self._heap)
+        tcb.wake_at = NEVER
+
+    def due(self, now: int) -> Tcb | None:
+        """Take out a connection whose timer has run out."""
+        at = self.deadline()
+        if at is None or at > now:
+            return None
+        tcb = self._heap[0][2]
+        self._take(tcb)
+        return tcb

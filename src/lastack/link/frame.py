@@ -1,0 +1,65 @@
+"""A finished packet on its way along a path, with what rules and predicates ask of it."""
+
+from __future__ import annotations
+
+from lastack.link.finishing import complete_header_checksum
+from lastack.wire.datagram import TCP, parse_ip
+from lastack.wire.errors import WireError
+from lastack.wire.packet import Buffer, Packet
+from lastack.wire.segment import Segment, parse
+
+_UNREAD = Segment()
+
+
+class Frame(Packet):
+    """One packet as the wire carries it: COMPLETE, in one buffer.
+
+    `number` is given when it is put on the path; a copy made by duplication and the bytes left by corruption keep it,
+    so that a drawing can follow one packet from one end to the other. `sent_at` is that time, in microseconds.
+    """
+
+    __slots__ = ("_segment", "number", "sent_at")
+
+    def __init__(self, data: Buffer, transport: int, number: int, sent_at: int) -> None:
+        super().__init__(data, transport=transport)
+        self.number = number
+        self.sent_at = sent_at
+        self._segment: Segment | None = _UNREAD
+
+    @property
+    def segment(self) -> Segment | None:
+        """The TCP segment inside, read once and its checksum unverified; None where there is none."""
+        if self._segment is _UNREAD:
+            self._segment = read_segment(self)
+        return self._segment
+
+    @property
+    def hop_limit(self) -> int:
+        """IPv4's time to live, IPv6's hop limit."""
+        return self.data[8] if self.data[0] >> 4 == 4 else self.data[7]
+
+    def with_data(self, data: Buffer) -> Frame:
+        """The same frame with other bytes."""
+        return Frame(data, self.transport, self.number, self.sent_at)
+
+    def with_hop_limit(self, hop_limit: int) -> Frame:
+        """The same frame after routers have counted its hops down; IPv4's header checksum follows."""
+        data = bytearray(self.data)
+        if data[0] >> 4 == 4:
+            data[8] = hop_limit
+            complete_header_checksum(data)
+        else:
+            data[7] = hop_limit
+        return self.with_data(bytes(data))
+
+
+def read_segment(packet: Packet) -> Segment | None:
+    """The TCP segment of a packet in one buffer; None where there is none, or none that can be read."""
+    data = packet.data
+    try:
+        header = parse_ip(data)
+        if header.protocol != TCP or header.fragment_offset or header.more_fragments:
+            return None
+        return parse(data, header.start, header.end)
+    except WireError:
+        return None

@@ -1,0 +1,1 @@
+"""A world of hosts in virtual time: clock, network, checkers, random simulations."""

@@ -1,0 +1,172 @@
+"""What must hold of the segments on a wire, whatever the hosts believe: windows, acknowledgments, sequence numbers.
+
+Everything here is judged from outside, by the bytes that were sent and those that arrived. Offsets are counted from
+the initial sequence number of the side whose text it is, so that nothing wraps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lastack.link.frame import Frame
+from lastack.sim.taps import Tap
+from lastack.sim.world import World
+from lastack.wire.datagram import Header, parse
+from lastack.wire.errors import WireError
+from lastack.wire.options import WindowScale
+from lastack.wire.options import parse as parse_options
+from lastack.wire.segment import ACK, RST, SYN, Segment, segment_length
+
+_MASK = 0xFFFFFFFF
+_MAX_SHIFT = 14
+# A connection here moves far less than this; an offset beyond it is one behind the beginning.
+_FAR = 1 << 31
+
+Key = tuple[bytes, int, bytes, int]
+
+
+class Side:
+    """One direction of one incarnation: the text of who sent the SYN, and what the other side said of it."""
+
+    __slots__ = ("advertised", "allowed", "arrived", "end", "first", "islands", "iss", "older", "shift")
+
+    def __init__(self, iss: int, shift: int, first: int, older: Side | None) -> None:
+        self.iss = iss
+        self.shift = shift  # of the windows that this side sends; -1: not offered
+        self.first = first  # the number of the frame with the SYN
+        self.end = 0  # behind what has been sent
+        self.arrived = 0  # behind what has arrived without a hole
+        self.islands: list[tuple[int, int]] = []
+        self.advertised = 0  # the right edge of the window that the other side has sent
+        self.allowed = 0  # ... and that has arrived here
+        self.older = older
+
+    def offset(self, number: int) -> int:
+        """A sequence number as an offset from the initial one; negative just behind it."""
+        offset = (number - self.iss) & _MASK
+        return offset - (1 << 32) if offset >= _FAR else offset
+
+    def before(self) -> Iterator[Side]:
+        """The incarnations before this one, the latest first."""
+        older = self.older
+        while older is not None:
+            yield older
+            older = older.older
+
+    def arrives(self, start: int, end: int) -> None:
+        """Text has reached the other side."""
+        if start > self.arrived:
+            self.islands.append((start, end))
+            self.islands.sort()
+            return
+        self.arrived = max(self.arrived, end)
+        while self.islands and self.islands[0][0] <= self.arrived:
+            self.arrived = max(self.arrived, self.islands.pop(0)[1])
+
+
+class WireWatch(Tap):
+    """Fails where a segment breaks what RFC 9293 demands of any sender and any receiver:
+
+    it acknowledges what has not arrived (3.8.6), moves the right edge of its window back (3.8.6, RFC 7323 2.4), sends
+    beyond the window of the peer and is no probe (3.8.6.1), leaves a gap in its own sequence numbers, or belongs to a
+    connection that sent no SYN and is no reset.
+    """
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.sides: dict[Key, Side] = {}
+
+    def sent(self, now: int, sender: str, receiver: str, frame: Frame) -> None:
+        parsed = _read(frame)
+        if parsed is None or parsed[1].flags & RST:
+            return
+        header, segment = parsed
+        key = (header.source, segment.source_port, header.destination, segment.destination_port)
+        other = self.sides.get(key[2:] + key[:2])
+        mine = self.sides.get(key)
+        if segment.flags & SYN and (mine is None or mine.iss != segment.seq):
+            mine = self.sides[key] = Side(segment.seq, _shift(segment), frame.number, mine)
+        if mine is None:
+            raise self.world.fail(sender, f"{segment!r} belongs to no connection and is no reset")
+        if not segment.flags & SYN and _of_older(mine, segment):
+            return  # a TIME-WAIT that took a SYN for a new incarnation, and was told that it was an old duplicate
+        self._check_sequence(sender, mine, segment)
+        if segment.flags & ACK:
+            self._check_acknowledgment(sender, mine, other, segment)
+
+    def _check_sequence(self, sender: str, mine: Side, segment: Segment) -> None:
+        start = mine.offset(segment.seq)
+        end = start + segment_length(segment)
+        # A keep-alive begins one before SND.NXT (RFC 9293 section 3.8.4).
+        if not 0 <= start <= mine.end:
+            raise self.world.fail(sender, f"{segment!r} begins at offset {start}, and only {mine.end} were sent")
+        if end > start and not segment.flags & SYN and end > mine.allowed:
+            probe = start == mine.allowed and end == start + 1
+            if not probe:
+                what = f"{segment!r} reaches offset {end}, beyond the window's edge at {mine.allowed}"
+                raise self.world.fail(sender, what)
+        mine.end = max(mine.end, end)
+
+    def _check_acknowledgment(self, sender: str, mine: Side, other: Side | None, segment: Segment) -> None:
+        if other is None:
+            raise self.world.fail(sender, f"{segment!r} acknowledges a peer that sent no SYN")
+        acked = other.offset(segment.ack)
+        if not 0 <= acked <= other.arrived:
+            if any(0 <= older.offset(segment.ack) <= older.arrived for older in other.before()):
+                return  # the peer has begun anew, and this side has not heard of it
+            what = f"{segment!r} acknowledges offset {acked}, and only {other.arrived} have arrived"
+            raise self.world.fail(sender, what)
+        edge = acked + (segment.window << _scale(mine, other, segment))
+        if edge < other.advertised:
+            what = f"{segment!r} moves the window's right edge back from offset {other.advertised} to {edge}"
+            raise self.world.fail(sender, what)
+        other.advertised = edge
+
+    def delivered(self, now: int, sender: str, receiver: str, frame: Frame) -> None:
+        parsed = _read(frame)
+        if parsed is None:
+            return
+        header, segment = parsed
+        key = (header.source, segment.source_port, header.destination, segment.destination_port)
+        theirs = self.sides.get(key)
+        mine = self.sides.get(key[2:] + key[:2])
+        if theirs is None or segment.flags & RST:
+            return
+        if frame.number >= theirs.first:
+            start = theirs.offset(segment.seq)
+            theirs.arrives(start, start + segment_length(segment))
+        if mine is None or not segment.flags & ACK or frame.number < mine.first:
+            return
+        acked = mine.offset(segment.ack)
+        if 0 <= acked <= mine.end:
+            mine.allowed = max(mine.allowed, acked + (segment.window << _scale(theirs, mine, segment)))
+
+
+def _read(frame: Frame) -> tuple[Header, Segment] | None:
+    """Header and segment of a frame whose checksums hold."""
+    try:
+        header, segment = parse(frame)
+    except WireError:
+        return None
+    return (header, segment) if isinstance(segment, Segment) else None
+
+
+def _shift(segment: Segment) -> int:
+    for option in parse_options(segment.options):
+        if isinstance(option, WindowScale):
+            return min(option.shift, _MAX_SHIFT)
+    return -1
+
+
+def _scale(sender: Side, receiver: Side, segment: Segment) -> int:
+    """The shift of a segment's window: both sides offered one or there is none, and a SYN has none (RFC 7323 2.2)."""
+    if segment.flags & SYN or sender.shift < 0 or receiver.shift < 0:
+        return 0
+    return sender.shift
+
+
+def _of_older(mine: Side, segment: Segment) -> bool:
+    """Whether an empty segment fits an incarnation before, and not this one."""
+    if segment_length(segment) or 0 <= mine.offset(segment.seq) <= mine.end:
+        return False
+    return any(0 <= older.offset(segment.seq) <= older.end for older in mine.before())

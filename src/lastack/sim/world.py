@@ -1,0 +1,318 @@
+"""A world: hosts, the network between them, and virtual time. The same seed is the same world, to the byte."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from random import Random
+from typing import Any, Protocol
+
+from lastack.link.faults import Faults
+from lastack.link.rules import Partition, Rule
+from lastack.sim.clock import Clock, Event
+from lastack.sim.network import Network, Path
+from lastack.sim.node import Driven, Node
+from lastack.sim.taps import Tap
+from lastack.tcp.config import DEFAULT, Config
+from lastack.tcp.observer import Observer
+from lastack.wire.address import parse_address
+from lastack.wire.packet import Packet
+
+SECOND = 1_000_000
+HOUR = 3600 * SECOND
+
+# A deadline that stays in the past after so many calls of `advance` will stay there for ever.
+_STUCK = 1_000
+# Rounds of sending and telling applications what is ready, at one moment, before a world gives up.
+_ROUNDS = 10_000
+
+
+class WorldLimit(RuntimeError):
+    """A world went on for longer than its limits allow; the text names the limit."""
+
+
+class CheckFailed(AssertionError):
+    """A checker found what must never be: on `host` at `time` (microseconds), `what`. `replay` runs it again."""
+
+    def __init__(self, host: str, time: int, what: str, replay: str = "") -> None:
+        self.host = host
+        self.time = time
+        self.what = what
+        self.replay = replay
+        super().__init__(host, time, what, replay)
+
+    def __str__(self) -> str:
+        text = f"{self.what} (host {self.host}, at {self.time / SECOND:.6f} s)"
+        return f"{text}\nreplay: {self.replay}" if self.replay else text
+
+
+class Checker(Protocol):
+    """Looks at a world after every event, and raises CheckFailed by `world.fail`."""
+
+    def check(self, world: World, touched: Sequence[Node]) -> None:
+        """An event is over that touched these hosts."""
+
+
+class World:
+    """Hosts in virtual time.
+
+    `seed` is where all chance comes from. `factory` makes a host from the arguments of `Host`. `start` is the time at
+    the beginning, `max_time` how much may pass, both in microseconds; `max_events` how much may happen: what goes on
+    beyond raises WorldLimit. `replay` is the command that a failed check names.
+    """
+
+    def __init__(
+        self,
+        seed: int = 0,
+        *,
+        start: int = 0,
+        max_events: int = 10_000_000,
+        max_time: int = 1_000 * HOUR,
+        replay: str = "",
+        factory: Callable[..., Any] | None = None,
+    ) -> None:
+        self.seed = seed
+        self.random = Random(seed)
+        self.clock = Clock(start)
+        self.network = Network(self.clock, self)
+        self.nodes: dict[str, Node] = {}
+        self.checkers: list[Checker] = []
+        self.counters: Counter[str] = Counter()
+        self.max_events = max_events
+        self.max_time = max_time
+        self.replay = replay
+        self._start = start
+        self._factory = factory
+        self._observers: list[Callable[[str], Observer]] = []
+        self._stuck = 0
+
+    # --- hosts ---
+
+    def host(self, name: str, addresses: str | Iterable[str], config: Config = DEFAULT, **options: Any) -> Any:
+        """Put a host into the world and start it. `options` go to `Host` (mtu, gso, checksum_offload ...).
+
+        Raises ValueError for a name or address that is taken, WireError for a text that is no address.
+        """
+        if name in self.nodes:
+            raise ValueError(f"there is a host {name} already")
+        texts = (addresses,) if isinstance(addresses, str) else tuple(addresses)
+        node = Node(name, texts, config, options)
+        for text in texts:
+            self.network.attach(name, parse_address(text))
+        self.nodes[name] = node
+        for make in self._observers:
+            node.fan.observers.append(make(name))
+        return self.power_on(name)
+
+    def __getitem__(self, name: str) -> Any:
+        """The host of that name, None while it is off; KeyError where there is none."""
+        return self.nodes[name].host
+
+    def power_on(self, name: str) -> Any:
+        """Start a host that is off, with nothing but its addresses, its secret and the clock; returns it."""
+        node = self.nodes[name]
+        assert node.host is None, f"the host {name} is running"
+        node.boots += 1
+        # The secret outlives a reboot, and with the clock the initial sequence numbers go on (RFC 9293 section 3.4.3).
+        secret = Random(f"{self.seed}/{name}").randbytes(16)
+        options = {"secret": secret, "name": name, "observer": node.fan, **node.options}
+        node.host = self._make()(node.addresses, node.config, **options)
+        return node.host
+
+    def power_off(self, name: str) -> None:
+        """Cut a host's power: all that it knew is gone, and what arrives is lost."""
+        self.nodes[name].host = None
+
+    def reboot(self, name: str) -> Any:
+        """Cut a host's power and start it again at once; returns the new host."""
+        self.power_off(name)
+        return self.power_on(name)
+
+    def is_up(self, name: str) -> bool:
+        """Whether a host runs."""
+        return self.nodes[name].host is not None
+
+    def deliver(self, name: str, packet: Packet) -> None:
+        """Hand a packet to a host (for the network)."""
+        self.nodes[name].host.receive(self.now, packet)
+
+    def _make(self) -> Callable[..., Any]:
+        if self._factory is None:
+            from lastack.host.host import Host
+
+            self._factory = Host
+        return self._factory
+
+    # --- paths ---
+
+    def path(self, sender: str, receiver: str) -> Path:
+        """One direction between two hosts. KeyError where a host is unknown."""
+        return self.network.path(self.nodes[sender].name, self.nodes[receiver].name)
+
+    def paths(self, one: str, other: str) -> tuple[Path, Path]:
+        """Both directions between two hosts."""
+        return self.path(one, other), self.path(other, one)
+
+    def faults(self, one: str, other: str, faults: Faults) -> None:
+        """Add these faults to both directions, with chances of their own."""
+        for path in self.paths(one, other):
+            for rule in faults.rules(self.random):
+                path.add(rule)
+
+    def partition(self, one: str, other: str) -> tuple[Rule, Rule]:
+        """Let nothing pass between two hosts until the rules that this returns are switched off."""
+        forth, back = self.paths(one, other)
+        return forth.add(Partition()), back.add(Partition())
+
+    def release(self, rule: Rule) -> None:
+        """Let go what a rule holds, on whatever path it stands."""
+        for path in self.network.paths.values():
+            if rule in path.pipeline.rules:
+                self.network.release(path, rule)
+
+    def heal(self) -> None:
+        """Repair the network: every rule goes, and what was held arrives."""
+        self.network.heal()
+
+    # --- watching ---
+
+    def tap(self, tap: Tap) -> Any:
+        """Let a tap see every frame; returns it."""
+        self.network.taps.append(tap)
+        return tap
+
+    def observe(self, make: Callable[[str], Observer]) -> None:
+        """Let `make(name of the host)` observe each host, those to come as well."""
+        self._observers.append(make)
+        for node in self.nodes.values():
+            node.fan.observers.append(make(node.name))
+
+    def fail(self, host: str, what: str) -> CheckFailed:
+        """The error for what a checker found now, to be raised."""
+        return CheckFailed(host, self.now, what, self.replay)
+
+    # --- time ---
+
+    @property
+    def now(self) -> int:
+        """The time in microseconds."""
+        return self.clock.now
+
+    def at(self, when: int, callback: Callable[[], object]) -> Event:
+        """Call the application at a time (microseconds); the event can be cancelled."""
+
+        def action() -> None:
+            callback()
+
+        return self.clock.plan(max(when, self.now), action)
+
+    def after(self, delay: int, callback: Callable[[], object]) -> Event:
+        """Call the application after a delay (microseconds)."""
+        return self.at(self.now + delay, callback)
+
+    def next_time(self) -> int | None:
+        """When something next happens; None where nothing ever will, unless from outside."""
+        return self._next()[0]
+
+    def settle(self) -> None:
+        """Send what hosts want to send after calls from outside; `step` and `run` do so themselves."""
+        self._settle(self._all())
+
+    def step(self) -> bool:
+        """Let the next event happen; False where there is none."""
+        self.settle()
+        time, due = self._next()
+        if time is not None:
+            self._happen(time, due)
+        return time is not None
+
+    def run(self, until: Callable[[], bool] | None = None, for_: int | None = None) -> bool:
+        """Let events happen until `until()` is true, `for_` microseconds have passed, or nothing is left.
+
+        With `for_` the time is then as much later, even if nothing happened, unless `until` came true. Returns whether
+        it did; without `until`, whether something is left.
+        """
+        end = None if for_ is None else self.now + for_
+        self.settle()
+        while until is None or not until():
+            time, due = self._next()
+            if time is None or (end is not None and time > end):
+                if end is not None:
+                    self.clock.advance(end)
+                return until is None and time is not None
+            self._happen(time, due)
+        return True
+
+    # --- one event ---
+
+    def _next(self) -> tuple[int | None, Node | None]:
+        """When something next happens, and the host whose timer it is: at one time, what was planned comes first."""
+        time = self.clock.next_time()
+        due = None
+        for node in self.nodes.values():
+            if node.host is not None:
+                deadline = node.host.deadline()
+                if deadline is not None and (time is None or deadline < time):
+                    time, due = max(deadline, self.now), node
+        return time, due
+
+    def _happen(self, time: int, due: Node | None) -> None:
+        self._count(time)
+        touched: Sequence[Node]
+        if due is None:
+            name = self.clock.pop()()
+            touched = self._all() if name is None else (self.nodes[name],) if name else ()
+            self._stuck = 0
+        else:
+            self._stuck = self._stuck + 1 if time == self.now else 0
+            if self._stuck > _STUCK:
+                raise WorldLimit(f"the deadline of host {due.name} stays at {time} us, whatever `advance` does")
+            self.clock.advance(time)
+            due.host.advance(time)
+            touched = (due,)
+        self._settle(touched)
+
+    def _all(self) -> Sequence[Node]:
+        return tuple(self.nodes.values())
+
+    def _settle(self, touched: Sequence[Node]) -> None:
+        """Put what the hosts send on the network, tell applications what is ready, and let the checkers look."""
+        for _ in range(_ROUNDS):
+            told = False
+            for node in touched:
+                if node.host is not None and self._flush(node):
+                    told = True
+            if not told:
+                break
+            touched = self._all()  # an application may have done something to any of them
+        else:
+            raise WorldLimit(f"the applications do not come to rest at {self.now} us: {_ROUNDS} rounds")
+        for checker in self.checkers:
+            checker.check(self, touched)
+
+    def _flush(self, node: Node) -> bool:
+        """Send; then, whether an application was told what is ready, and may have caused more."""
+        host: Driven = node.host
+        for _ in range(_ROUNDS):
+            packets = host.transmit(self.now)
+            if not packets:
+                break
+            for packet in packets:
+                self.network.send(node.name, packet)
+        else:
+            raise WorldLimit(f"host {node.name} sends without end at {self.now} us: {_ROUNDS} calls of transmit")
+        if node.on_ready is None:
+            return False
+        ready = host.ready()
+        if ready:
+            node.on_ready(self.now, ready)
+        return bool(ready)
+
+    def _count(self, time: int) -> None:
+        self.counters["events"] += 1
+        if self.counters["events"] > self.max_events:
+            self.counters["limit: max_events"] += 1
+            raise WorldLimit(f"more than max_events={self.max_events} events, at {self.now} us")
+        if time - self._start > self.max_time:
+            self.counters["limit: max_time"] += 1
+            raise WorldLimit(f"more than max_time={self.max_time} us have passed")

@@ -1,0 +1,319 @@
+"""SEGMENT ARRIVES: RFC 9293 section 3.10.7, under its own headings and in its own order.
+
+Read it with the RFC in the other hand. Section 3.10.7.1 (CLOSED) and the part of 3.10.7.2 that a listener does stand
+in `lastack.host`: there is no TCB to look at. The sixth to eighth step are in `lastack.tcp.text`.
+"""
+
+from __future__ import annotations
+
+from errno import ECONNREFUSED, ECONNRESET
+
+from lastack.tcp import handshake, recovery, time_wait
+from lastack.tcp.calls import deferred_close, ended
+from lastack.tcp.predict import predicted
+from lastack.tcp.sequence import HALF, MASK, ge, gt, le, lt
+from lastack.tcp.states import Event, State, move
+from lastack.tcp.tcb import OPENED, WRITABLE, Reason, Tcb
+from lastack.tcp.text import check_fin, check_urg, process_text
+from lastack.tcp.window import receive_window
+from lastack.wire.segment import ACK, RST, SYN, Segment, segment_length
+
+SYN_SENT = State.SYN_SENT
+SYN_RCVD = State.SYN_RCVD
+LISTEN = State.LISTEN
+TIME_WAIT = State.TIME_WAIT
+
+
+def segment_arrives(tcb: Tcb, segment: Segment, now: int) -> None:
+    """One segment for this connection. What it makes us send, `output.transmit` will decide."""
+    if predicted(tcb, segment, now):
+        return
+    state = tcb.state
+    if state is SYN_SENT:
+        in_syn_sent(tcb, segment, now)
+    elif state is LISTEN or state is State.CLOSED:
+        in_listen(tcb, segment, now)
+    else:
+        in_other_states(tcb, segment, now)
+
+
+def reset_for(segment: Segment) -> Segment:
+    """The RST that answers a segment which belongs to nothing (section 3.10.7.1)."""
+    reset = Segment(segment.destination_port, segment.source_port, flags=RST)
+    if segment.flags & ACK:
+        reset.seq = segment.ack
+    else:
+        reset.ack = (segment.seq + segment_length(segment)) & MASK
+        reset.flags = RST | ACK
+    return reset
+
+
+def in_listen(tcb: Tcb, segment: Segment, now: int) -> None:
+    """3.10.7.2, LISTEN: for a TCB that a SYN was found to be for (the host's listener has looked at RST and ACK).
+
+    Text on the SYN is not kept; the peer sends it again (RFC 9293 3.4 lets a receiver acknowledge the SYN alone).
+    """
+    if segment.flags & RST:
+        return
+    if segment.flags & ACK:
+        tcb.replies.append(reset_for(segment))
+        return
+    if segment.flags & SYN:
+        handshake.accept_syn(tcb, segment, now)
+        handshake.syn_window(tcb, segment)
+        tcb.received_at = now
+        move(tcb, Event.RCV_SYN, now)
+
+
+def in_syn_sent(tcb: Tcb, segment: Segment, now: int) -> None:
+    """3.10.7.3, SYN-SENT."""
+    flags = segment.flags
+    acceptable = False
+    if flags & ACK:
+        acceptable = gt(segment.ack, tcb.snd_una) and le(segment.ack, tcb.snd_nxt)
+        if not acceptable:
+            if not flags & RST:
+                tcb.replies.append(reset_for(segment))
+            return
+    if flags & RST:
+        # A blind RST has no acceptable ACK; there is no RCV.NXT yet that RFC 5961 could compare with.
+        if acceptable:
+            ended(tcb, Event.RCV_RST, now, Reason.REFUSED, ECONNREFUSED)
+        return
+    if not flags & SYN:
+        return
+    handshake.accept_syn(tcb, segment, now)
+    handshake.syn_window(tcb, segment)
+    tcb.received_at = now
+    if acceptable:
+        _opened(tcb, segment, Event.RCV_SYN_ACK, now)
+        tcb.ack_now = True
+        check_urg(tcb, segment)
+        segment.seq = (segment.seq + 1) & MASK
+        process_text(tcb, segment, now)
+        check_fin(tcb, segment, now)
+    else:
+        move(tcb, Event.RCV_SYN, now)  # simultaneous open: our SYN goes again, as SYN,ACK
+        recovery.mark_lost(tcb, tcb.sent[0])
+        tcb.sent[0].transmissions -= 1  # the same octet in answer, not a retransmission that Karn would mind
+
+
+def _opened(tcb: Tcb, segment: Segment, event: Event, now: int) -> None:
+    """Our SYN is acknowledged."""
+    recovery.advance_una(tcb, segment.ack, now, segment.ts_ecr if tcb.ts_on else None)
+    move(tcb, event, now)
+    tcb.recover = tcb.iss
+    tcb.snd_sml = tcb.snd_una
+    if tcb.config.keepalive:
+        tcb.keepalive_at = now + tcb.config.keepalive_idle
+    tcb.signals |= OPENED | WRITABLE
+
+
+def in_other_states(tcb: Tcb, segment: Segment, now: int) -> None:
+    """3.10.7.4: the steps one after another; each says whether the next is reached."""
+    if tcb.state is TIME_WAIT:
+        _in_time_wait(tcb, segment, now)
+        return
+    if (
+        check_sequence(tcb, segment, now)
+        and check_rst(tcb, segment, now)
+        # Third, security: every packet has the compartment of its host, as IP hands up none.
+        and check_syn(tcb, segment, now)
+        and check_ack(tcb, segment, now)
+    ):
+        check_urg(tcb, segment)
+        process_text(tcb, segment, now)
+        check_fin(tcb, segment, now)
+
+
+def _in_time_wait(tcb: Tcb, segment: Segment, now: int) -> None:
+    """TIME-WAIT while the user still holds the descriptor: the same rules as for the lean record."""
+    answer = time_wait.segment_arrives(tcb, segment, now, tcb.config)
+    if answer is time_wait.Answer.ACK or answer is time_wait.Answer.REOPEN:  # nobody listens: the host has looked
+        tcb.ack_now = True
+    elif answer is time_wait.Answer.RESTART:
+        tcb.ack_now = True
+        tcb.time_wait_at = now + 2 * tcb.config.msl
+    elif answer is time_wait.Answer.RESET:
+        ended(tcb, Event.RCV_RST, now, Reason.FINISHED, 0)
+
+
+def check_sequence(tcb: Tcb, segment: Segment, now: int) -> bool:
+    """First, check sequence number: Table 6, with PAWS before it (RFC 7323 section 5.3)."""
+    flags = segment.flags
+    if tcb.ts_on and not flags & RST:
+        if segment.ts_val is None and not flags & SYN:  # a SYN may come from a peer that has restarted
+            return False  # RFC 7323 3.2: dropped in silence; it never ends the connection
+        if segment.ts_val is not None and not _paws(tcb, segment, now):
+            return False
+    _trim_syn_of_figure_8(tcb, segment)
+    length = segment_length(segment)
+    window = receive_window(tcb)
+    offset = (segment.seq - tcb.rcv_nxt) & MASK
+    if length == 0:
+        acceptable = offset == 0 if window == 0 else offset < window
+    elif window == 0:
+        acceptable = offset == 0  # for its ACK, URG and RST alone: the text does not fit and is trimmed to nothing
+        tcb.ack_now = tcb.ack_now or acceptable
+    else:
+        acceptable = offset < window or (offset + length - 1) & MASK < window
+    if not acceptable:
+        if not flags & RST:
+            _acknowledge_unacceptable(tcb, segment, length, now)
+        return False
+    if tcb.ts_on and segment.ts_val is not None and le(segment.seq, tcb.last_ack_sent):
+        tcb.ts_recent, tcb.ts_recent_at = segment.ts_val, now  # RFC 7323 4.3 (2)
+    return True
+
+
+def _trim_syn_of_figure_8(tcb: Tcb, segment: Segment) -> None:
+    """The crossing SYN,ACK of a simultaneous open has SEQ = IRS: by Table 6 it would never be taken."""
+    if tcb.state is SYN_RCVD and segment.flags & (SYN | ACK) == SYN | ACK and segment.seq == tcb.irs:
+        segment.flags &= ~SYN
+        segment.seq = tcb.rcv_nxt
+        segment.window >>= tcb.snd_wscale  # it is not scaled yet
+
+
+def _paws(tcb: Tcb, segment: Segment, now: int) -> bool:
+    """RFC 7323 5.3 R1: an old timestamp is an old segment, unless ours is too old to say so (5.5)."""
+    assert segment.ts_val is not None
+    if lt(segment.ts_val, tcb.ts_recent) and now - tcb.ts_recent_at < tcb.config.paws_idle:
+        _acknowledge_unacceptable(tcb, segment, segment_length(segment), now)
+        return False
+    return True
+
+
+def _acknowledge_unacceptable(tcb: Tcb, segment: Segment, length: int, now: int) -> None:
+    """<SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>; those for empty segments are limited, or two stacks could go on for ever."""
+    if tcb.state is SYN_RCVD and segment.flags & SYN and segment.seq == tcb.irs:
+        recovery.mark_lost(tcb, tcb.sent[0])  # our SYN,ACK was lost, and acknowledges better than an ACK would
+    elif length:
+        tcb.dup_acks_owed += 1
+    else:
+        challenge(tcb, now)
+
+
+def challenge(tcb: Tcb, now: int) -> None:
+    """A challenge ACK, limited as RFC 5961 section 7 asks."""
+    if now - tcb.challenge_since >= 1_000_000:
+        tcb.challenge_since, tcb.challenge_count = now, 0
+    if tcb.challenge_count < tcb.config.challenge_acks_per_second:
+        tcb.challenge_count += 1
+        tcb.ack_now = True
+
+
+def check_rst(tcb: Tcb, segment: Segment, now: int) -> bool:
+    """Second, check the RST bit, with RFC 5961 section 3."""
+    if not segment.flags & RST:
+        return True
+    if tcb.config.rfc5961_rst and segment.seq != tcb.rcv_nxt:
+        challenge(tcb, now)
+        return False
+    if tcb.state is SYN_RCVD:
+        _reset_in_syn_received(tcb, now)
+    else:
+        ended(tcb, Event.RCV_RST, now, Reason.RESET, ECONNRESET)
+    return False
+
+
+def _reset_in_syn_received(tcb: Tcb, now: int) -> None:
+    if tcb.opened_from is LISTEN:
+        ended(tcb, Event.RCV_RST_PASSIVE, now, Reason.RESET, ECONNRESET)
+    elif tcb.opened_from is TIME_WAIT:
+        ended(tcb, Event.RCV_RST_OLD_DUPLICATE, now, Reason.RESET, ECONNRESET)
+    else:
+        ended(tcb, Event.RCV_RST, now, Reason.REFUSED, ECONNREFUSED)
+
+
+def check_syn(tcb: Tcb, segment: Segment, now: int) -> bool:
+    """Fourth, check the SYN bit, with RFC 5961 section 4."""
+    if not segment.flags & SYN:
+        return True
+    if tcb.state is SYN_RCVD and tcb.opened_from is not State.CLOSED:
+        ended(tcb, Event.RCV_SYN, now, Reason.RESET, ECONNRESET)
+    elif tcb.state is SYN_RCVD or tcb.config.rfc5961_syn:
+        challenge(tcb, now)
+    else:
+        tcb.replies.append(reset_for(segment))
+        ended(tcb, Event.RCV_SYN_IN_WINDOW, now, Reason.RESET, ECONNRESET)
+    return False
+
+
+def check_ack(tcb: Tcb, segment: Segment, now: int) -> bool:
+    """Fifth, check the ACK field, with RFC 5961 section 5."""
+    if not segment.flags & ACK:
+        return False
+    ack = segment.ack
+    if tcb.state is SYN_RCVD:
+        if not (gt(ack, tcb.snd_una) and le(ack, tcb.snd_nxt)):
+            tcb.replies.append(reset_for(segment))
+            return False
+        _opened(tcb, segment, Event.RCV_ACK_OF_SYN, now)
+        set_window(tcb, segment)
+        deferred_close(tcb, now)
+        tcb.received_at = now
+        return True
+    if gt(ack, tcb.snd_nxt):
+        challenge(tcb, now)
+        return False
+    oldest = (tcb.snd_una - tcb.max_snd_wnd) & MASK
+    if tcb.config.rfc5961_ack and lt(ack, oldest):
+        challenge(tcb, now)
+        return False
+    tcb.received_at = now
+    tcb.keepalive_sent = 0
+    process_ack(tcb, segment, now)
+    return _state_after_ack(tcb, now)
+
+
+def process_ack(tcb: Tcb, segment: Segment, now: int) -> None:
+    """The processing of ESTABLISHED, which every later state shares."""
+    ack = segment.ack
+    new = (ack - tcb.snd_una) & MASK
+    window = segment.window << tcb.snd_wscale
+    if 0 < new < HALF:
+        recovery.advance_una(tcb, ack, now, segment.ts_ecr if tcb.ts_on else None)
+        tcb.signals |= WRITABLE
+    elif new == 0 and tcb.sent and not tcb.probes and not segment_length(segment) and window == tcb.snd_wnd:
+        recovery.duplicate_ack(tcb, now)
+    if tcb.probes:  # the peer lives: MUST-37
+        tcb.stalled_since = now
+        tcb.probes = 1
+    if ge(ack, tcb.snd_una):
+        set_window(tcb, segment)
+
+
+def set_window(tcb: Tcb, segment: Segment) -> None:
+    """SND.WND, unless the segment is older than the last one that set it (SND.WL1, SND.WL2)."""
+    if lt(tcb.snd_wl1, segment.seq) or (tcb.snd_wl1 == segment.seq and le(tcb.snd_wl2, segment.ack)):
+        was = tcb.snd_wnd
+        tcb.snd_wnd = segment.window << tcb.snd_wscale
+        tcb.snd_wl1, tcb.snd_wl2 = segment.seq, segment.ack
+        tcb.max_snd_wnd = max(tcb.max_snd_wnd, tcb.snd_wnd)
+        if tcb.snd_wnd and not was:
+            tcb.probes = 0
+            for sent in tcb.sent:  # what was sent beyond the closed window has been thrown away
+                recovery.mark_lost(tcb, sent)
+
+
+def _state_after_ack(tcb: Tcb, now: int) -> bool:
+    """What the ACK of our FIN does in each state. "Our FIN" is asked of its sequence number, never of the state."""
+    if tcb.fin_seq is None or tcb.snd_una != (tcb.fin_seq + 1) & MASK:
+        return True
+    state = tcb.state
+    if state is State.FIN_WAIT_1:
+        move(tcb, Event.RCV_ACK_OF_FIN, now)
+        start_fin_wait_2(tcb, now)
+    elif state is State.CLOSING:
+        move(tcb, Event.RCV_ACK_OF_FIN, now)
+        time_wait.enter(tcb, now)
+    elif state is State.LAST_ACK:
+        ended(tcb, Event.RCV_ACK_OF_FIN, now, Reason.FINISHED, 0)
+        return False
+    return True
+
+
+def start_fin_wait_2(tcb: Tcb, now: int) -> None:
+    """An orphan does not wait for ever for the FIN of a peer that may never send it (no RFC; Linux, BSD)."""
+    if tcb.orphan and tcb.config.fin_wait_2_timeout:
+        tcb.fin_wait_2_at = now + tcb.config.fin_wait_2_timeout

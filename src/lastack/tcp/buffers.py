@@ -1,0 +1,178 @@
+"""The bytes that wait: on their way out until they are acknowledged, and on their way in until the user reads them.
+
+Payload is never copied on the way out and at most once on the way in. What is shared between copies of a buffer is
+immutable.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+
+from lastack.wire.packet import Buffer
+
+# Writes smaller than this are gathered: a chunk for each one-byte write would cost sixty times its byte.
+_GATHER = 4096
+# A smaller payload is copied out of its packet, which it would otherwise pin whole.
+_COPY = 2048
+# Chunks already consumed at the front of the list before it is cut.
+_TRIM = 64
+
+
+class SendBuffer:
+    """The user's data from SND.UNA on, sent or not. Chunks are immutable `bytes`, so views of them may be shared.
+
+    `length` is the number of bytes held. Positions are counted from the first byte held.
+    """
+
+    __slots__ = ("_chunks", "_dropped", "_head", "_starts", "length")
+
+    def __init__(self) -> None:
+        self._chunks: list[bytes] = []
+        self._starts: list[int] = []  # stream offset of each chunk
+        self._head = 0  # chunks before this one are consumed
+        self._dropped = 0  # stream offset of the first byte held
+        self.length = 0
+
+    def append(self, data: Buffer | bytearray) -> None:
+        """Take over `data`; `bytes` are kept as they are, what can change under us is copied."""
+        size = len(data)
+        if not size:
+            return
+        chunk = data if type(data) is bytes else bytes(data)
+        chunks = self._chunks
+        if size < _GATHER and len(chunks) > self._head and len(chunks[-1]) < _GATHER:
+            chunks[-1] += chunk  # a new object: views of the old one stay valid
+        else:
+            chunks.append(chunk)
+            self._starts.append(self._dropped + self.length)
+        self.length += size
+
+    def view(self, position: int, size: int) -> tuple[memoryview, ...]:
+        """Views of `size` bytes from `position` on, without a copy."""
+        assert position + size <= self.length, "a view past the end of the data"
+        offset = self._dropped + position
+        index = bisect_right(self._starts, offset) - 1
+        views = []
+        while size:
+            chunk = self._chunks[index]
+            start = offset - self._starts[index]
+            view = memoryview(chunk)[start : start + size]
+            views.append(view)
+            taken = len(view)
+            size -= taken
+            offset += taken
+            index += 1
+        return tuple(views)
+
+    def drop(self, size: int) -> None:
+        """Forget the first `size` bytes: they are acknowledged."""
+        assert size <= self.length, "more dropped than held"
+        self.length -= size
+        self._dropped += size
+        chunks, starts, head = self._chunks, self._starts, self._head
+        while head < len(chunks) and starts[head] + len(chunks[head]) <= self._dropped:
+            chunks[head] = b""
+            head += 1
+        if head == len(chunks) or head > _TRIM:
+            del chunks[:head], starts[:head]
+            head = 0
+        self._head = head
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.drop(self.length)
+
+    def copy(self) -> SendBuffer:
+        """A copy that shares only the immutable chunks."""
+        other = SendBuffer()
+        other._chunks, other._starts = self._chunks[self._head :], self._starts[self._head :]
+        other._dropped, other.length = self._dropped, self.length
+        return other
+
+
+class ReceiveBuffer:
+    """Data received in order that the user has not read. `length` is the number of bytes held."""
+
+    __slots__ = ("_chunks", "length")
+
+    def __init__(self) -> None:
+        self._chunks: list[memoryview | bytearray] = []
+        self.length = 0
+
+    def append(self, payload: tuple[Buffer, ...]) -> None:
+        """Take the views of a segment's text over. Small ones are copied together, or each would pin its packet."""
+        chunks = self._chunks
+        for view in payload:
+            size = len(view)
+            if size >= _COPY:
+                chunks.append(view if type(view) is memoryview else memoryview(view))
+            elif chunks and type(chunks[-1]) is bytearray and len(chunks[-1]) < _GATHER:
+                chunks[-1] += view
+            else:
+                chunks.append(bytearray(view))
+            self.length += size
+
+    def read(self, size: int) -> bytes:
+        """Remove and return up to `size` bytes."""
+        chunks = self._chunks
+        if not chunks or size <= 0:
+            return b""
+        first = chunks[0]
+        if len(first) > size:
+            taken = bytes(first[:size])
+            _drop_front(chunks, size)
+            self.length -= size
+            return taken
+        if len(chunks) == 1 or len(first) == size:
+            del chunks[0]
+            self.length -= len(first)
+            return bytes(first)
+        return self._gather(size)
+
+    def _gather(self, size: int) -> bytes:
+        chunks = self._chunks
+        taken: list[Buffer | bytearray] = []
+        wanted = size
+        count = 0
+        while count < len(chunks) and len(chunks[count]) <= wanted:
+            taken.append(chunks[count])
+            wanted -= len(chunks[count])
+            count += 1
+        del chunks[:count]
+        if wanted and chunks:
+            taken.append(bytes(chunks[0][:wanted]))
+            _drop_front(chunks, wanted)
+        data = b"".join(taken)
+        self.length -= len(data)
+        return data
+
+    def peek(self, size: int) -> bytes:
+        """Up to `size` bytes, left where they are (MSG_PEEK)."""
+        taken = []
+        for chunk in self._chunks:
+            if size <= 0:
+                break
+            taken.append(bytes(chunk[:size]))
+            size -= len(taken[-1])
+        return b"".join(taken)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._chunks.clear()
+        self.length = 0
+
+    def copy(self) -> ReceiveBuffer:
+        """A copy that shares only what cannot change."""
+        other = ReceiveBuffer()
+        other._chunks = [chunk if type(chunk) is memoryview else bytearray(chunk) for chunk in self._chunks]
+        other.length = self.length
+        return other
+
+
+def _drop_front(chunks: list[memoryview | bytearray], size: int) -> None:
+    """Drop `size` bytes of the first chunk, which is longer."""
+    first = chunks[0]
+    if isinstance(first, bytearray):
+        del first[:size]
+    else:
+        chunks[0] = first[size:]

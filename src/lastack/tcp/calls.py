@@ -1,0 +1,232 @@
+"""The user's calls: RFC 9293 sections 3.10.1 to 3.10.6, and the ways in which a connection ends.
+
+Misuse raises the OSError that a BSD socket would raise, with the RFC's own words.
+"""
+
+from __future__ import annotations
+
+from errno import ECONNABORTED, EINVAL, EISCONN, ENOTCONN, EPIPE
+
+from lastack.tcp import handshake
+from lastack.tcp.output import reset
+from lastack.tcp.sequence import HALF, MASK
+from lastack.tcp.states import CLOSED, SEND_CLOSED, Event, State, move
+from lastack.tcp.tcb import ENDED, NEVER, READABLE, WRITABLE, Reason, Tcb
+from lastack.tcp.window import update_due
+from lastack.wire.packet import Buffer
+
+
+def _told(tcb: Tcb, now: int, call: str, detail: str = "") -> None:
+    if tcb.observer is not None:
+        tcb.observer.call_made(now, tcb, call, detail)
+
+
+def open_passive(tcb: Tcb, now: int) -> None:
+    """OPEN, passive: to LISTEN. `lastack.host` gives each SYN a TCB of its own, which begins here."""
+    _require_closed(tcb)
+    move(tcb, Event.PASSIVE_OPEN, now)
+
+
+def open_active(tcb: Tcb, now: int, iss: int) -> None:
+    """OPEN, active, in CLOSED or LISTEN: a SYN will be sent with the initial sequence number `iss`."""
+    if tcb.state is not State.LISTEN:
+        _require_closed(tcb)
+    _told(tcb, now, "OPEN", "active")
+    _begin(tcb, Event.ACTIVE_OPEN, now, iss)
+
+
+def _require_closed(tcb: Tcb) -> None:
+    if tcb.state is not CLOSED or tcb.reason is not Reason.OPEN:
+        raise OSError(EISCONN, "connection already exists")
+
+
+def _begin(tcb: Tcb, event: Event, now: int, iss: int) -> None:
+    if not tcb.remote[1]:
+        raise OSError(EINVAL, "remote socket unspecified")
+    tcb.opened_from = CLOSED
+    set_iss(tcb, iss)
+    move(tcb, event, now)
+
+
+def set_iss(tcb: Tcb, iss: int) -> None:
+    """The send variables before our SYN; what it will offer."""
+    tcb.iss = tcb.snd_una = tcb.snd_nxt = tcb.recover = tcb.snd_sml = iss
+    handshake.offer(tcb)
+
+
+def send(tcb: Tcb, data: Buffer, now: int, *, urgent: bool = False, iss: int | None = None) -> int:
+    """SEND: queue what there is room for; returns the bytes taken (0 when the buffer is full).
+
+    In LISTEN with a remote socket it turns the passive OPEN into an active one, and needs `iss`.
+    Raises OSError ENOTCONN where there is no connection, BrokenPipeError where it is closing.
+    """
+    state = tcb.state
+    if state is State.LISTEN and iss is not None:
+        _begin(tcb, Event.SEND, now, iss)
+    elif state is CLOSED or state is State.LISTEN:
+        raise OSError(ENOTCONN, "connection does not exist")
+    if state in SEND_CLOSED or tcb.fin_queued or tcb.close_pending:
+        raise BrokenPipeError(EPIPE, "connection closing")
+    _told(tcb, now, "SEND", str(len(data)))
+    size = min(len(data), tcb.config.send_buffer - tcb.send_buffer.length)
+    if size <= 0:
+        return 0
+    tcb.send_buffer.append(data if size == len(data) else memoryview(data)[:size])
+    if urgent:
+        queued = tcb.send_buffer.length
+        first = tcb.snd_una if tcb.snd_una != tcb.iss else (tcb.iss + 1) & MASK
+        tcb.snd_up = (first + queued) & MASK
+    return size
+
+
+def send_room(tcb: Tcb) -> int:
+    """Bytes that SEND would take now."""
+    if tcb.state in SEND_CLOSED or tcb.fin_queued:
+        return 0
+    return max(tcb.config.send_buffer - tcb.send_buffer.length, 0)
+
+
+def receive(tcb: Tcb, size: int, now: int) -> bytes:
+    """RECEIVE: up to `size` bytes in order, b"" where there are none (at the end: `at_end`).
+
+    May open the window, which then is told (`output.transmit`).
+    """
+    data = tcb.receive_buffer.read(size)
+    if data:
+        _told(tcb, now, "RECEIVE", str(len(data)))
+        if update_due(tcb):
+            tcb.ack_now = True
+        if tcb.rcv_up is not None and not urgent_left(tcb):
+            tcb.rcv_up = None
+    return data
+
+
+def urgent_left(tcb: Tcb) -> int:
+    """Bytes of urgent data that the user has not read (MUST-33)."""
+    if tcb.rcv_up is None:
+        return 0
+    read = (tcb.rcv_nxt - tcb.fin_received - tcb.receive_buffer.length) & MASK
+    left = (tcb.rcv_up - read) & MASK
+    return left if left < HALF else 0
+
+
+def at_end(tcb: Tcb) -> bool:
+    """The peer's FIN has come and all before it is read."""
+    return tcb.fin_received and not tcb.receive_buffer.length
+
+
+def close(tcb: Tcb, now: int) -> None:
+    """CLOSE, "I have no more data to send": the FIN follows what is queued. A second CLOSE does nothing.
+
+    The state moves at the call, also from CLOSE-WAIT, where section 3.10.4 moves when the FIN is sent.
+    """
+    _told(tcb, now, "CLOSE")
+    state = tcb.state
+    if state is State.LISTEN or state is State.SYN_SENT:
+        ended(tcb, Event.CLOSE, now, Reason.CLOSED_BEFORE_OPEN, 0)
+    elif state is State.SYN_RCVD:
+        if tcb.send_buffer.length:
+            tcb.close_pending = True
+        else:
+            _queue_fin(tcb, now)
+    elif state is State.ESTABLISHED or state is State.CLOSE_WAIT:
+        _queue_fin(tcb, now)
+
+
+def _queue_fin(tcb: Tcb, now: int) -> None:
+    tcb.fin_queued = True
+    tcb.signals |= WRITABLE
+    move(tcb, Event.CLOSE, now)
+
+
+def deferred_close(tcb: Tcb, now: int) -> None:
+    """A CLOSE made in SYN-RECEIVED with data queued, now that ESTABLISHED is reached (3.10.4)."""
+    if tcb.close_pending:
+        tcb.close_pending = False
+        _queue_fin(tcb, now)
+
+
+def close_receiving(tcb: Tcb, now: int) -> None:
+    """The user will read no more (MAY-1): unread data, or data that comes later, ends in a RST (SHLD-3)."""
+    tcb.receive_shut = True
+    if tcb.receive_buffer.length and tcb.config.reset_on_unread_data:
+        abort_for_lost_data(tcb, now)
+
+
+def orphaned(tcb: Tcb, now: int) -> None:
+    """No user holds it any more: from here on FIN-WAIT-2 has a timer."""
+    tcb.orphan = True
+    if tcb.state is State.FIN_WAIT_2 and tcb.config.fin_wait_2_timeout and tcb.fin_wait_2_at == NEVER:
+        tcb.fin_wait_2_at = now + tcb.config.fin_wait_2_timeout
+
+
+def abort(tcb: Tcb, now: int, reason: Reason = Reason.ABORTED) -> None:
+    """ABORT: <SEQ=SND.NXT><CTL=RST> where the peer may think that there is a connection."""
+    _told(tcb, now, "ABORT")
+    _abort(tcb, now, reason, ECONNABORTED)
+
+
+def abort_for_lost_data(tcb: Tcb, now: int) -> None:
+    """Data was received that nobody will read (RFC 2525 section 2.17)."""
+    _abort(tcb, now, Reason.DATA_LOST, 0)
+
+
+def _abort(tcb: Tcb, now: int, reason: Reason, error: int) -> None:
+    state = tcb.state
+    if state is CLOSED:
+        return
+    if state in _RESET_ON_ABORT:
+        tcb.replies.append(reset(tcb))
+    ended(tcb, Event.ABORT, now, reason, error)
+
+
+_RESET_ON_ABORT = frozenset({State.SYN_RCVD, State.ESTABLISHED, State.FIN_WAIT_1, State.FIN_WAIT_2, State.CLOSE_WAIT})
+
+
+def status(tcb: Tcb) -> dict[str, object]:
+    """STATUS (3.9.1.5): the connection's variables by their RFC names."""
+    return {
+        "state": tcb.state.value,
+        "local": tcb.local,
+        "remote": tcb.remote,
+        "SND.UNA": tcb.snd_una,
+        "SND.NXT": tcb.snd_nxt,
+        "SND.WND": tcb.snd_wnd,
+        "RCV.NXT": tcb.rcv_nxt,
+        "RCV.WND": (tcb.rcv_adv - tcb.rcv_nxt) & MASK,
+        "ISS": tcb.iss,
+        "IRS": tcb.irs,
+        "unacknowledged": (tcb.snd_nxt - tcb.snd_una) & MASK,
+        "unsent": max(tcb.send_buffer.length - ((tcb.snd_nxt - tcb.snd_una) & MASK), 0),
+        "unread": tcb.receive_buffer.length,
+        "urgent": urgent_left(tcb),
+        "RTO": tcb.rto,
+        "reason": tcb.reason.value,
+    }
+
+
+def ended(tcb: Tcb, event: Event, now: int, reason: Reason, error: int) -> None:
+    """The connection is over: move, tell the user why (MUST-12), flush the queues, stop the timers.
+
+    What was received in order stays readable.
+    """
+    tcb.reason = reason
+    tcb.error = error
+    tcb.signals |= ENDED | READABLE | WRITABLE
+    move(tcb, event, now)
+    tcb.send_buffer.clear()
+    tcb.sent.clear()
+    tcb.pipe = 0
+    tcb.snd_una = tcb.snd_nxt
+    if tcb.reassembly is not None:
+        tcb.reassembly.clear()
+    tcb.ack_now = False
+    tcb.dup_acks_owed = 0
+    stop_timers(tcb)
+
+
+def stop_timers(tcb: Tcb) -> None:
+    """All timers off."""
+    tcb.retransmission_at = tcb.persist_at = tcb.delayed_ack_at = NEVER
+    tcb.keepalive_at = tcb.fin_wait_2_at = tcb.time_wait_at = NEVER
+    tcb.stalled_since = NEVER

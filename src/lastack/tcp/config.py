@@ -1,0 +1,166 @@
+"""Every setting of the TCP, with its source, and the presets of real systems.
+
+A `Config` is immutable and shared by all connections that use it: a socket that changes one of its values gets a
+variant by `having`, and equal variants are one object. All times are integer microseconds, all sizes are bytes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+MILLISECOND = 1_000
+SECOND = 1_000_000
+MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
+
+
+@dataclass(frozen=True, eq=False)
+class Config:
+    """The values of the preset `default`: Linux's figures with every protection on.
+
+    Linux's figures are those of its `tcp(7)` and `ip-sysctl` documentation; the RFC's stand beside each.
+    """
+
+    name: str = "default"
+
+    # --- lifetimes ---
+    # 2 x MSL (RFC 9293 3.4.2 arbitrarily takes an MSL of 2 minutes; Linux waits 60 s, BSD 2 x 30 s).
+    msl: int = 30 * SECOND
+    # An orphan in FIN-WAIT-2 ends after this time (Linux tcp_fin_timeout; 0 = never, the RFC's letter).
+    fin_wait_2_timeout: int = 60 * SECOND
+    # BSD counts idle time (each segment starts it anew); Linux counts from the entry.
+    fin_wait_2_counts_idle: bool = False
+
+    # --- retransmission, RFC 6298 ---
+    rto_initial: int = 1 * SECOND  # (2.1)
+    rto_min: int = 200 * MILLISECOND  # (2.4) says 1 s; Linux 200 ms
+    rto_max: int = 120 * SECOND  # (2.5): at least 60 s
+    # R1 and R2 (RFC 9293 3.8.3). R1 counts retransmissions; R2 is reached after `r2_retransmissions` in a row.
+    r1_retransmissions: int = 3
+    r2_retransmissions: int = 15  # Linux tcp_retries2; at least 100 s (SHLD-11)
+    # SYNs: RFC 9293 MUST-23 asks for at least 3 minutes. 1+2+4+...+64 s = 127 s is Linux's 6; 7 give 247 s.
+    syn_retransmissions: int = 7
+    syn_ack_retransmissions: int = 5  # Linux tcp_synack_retries
+    orphan_retransmissions: int = 8  # Linux tcp_orphan_retries: what 0 means there
+    user_timeout: int = 0  # RFC 5482, TCP_USER_TIMEOUT; 0 = R2 alone
+
+    # --- acknowledgments, RFC 9293 3.8.6.3 ---
+    delayed_ack: int = 40 * MILLISECOND  # MUST-40: less than 0.5 s
+    # Immediate ACKs for this many full segments at the start, so that slow start is not held up.
+    quick_acks: int = 16
+
+    # --- sending ---
+    nagle: bool = True  # SHLD-7; TCP_NODELAY turns it off (MUST-17)
+    # Hold a small segment back only while another small one is outstanding (Appendix A.3), not while anything is.
+    nagle_modified: bool = True
+    sws_override: int = 200 * MILLISECOND  # 3.8.6.2.1 (4): 0.1 to 1 s
+    initial_window_segments: int = 10  # RFC 6928; RFC 5681 (3.1) gives 2 to 4
+    congestion: str = "newreno"
+    send_buffer: int = 4 * 1024 * 1024
+
+    # --- receiving ---
+    receive_buffer: int = 6 * 1024 * 1024
+    reassembly_holes: int = 256
+    window_scaling: bool = True  # RFC 7323 2
+    timestamps: bool = True  # RFC 7323 3
+    mss: int = 0  # the MSS option to send; 0 = from the MTU (RFC 6691)
+    paws_idle: int = 24 * 24 * HOUR  # RFC 7323 5.5: TS.Recent older than 24 days proves nothing
+
+    # --- keep-alive, RFC 9293 3.8.4 ---
+    keepalive: bool = False  # MUST-25
+    keepalive_idle: int = 2 * HOUR  # MUST-28
+    keepalive_interval: int = 75 * SECOND
+    keepalive_probes: int = 9
+
+    # --- protections ---
+    rfc1337: bool = True  # a RST does not end TIME-WAIT
+    rfc5961_rst: bool = True
+    rfc5961_syn: bool = True
+    rfc5961_ack: bool = True
+    # RFC 5961 section 7: challenge ACKs of one connection in one second.
+    challenge_acks_per_second: int = 10
+    # A closed receiver answers data with RST (SHLD-3, RFC 2525 2.17).
+    reset_on_unread_data: bool = True
+
+    # --- TIME-WAIT ---
+    rfc6191: bool = True  # a SYN with a later timestamp reopens
+    reopen_by_sequence: bool = True  # RFC 1122 4.2.2.13, MAY-2
+    time_wait_limit: int = 1_000_000
+    # Linux: SO_REUSEADDR must be set on the old socket too. BSD: on the new one alone.
+    reuse_needs_both: bool = True
+
+    # --- hosts ---
+    backlog_limit: int = 4096  # somaxconn: accepted connections that nobody has taken
+    half_open_limit: int = 4096  # connections in SYN-RECEIVED of one listener
+    abort_on_overflow: bool = False  # a full accept queue: drop the final ACK (Linux) or RST
+    ephemeral_first: int = 32768
+    ephemeral_last: int = 60999
+    hop_limit: int = 64
+    traffic_class: int = 0
+    rst_per_second: int = 1000  # answers to segments that belong nowhere
+    icmp_per_second: int = 1000
+
+    _variants: dict[tuple[str, Any], Config] = field(default_factory=dict, repr=False)
+
+    def having(self, **values: Any) -> Config:
+        """This configuration with some values set; one object for each (name, value) asked of the same parent.
+
+        Raises TypeError for a name that is not a setting.
+        """
+        config = self
+        for name, value in values.items():
+            key = (name, value)
+            variant = config._variants.get(key)
+            if variant is None:
+                variant = replace(config, **{name: value}, _variants={})
+                config._variants[key] = variant
+            config = variant
+        return config
+
+
+DEFAULT = Config()
+
+# Exactly what Linux does out of the box.
+LINUX = Config(
+    name="linux",
+    syn_retransmissions=6,
+    rfc1337=False,
+)
+
+# FreeBSD's and its relatives' figures: MSL 30 s, FIN-WAIT-2 after 10 min and 75 s of idle time, and their rule for
+# SO_REUSEADDR.
+BSD = Config(
+    name="bsd",
+    msl=30 * SECOND,
+    fin_wait_2_timeout=675 * SECOND,
+    fin_wait_2_counts_idle=True,
+    rfc1337=False,
+    reuse_needs_both=False,
+    delayed_ack=40 * MILLISECOND,
+    rto_max=64 * SECOND,
+    r2_retransmissions=12,
+    syn_retransmissions=7,
+    keepalive_probes=8,
+    ephemeral_first=10000,
+    ephemeral_last=65535,
+)
+
+# The RFC's own figures and letter.
+RFC9293 = Config(
+    name="rfc9293",
+    msl=2 * MINUTE,
+    fin_wait_2_timeout=0,
+    rto_min=1 * SECOND,
+    rto_max=60 * SECOND,
+    delayed_ack=200 * MILLISECOND,
+    quick_acks=0,
+    nagle_modified=False,
+    initial_window_segments=4,
+    rfc1337=False,
+    reuse_needs_both=False,
+    ephemeral_first=49152,
+    ephemeral_last=65535,
+)
+
+PRESETS = {preset.name: preset for preset in (DEFAULT, LINUX, BSD, RFC9293)}

@@ -1,0 +1,93 @@
+"""What a SYN says and what it means: the options of both sides, and the variables that they set.
+
+RFC 9293 sections 3.2 and 3.7.1 (MSS), RFC 7323 sections 2 (window scale) and 3 (timestamps).
+"""
+
+from __future__ import annotations
+
+from lastack.tcp.congestion import create
+from lastack.tcp.sequence import MASK
+from lastack.tcp.tcb import Tcb
+from lastack.wire import options as opt
+from lastack.wire.segment import Segment
+
+TIMESTAMP_LENGTH = 12  # two NOPs, then the option
+_IP_AND_TCP = {4: 40, 16: 60}  # fixed headers, by the length of an address
+_DEFAULT_MSS = {4: 536, 16: 1220}  # MUST-15
+_MINIMUM_MSS = 48  # a peer that asks for less would make us send headers only
+_MAX_SHIFT = 14  # RFC 7323 2.3
+
+
+def receive_mss(tcb: Tcb) -> int:
+    """The value of our MSS option: the MTU less the fixed headers, no options counted (RFC 6691, MUST-67)."""
+    most = tcb.mtu - _IP_AND_TCP[len(tcb.local[0])]
+    return min(tcb.config.mss, most) if tcb.config.mss else most
+
+
+def window_shift(receive_buffer: int) -> int:
+    """The smallest shift by which the whole buffer can be advertised."""
+    shift = 0
+    while shift < _MAX_SHIFT and receive_buffer >> shift > 0xFFFF:
+        shift += 1
+    return shift
+
+
+def timestamp(tcb: Tcb, now: int) -> int:
+    """TSval: a clock of 1 ms with the connection's offset (RFC 7323 5.4)."""
+    return (now // 1000 + tcb.ts_offset) & MASK
+
+
+def offer(tcb: Tcb) -> None:
+    """Before our first SYN: what we shall ask for. `accept_syn` leaves of it what the peer asks for too."""
+    tcb.ts_on = tcb.config.timestamps
+    tcb.ws_on = tcb.config.window_scaling
+    tcb.rcv_wscale = window_shift(tcb.config.receive_buffer) if tcb.ws_on else 0
+
+
+def syn_options(tcb: Tcb, now: int) -> bytes:
+    """The options of our SYN or SYN,ACK, in Linux's order."""
+    chosen: list[opt.Option] = [opt.MaximumSegmentSize(receive_mss(tcb))]
+    if tcb.ts_on:
+        chosen += [opt.Nop(), opt.Nop(), opt.Timestamps(timestamp(tcb, now), tcb.ts_recent)]
+    if tcb.ws_on:
+        chosen += [opt.Nop(), opt.WindowScale(tcb.rcv_wscale)]
+    return opt.build(chosen)
+
+
+def accept_syn(tcb: Tcb, segment: Segment, now: int) -> None:
+    """Take up the SYN (or SYN,ACK) of the peer: IRS, RCV.NXT, and what its options agree to."""
+    tcb.irs = segment.seq
+    tcb.rcv_nxt = tcb.rcv_adv = tcb.last_ack_sent = (segment.seq + 1) & MASK
+    peer_mss = _DEFAULT_MSS[len(tcb.local[0])]
+    shift: int | None = None
+    for option in opt.parse(segment.options):
+        if isinstance(option, opt.MaximumSegmentSize):
+            peer_mss = option.value
+        elif isinstance(option, opt.WindowScale):
+            shift = min(option.shift, _MAX_SHIFT)
+    tcb.ws_on = tcb.ws_on and shift is not None  # both or none (RFC 7323 2.2)
+    if tcb.ws_on and shift is not None:
+        tcb.snd_wscale = shift
+    else:
+        tcb.rcv_wscale = 0
+    tcb.ts_on = tcb.ts_on and segment.ts_val is not None
+    if tcb.ts_on and segment.ts_val is not None:
+        tcb.ts_recent, tcb.ts_recent_at = segment.ts_val, now
+    tcb.send_mss = max(peer_mss, _MINIMUM_MSS)
+    set_mss(tcb)
+    tcb.rcv_mss = min(tcb.snd_mss, _DEFAULT_MSS[len(tcb.local[0])])
+    tcb.congestion = create(tcb.config.congestion, tcb.snd_mss, tcb.config.initial_window_segments)
+
+
+def set_mss(tcb: Tcb) -> None:
+    """Eff.snd.MSS (MUST-16): the smaller of what the peer takes and what the path takes, options taken off."""
+    most = min(tcb.send_mss, tcb.mtu - _IP_AND_TCP[len(tcb.local[0])])
+    tcb.snd_mss = max(most - (TIMESTAMP_LENGTH if tcb.ts_on else 0), 1)
+    tcb.congestion.mss = tcb.snd_mss
+
+
+def syn_window(tcb: Tcb, segment: Segment) -> None:
+    """The first window of the peer. That of a SYN is never scaled (RFC 7323 2.2)."""
+    tcb.snd_wnd = tcb.max_snd_wnd = segment.window
+    tcb.snd_wl1 = segment.seq
+    tcb.snd_wl2 = segment.ack

@@ -1,0 +1,278 @@
+"""What to send now: decided here and nowhere else, so that acknowledgments ride on data wherever they can.
+
+Data is decided in units of up to 64 KiB (`UNIT`), each one range in `Tcb.sent`; a unit leaves as one super-segment
+where the device takes it, and is cut at the MSS here where it does not.
+"""
+
+from __future__ import annotations
+
+from lastack.tcp import handshake, recovery, rtt, window
+from lastack.tcp.sequence import HALF, MASK, lt
+from lastack.tcp.states import State
+from lastack.tcp.tcb import NEVER, SentRange, Tcb
+from lastack.wire.options import build_timestamp
+from lastack.wire.segment import ACK, FIN, PSH, RST, SYN, URG, Segment
+
+UNIT = 65_000  # payload bytes decided at once; with the largest headers it stays below 65,535
+SYN_SENT = State.SYN_SENT
+SYN_RCVD = State.SYN_RCVD
+CLOSED = State.CLOSED
+LISTEN = State.LISTEN
+
+
+def transmit(tcb: Tcb, now: int) -> list[Segment]:
+    """The segments that are to leave now, in order. Asking again at once gives none."""
+    out: list[Segment] = []
+    if tcb.replies:
+        out, tcb.replies = tcb.replies, out
+    state = tcb.state
+    if state is CLOSED or state is LISTEN:
+        return out
+    if tcb.snd_nxt == tcb.iss and not tcb.sent:
+        _first_syn(tcb, now, out)
+    while tcb.dup_acks_owed:
+        tcb.dup_acks_owed -= 1
+        out.append(_pure_ack(tcb, now))
+    if state is SYN_SENT or state is SYN_RCVD:
+        if tcb.sent and tcb.sent[0].lost:
+            _again(tcb, tcb.sent[0], now)
+            out.append(_syn(tcb, now))
+    else:
+        if tcb.pipe != (tcb.snd_nxt - tcb.snd_una) & MASK:
+            _send_lost(tcb, now, out)
+        if tcb.send_buffer.length or tcb.fin_queued:
+            _send_new(tcb, now, out)
+    if tcb.ack_now:
+        out.append(_pure_ack(tcb, now))
+    arm_timers(tcb, now)
+    return out
+
+
+def _segment(tcb: Tcb, seq: int, flags: int, now: int) -> Segment:
+    """A segment with the acknowledgment and window of this moment, which thereby are given."""
+    segment = Segment(tcb.local[1], tcb.remote[1], seq, tcb.rcv_nxt, flags, window.advertise(tcb))
+    if tcb.ts_on:
+        val = handshake.timestamp(tcb, now)
+        segment.options = build_timestamp(val, tcb.ts_recent)
+        segment.ts_val, segment.ts_ecr = val, tcb.ts_recent
+    tcb.ack_now = False
+    tcb.delayed_ack_at = NEVER
+    tcb.last_ack_sent = tcb.rcv_nxt
+    return segment
+
+
+def _pure_ack(tcb: Tcb, now: int) -> Segment:
+    """<SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>, or SEQ = the right edge where a probe went beyond it.
+
+    A peer with a closed window would not take an ACK from behind its edge (RFC 9293 Appendix A.2, simultaneous window
+    probes).
+    """
+    edge = (tcb.snd_una + tcb.snd_wnd) & MASK
+    return _segment(tcb, edge if lt(edge, tcb.snd_nxt) else tcb.snd_nxt, ACK, now)
+
+
+def _first_syn(tcb: Tcb, now: int, out: list[Segment]) -> None:
+    tcb.snd_nxt = (tcb.iss + 1) & MASK
+    tcb.sent.append(SentRange(tcb.iss, tcb.snd_nxt, now, syn=True))
+    tcb.pipe = 1
+    tcb.stalled_since = now
+    out.append(_syn(tcb, now))
+
+
+def _syn(tcb: Tcb, now: int) -> Segment:
+    """<SEQ=ISS><CTL=SYN>, or <SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK> once the peer's SYN has come."""
+    segment = Segment(tcb.local[1], tcb.remote[1], tcb.iss, 0, SYN)
+    if tcb.state is not SYN_SENT:
+        segment.flags, segment.ack = SYN | ACK, tcb.rcv_nxt
+        tcb.last_ack_sent = tcb.rcv_nxt
+    segment.options = handshake.syn_options(tcb, now)
+    # The window of a SYN is never scaled (RFC 7323 2.2).
+    segment.window = min(window.space(tcb), 0xFFFF)
+    edge = (tcb.rcv_nxt + segment.window) & MASK
+    if lt(tcb.rcv_adv, edge) or tcb.state is SYN_SENT:
+        tcb.rcv_adv = edge
+    tcb.ack_now = False
+    return segment
+
+
+def _again(tcb: Tcb, sent: SentRange, now: int) -> None:
+    """Account for sending a lost range again."""
+    sent.lost = False
+    sent.sent_at = now
+    sent.transmissions += 1
+    tcb.pipe += (sent.end - sent.first) & MASK
+    tcb.total_retransmissions += 1
+
+
+def _send_lost(tcb: Tcb, now: int, out: list[Segment]) -> None:
+    """Send again what is marked lost, the oldest first, as far as the congestion window lets it.
+
+    Data beyond a right edge that has shrunk is left to the persist timer (RFC 9293 SHLD-16, MAY-7 not taken).
+    """
+    mss = tcb.snd_mss
+    index = 0
+    while index < len(tcb.sent):
+        sent = tcb.sent[index]
+        if sent.lost:
+            room = tcb.congestion.cwnd - tcb.pipe
+            if room < mss and index:
+                return
+            edge = (tcb.snd_una + tcb.snd_wnd - sent.first) & MASK
+            if not 0 < edge < HALF:
+                return
+            recovery.cut(tcb, index, min(max(room - room % mss, mss), UNIT - UNIT % mss, edge))
+            _again(tcb, sent, now)
+            _emit(tcb, sent, now, out)
+        index += 1
+
+
+def _send_new(tcb: Tcb, now: int, out: list[Segment]) -> None:
+    """New data and the FIN: window, congestion window, Nagle and the silly window decide how much."""
+    mss = tcb.snd_mss
+    unit = UNIT - UNIT % mss
+    if tcb.snd_una == tcb.snd_nxt and now - tcb.sent_at > tcb.rto and tcb.sent_at:
+        tcb.congestion.idle()
+    while tcb.fin_seq is None:
+        unsent = tcb.send_buffer.length - ((tcb.snd_nxt - _text_start(tcb)) & MASK)
+        usable = (tcb.snd_una + tcb.snd_wnd - tcb.snd_nxt) & MASK
+        if usable >= HALF:
+            return  # the window shrank (MUST-34)
+        size = min(unsent, usable, max(tcb.congestion.cwnd - tcb.pipe, 0), unit)
+        fin = tcb.fin_queued and size == unsent and size < usable
+        if not fin and not size:
+            return
+        if not fin and size < unsent:
+            size = _whole_segments(tcb, size, usable)
+            if not size:
+                return
+        elif not fin and size % mss and _nagle_holds(tcb):
+            size -= size % mss  # the small rest waits
+            if not size:
+                return
+        _send_range(tcb, size, fin, size == unsent, now, out)
+
+
+def _text_start(tcb: Tcb) -> int:
+    """The sequence number of the first octet in the send buffer: SND.UNA, or behind a SYN not acknowledged yet."""
+    return (tcb.snd_una + 1) & MASK if tcb.snd_una == tcb.iss and tcb.sent and tcb.sent[0].syn else tcb.snd_una
+
+
+def _whole_segments(tcb: Tcb, size: int, usable: int) -> int:
+    """Of `size` bytes, fewer than wait: whole segments, or a large part of a small window (RFC 9293 3.8.6.2.1 (3))."""
+    whole = size - size % tcb.snd_mss
+    if whole or size < usable or tcb.sent:
+        return whole
+    return size if 2 * size >= tcb.max_snd_wnd else 0
+
+
+def _nagle_holds(tcb: Tcb) -> bool:
+    """A segment that is not full waits while something is outstanding (3.7.4), or something small (Appendix A.3)."""
+    if not tcb.config.nagle or tcb.fin_queued or tcb.snd_una == tcb.snd_nxt:
+        return False
+    return not tcb.config.nagle_modified or lt(tcb.snd_una, tcb.snd_sml)
+
+
+def _send_range(tcb: Tcb, size: int, fin: bool, push: bool, now: int, out: list[Segment]) -> None:
+    first = tcb.snd_nxt
+    end = (first + size + fin) & MASK
+    if fin:
+        tcb.fin_seq = (end - 1) & MASK
+    if size % tcb.snd_mss:
+        tcb.snd_sml = end
+    sent = SentRange(first, end, now, fin=fin)
+    sent.push = push
+    tcb.sent.append(sent)
+    tcb.pipe += size + fin
+    tcb.snd_nxt = end
+    tcb.sent_at = now
+    if tcb.stalled_since == NEVER:
+        tcb.stalled_since = now
+    _emit(tcb, sent, now, out)
+
+
+def _emit(tcb: Tcb, sent: SentRange, now: int, out: list[Segment]) -> None:
+    """Make a range segments: one, where the device cuts it, else cut at the MSS. PSH and FIN on the last alone."""
+    if sent.syn:  # CLOSE in SYN-RECEIVED: the FIN is sent while our SYN still waits for its ACK
+        out.append(_syn(tcb, now))
+        return
+    seq = sent.first
+    size = ((sent.end - seq) & MASK) - sent.fin
+    position = (seq - _text_start(tcb)) & MASK
+    mss = tcb.snd_mss
+    largest = tcb.unit - tcb.unit % mss if tcb.unit > mss else mss
+    while True:
+        part = min(size, largest)
+        size -= part
+        flags = ACK
+        if not size:
+            flags |= (FIN if sent.fin else 0) | (PSH if part and sent.push else 0)
+        segment = _segment(tcb, seq, flags, now)
+        if part:
+            segment.payload = tcb.send_buffer.view(position, part)
+            segment.length = part
+            segment.gso_size = mss if part > mss else 0
+        if tcb.snd_up is not None:
+            _mark_urgent(tcb, segment)
+        out.append(segment)
+        if not size:
+            return
+        seq = (seq + part) & MASK
+        position += part
+
+
+def _mark_urgent(tcb: Tcb, segment: Segment) -> None:
+    """SND.UP points behind the urgent data (MUST-62); it is told as long as it lies ahead of the segment's start."""
+    assert tcb.snd_up is not None
+    ahead = (tcb.snd_up - segment.seq) & MASK
+    if 0 < ahead < HALF:
+        segment.flags |= URG
+        segment.urgent = min(ahead, 0xFFFF)
+
+
+def probe(tcb: Tcb, now: int, out: list[Segment]) -> None:
+    """A zero-window probe: one octet of new data, or the first outstanding one again (RFC 9293 3.8.6.1, MUST-36)."""
+    if tcb.sent:
+        recovery.cut(tcb, 0, 1)
+        sent = tcb.sent[0]
+        recovery.mark_lost(tcb, sent)
+        _again(tcb, sent, now)
+        _emit(tcb, sent, now, out)
+    elif tcb.send_buffer.length:
+        # The override of the sender's silly-window avoidance (3.8.6.2.1 (4)) sends what fits.
+        size = min(tcb.send_buffer.length, tcb.snd_mss, max(tcb.snd_wnd, 1))
+        _send_range(tcb, size, False, size == tcb.send_buffer.length, now, out)
+    elif tcb.fin_queued and tcb.fin_seq is None:
+        _send_range(tcb, 0, True, False, now, out)
+
+
+def keepalive_probe(tcb: Tcb, now: int) -> Segment:
+    """SEG.SEQ = SND.NXT-1, no data (RFC 9293 3.8.4, SHLD-12)."""
+    return _segment(tcb, (tcb.snd_nxt - 1) & MASK, ACK, now)
+
+
+def reset(tcb: Tcb) -> Segment:
+    """<SEQ=SND.NXT><CTL=RST> (3.10.5). With ACK, as every segment of a synchronized state (3.8)."""
+    return Segment(tcb.local[1], tcb.remote[1], tcb.snd_nxt, tcb.rcv_nxt, RST | ACK)
+
+
+def arm_timers(tcb: Tcb, now: int) -> None:
+    """The retransmission timer runs while something is outstanding (RFC 6298 5.1), the persist timer while the peer's
+    window is all that holds the next octet back (RFC 9293 3.8.6.1)."""
+    if tcb.sent and (tcb.snd_wnd or tcb.sent[0].syn):
+        tcb.persist_at = NEVER
+        if tcb.retransmission_at == NEVER:
+            tcb.retransmission_at = now + rtt.timeout(tcb)
+    elif tcb.sent or tcb.send_buffer.length or (tcb.fin_queued and tcb.fin_seq is None):
+        tcb.retransmission_at = NEVER
+        if tcb.persist_at == NEVER and tcb.state not in (SYN_SENT, SYN_RCVD):
+            interval = tcb.config.sws_override if tcb.snd_wnd else probe_interval(tcb)
+            tcb.persist_at = now + interval
+            if tcb.stalled_since == NEVER:
+                tcb.stalled_since = now
+    else:
+        tcb.retransmission_at = tcb.persist_at = NEVER
+
+
+def probe_interval(tcb: Tcb) -> int:
+    """The first probe after one RTO, then exponentially later (SHLD-29, SHLD-30)."""
+    return min(tcb.rto << min(tcb.probes, 12), tcb.config.rto_max)

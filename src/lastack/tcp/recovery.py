@@ -1,0 +1,116 @@
+"""What has left and is not acknowledged: the ranges, their loss, and fast recovery by RFC 5681 3.2 and RFC 6582.
+
+`Tcb.sent` covers SND.UNA to SND.NXT without gaps. A range marked lost no longer counts as in flight (`Tcb.pipe`) until
+`lastack.tcp.output` has sent it again. The room for SACK, RACK-TLP and PRR is here.
+"""
+
+from __future__ import annotations
+
+from lastack.tcp import rtt
+from lastack.tcp.sequence import HALF, MASK
+from lastack.tcp.tcb import NEVER, SentRange, Tcb
+
+_DUPLICATES = 3  # RFC 5681 3.2: the third duplicate ACK says "lost"
+
+
+def advance_una(tcb: Tcb, ack: int, now: int, ts_ecr: int | None) -> None:
+    """SND.UNA < SEG.ACK =< SND.NXT: take the acknowledged ranges off, measure, and let the window grow."""
+    acked = (ack - tcb.snd_una) & MASK
+    text = acked
+    rtt_of = None
+    gone = 0
+    for sent in tcb.sent:
+        length = (sent.end - sent.first) & MASK
+        if (ack - sent.end) & MASK >= HALF:  # reaches into this range only
+            part = (ack - sent.first) & MASK
+            if part:
+                if not sent.lost:
+                    tcb.pipe -= part
+                text -= sent.syn
+                sent.first, sent.syn = ack, False
+            break
+        gone += 1
+        text -= sent.syn + sent.fin
+        if not sent.lost:
+            tcb.pipe -= length
+        rtt_of = sent.sent_at if sent.transmissions == 1 else None  # Karn (MUST-18)
+    del tcb.sent[:gone]
+    tcb.send_buffer.drop(text)
+    tcb.snd_una = ack
+    if rtt_of is not None:
+        rtt.measured(tcb, now - rtt_of)
+    elif gone and ts_ecr:  # RFC 7323 section 4: the echoed timestamp says which transmission it answers
+        rtt.measured(tcb, max(((now // 1000 + tcb.ts_offset - ts_ecr) & MASK) * 1000, 1))
+    tcb.retransmissions = tcb.probes = 0
+    tcb.soft_error = 0
+    tcb.stalled_since = now if tcb.sent or tcb.send_buffer.length else NEVER
+    tcb.retransmission_at = NEVER  # RFC 6298 (5.3): armed anew by what is outstanding
+    _grow(tcb, ack, acked, now)
+
+
+def _grow(tcb: Tcb, ack: int, acked: int, now: int) -> None:
+    tcb.dup_acks = 0
+    control = tcb.congestion
+    if not tcb.in_recovery:
+        # RFC 7661 in its simplest form: a window that is not used does not grow.
+        if tcb.pipe + acked >= control.cwnd // 2:
+            control.acked(acked, now)
+    elif (ack - tcb.recover) & MASK < HALF:  # RFC 6582 3.2 step 3, full acknowledgment
+        tcb.in_recovery = False
+        control.cwnd = min(control.ssthresh, max(tcb.pipe, tcb.snd_mss) + tcb.snd_mss)
+    else:  # partial acknowledgment: the next hole; deflate by what was acknowledged
+        control.cwnd = max(control.cwnd - acked, 0) + tcb.snd_mss
+        mark_first_lost(tcb)
+
+
+def duplicate_ack(tcb: Tcb, now: int) -> None:
+    """RFC 5681 section 2: nothing new, no text, the window unchanged, something outstanding."""
+    tcb.dup_acks += 1
+    if tcb.in_recovery:
+        tcb.congestion.cwnd += tcb.snd_mss  # step 4: one segment has left the network
+    elif tcb.dup_acks == _DUPLICATES and (tcb.snd_una - 1 - tcb.recover) & MASK < HALF:
+        tcb.recover = tcb.snd_nxt
+        tcb.in_recovery = True
+        tcb.congestion.lost((tcb.snd_nxt - tcb.snd_una) & MASK, now)
+        tcb.congestion.cwnd = tcb.congestion.ssthresh + 3 * tcb.snd_mss
+        mark_first_lost(tcb)
+
+
+def mark_first_lost(tcb: Tcb) -> None:
+    """The first segment not acknowledged is to be sent again."""
+    if tcb.sent:
+        cut(tcb, 0, tcb.snd_mss)
+        mark_lost(tcb, tcb.sent[0])
+
+
+def mark_lost(tcb: Tcb, sent: SentRange) -> None:
+    """This range is no longer in flight."""
+    if not sent.lost:
+        sent.lost = True
+        tcb.pipe -= (sent.end - sent.first) & MASK
+
+
+def cut(tcb: Tcb, index: int, size: int) -> None:
+    """Cut the range at `index` behind `size` sequence numbers, where it is longer."""
+    sent = tcb.sent[index]
+    if (sent.end - sent.first) & MASK <= size:
+        return
+    middle = (sent.first + size) & MASK
+    rest = sent.copy()
+    rest.first, rest.syn = middle, False
+    sent.end, sent.fin, sent.push = middle, False, False
+    tcb.sent.insert(index + 1, rest)
+
+
+def timed_out(tcb: Tcb, now: int) -> None:
+    """The retransmission timer fired: RFC 6298 (5.4) to (5.6), RFC 5681 3.1, RFC 6582 section 4."""
+    flight = (tcb.snd_nxt - tcb.snd_una) & MASK
+    tcb.congestion.timed_out(flight, now, again=tcb.retransmissions > 0)
+    tcb.retransmissions += 1
+    if rtt.timeout(tcb) < tcb.config.rto_max:
+        tcb.backoff += 1
+    tcb.recover = tcb.snd_nxt
+    tcb.in_recovery = False
+    tcb.dup_acks = 0
+    for sent in tcb.sent:
+        mark_lost(tcb, sent)

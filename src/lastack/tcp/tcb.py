@@ -1,0 +1,260 @@
+"""The transmission control block: all that one connection knows. Data only; the functions stand in the files beside.
+
+The variables bear the names of RFC 9293 section 3.3.1. Sequence numbers are ints modulo 2**32, times are integer
+microseconds, `NEVER` stands for a timer that is off.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Any
+
+from lastack.tcp.buffers import ReceiveBuffer, SendBuffer
+from lastack.tcp.config import Config
+from lastack.tcp.congestion import create
+from lastack.tcp.observer import Observer
+from lastack.tcp.reassembly import Reassembly
+from lastack.tcp.states import State
+from lastack.wire.segment import Segment
+
+NEVER = 1 << 62
+
+Endpoint = tuple[bytes, int]
+
+# Signals to the user (section 3.9.1.8 and the "signal the user" of 3.10): bits of `Tcb.signals`.
+READABLE = 1
+WRITABLE = 2
+OPENED = 4
+ENDED = 8
+URGENT = 16
+
+
+class Reason(Enum):
+    """Why a connection ended: what the user is told (MUST-12)."""
+
+    OPEN = "open"
+    FINISHED = "both sides finished"
+    CLOSED_BEFORE_OPEN = "closed before it was open"
+    REFUSED = "connection refused"
+    RESET = "connection reset"
+    ABORTED = "aborted by this side"
+    TIMED_OUT = "the peer did not answer (R2 reached)"
+    USER_TIMEOUT = "user timeout"
+    KEEPALIVE = "keep-alive probes unanswered"
+    FIN_WAIT_2 = "FIN-WAIT-2 timer"
+    UNREACHABLE = "destination unreachable"
+    DATA_LOST = "data arrived that nobody will read"
+
+
+class SentRange:
+    """A range of sequence numbers that has left and is not acknowledged yet: [first, end).
+
+    `sent_at` is the time of its last transmission, `transmissions` their number. A range is what one decision sent
+    (up to 64 KiB); it is cut where an acknowledgment or a retransmission cuts it.
+    """
+
+    __slots__ = ("end", "fin", "first", "lost", "push", "sent_at", "syn", "transmissions")
+
+    def __init__(self, first: int, end: int, sent_at: int, syn: bool = False, fin: bool = False) -> None:
+        self.first = first
+        self.end = end
+        self.sent_at = sent_at
+        self.syn = syn
+        self.fin = fin
+        self.push = False  # its last octet ended what the user had given
+        self.lost = False
+        self.transmissions = 1
+
+    def copy(self) -> SentRange:
+        """A copy that shares nothing."""
+        other = SentRange(self.first, self.end, self.sent_at, self.syn, self.fin)
+        other.lost, other.push, other.transmissions = self.lost, self.push, self.transmissions
+        return other
+
+
+class Tcb:
+    """One connection. `local` and `remote` are (address bytes, port); `origin` is where it takes over from."""
+
+    __slots__ = (
+        "ack_now",
+        "backoff",
+        "challenge_count",
+        "challenge_since",
+        "close_pending",
+        "config",
+        "congestion",
+        "delayed_ack_at",
+        "dup_acks",
+        "dup_acks_owed",
+        "error",
+        "fin_queued",
+        "fin_received",
+        "fin_seq",
+        "fin_wait_2_at",
+        "in_recovery",
+        "irs",
+        "iss",
+        "keepalive_at",
+        "keepalive_sent",
+        "last_ack_sent",
+        "local",
+        "max_snd_wnd",
+        "mtu",
+        "observer",
+        "opened_from",
+        "orphan",
+        "persist_at",
+        "pipe",
+        "probes",
+        "quick_acks",
+        "rcv_adv",
+        "rcv_mss",
+        "rcv_nxt",
+        "rcv_up",
+        "rcv_wscale",
+        "reason",
+        "reassembly",
+        "receive_buffer",
+        "receive_shut",
+        "received_at",
+        "recover",
+        "remote",
+        "replies",
+        "retransmission_at",
+        "retransmissions",
+        "reuse",
+        "rto",
+        "rttvar",
+        "send_buffer",
+        "send_mss",
+        "sent",
+        "sent_at",
+        "signals",
+        "snd_mss",
+        "snd_nxt",
+        "snd_sml",
+        "snd_una",
+        "snd_up",
+        "snd_wl1",
+        "snd_wl2",
+        "snd_wnd",
+        "snd_wscale",
+        "socket",
+        "soft_error",
+        "srtt",
+        "stalled_since",
+        "state",
+        "time_wait_at",
+        "total_retransmissions",
+        "ts_offset",
+        "ts_on",
+        "ts_recent",
+        "ts_recent_at",
+        "unit",
+        "wake_at",
+        "ws_on",
+    )
+
+    def __init__(
+        self,
+        config: Config,
+        local: Endpoint,
+        remote: Endpoint,
+        mtu: int,
+        unit: int = 0,
+        origin: State = State.CLOSED,
+    ) -> None:
+        self.config = config
+        self.local = local
+        self.remote = remote
+        self.mtu = mtu  # of the path: bytes of the largest IP packet
+        self.unit = unit  # payload bytes of the largest super-segment the device takes; 0: it takes none
+        # CLOSED: to be opened by its user. LISTEN: the child of a listener. TIME_WAIT: a new incarnation.
+        self.state = origin
+        self.opened_from = origin
+        self.observer: Observer | None = None
+        self.socket: Any = None  # the user's handle; the core only carries it
+        self.reuse = False  # SO_REUSEADDR; carried for the host
+        self.signals = 0
+        self.error = 0  # errno, as SO_ERROR will give it
+        self.soft_error = 0  # errno of the last ICMP soft error (SHLD-25)
+        self.reason = Reason.OPEN
+
+        # Send sequence variables
+        self.iss = 0
+        self.snd_una = 0
+        self.snd_nxt = 0  # the highest ever sent: it never goes back
+        self.snd_wnd = 0
+        self.snd_wl1 = 0
+        self.snd_wl2 = 0
+        self.snd_up: int | None = None
+        self.snd_sml = 0  # the end of the last small segment sent (Nagle as modified in Appendix A.3)
+        self.max_snd_wnd = 0
+        self.snd_wscale = 0  # shift of the windows that the peer sends
+        self.send_mss = 0  # what the peer takes: its MSS option, or the default
+        self.snd_mss = 0  # Eff.snd.MSS: payload bytes of a full segment, options taken off
+        self.send_buffer = SendBuffer()
+        self.sent: list[SentRange] = []  # in sequence order, without gaps, from snd_una to snd_nxt
+        self.pipe = 0  # bytes of `sent` that are not marked lost
+        self.close_pending = False  # CLOSE was called in SYN-RECEIVED with data queued (section 3.10.4)
+        self.fin_queued = False  # a FIN follows the queued data
+        self.fin_seq: int | None = None  # its sequence number, once sent
+
+        # Receive sequence variables
+        self.irs = 0
+        self.rcv_nxt = 0
+        self.rcv_adv = 0  # RCV.NXT+RCV.WND as last advertised: the right edge, which never moves back
+        self.rcv_up: int | None = None
+        self.rcv_wscale = 0
+        self.ws_on = False  # window scaling: offered, then agreed
+        self.rcv_mss = 0  # the largest text of one wire segment seen
+        self.receive_buffer = ReceiveBuffer()
+        self.reassembly: Reassembly | None = None  # made on the first hole
+        self.fin_received = False
+        self.receive_shut = False  # the user reads no more: what arrives now is lost (SHLD-3)
+        self.orphan = False  # no user holds it any more
+
+        # Acknowledgments owed
+        self.ack_now = False
+        self.dup_acks_owed = 0
+        self.quick_acks = config.quick_acks
+        self.last_ack_sent = 0
+        self.replies: list[Segment] = []  # RSTs, to send as they are
+
+        # Timestamps, RFC 7323 (a clock of 1 ms)
+        self.ts_on = False
+        self.ts_offset = 0
+        self.ts_recent = 0
+        self.ts_recent_at = 0
+
+        # Round-trip time, RFC 6298; srtt is None before the first measurement
+        self.srtt: int | None = None
+        self.rttvar = 0
+        self.rto = config.rto_initial
+        self.backoff = 0
+        self.retransmissions = 0  # time-outs in a row without progress
+        self.total_retransmissions = 0  # segments sent again, in all
+        self.stalled_since = NEVER  # since when the peer has acknowledged nothing of what waits
+
+        # Congestion control and recovery, RFC 5681 and 6582
+        self.congestion = create(config.congestion, 536, config.initial_window_segments)
+        self.dup_acks = 0
+        self.in_recovery = False
+        self.recover = 0
+        self.sent_at = 0  # when something was last sent
+
+        # Timers
+        self.wake_at = NEVER  # when the host will look at the timers below
+        self.retransmission_at = NEVER
+        self.persist_at = NEVER
+        self.probes = 0  # zero-window probes in a row
+        self.delayed_ack_at = NEVER
+        self.keepalive_at = NEVER
+        self.keepalive_sent = 0
+        self.received_at = 0
+        self.fin_wait_2_at = NEVER
+        self.time_wait_at = NEVER
+
+        # Challenge ACKs, RFC 5961 section 7
+        self.challenge_since = 0
+        self.challenge_count = 0

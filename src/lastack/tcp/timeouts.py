@@ -1,0 +1,131 @@
+"""Timeouts: RFC 9293 section 3.10.8, the thresholds R1 and R2 (3.8.3), keep-alives (3.8.4). All in microseconds."""
+
+from __future__ import annotations
+
+from errno import ETIMEDOUT
+
+from lastack.tcp import output, recovery
+from lastack.tcp.calls import ended
+from lastack.tcp.states import Event, State
+from lastack.tcp.tcb import NEVER, Reason, Tcb
+from lastack.wire.segment import Segment
+
+_NO_KEEPALIVE = frozenset({State.CLOSED, State.LISTEN, State.SYN_SENT, State.SYN_RCVD, State.TIME_WAIT})
+
+
+def deadline(tcb: Tcb) -> int:
+    """When `advance` is next needed; NEVER where no timer runs."""
+    at = min(
+        tcb.retransmission_at,
+        tcb.persist_at,
+        tcb.delayed_ack_at,
+        tcb.keepalive_at,
+        tcb.fin_wait_2_at,
+        tcb.time_wait_at,
+    )
+    return min(at, user_timeout_at(tcb)) if tcb.config.user_timeout else at
+
+
+def user_timeout_at(tcb: Tcb) -> int:
+    """When the user timeout (RFC 5482) runs out for what waits to be acknowledged."""
+    if not tcb.config.user_timeout or tcb.stalled_since == NEVER:
+        return NEVER
+    return tcb.stalled_since + tcb.config.user_timeout
+
+
+def advance(tcb: Tcb, now: int) -> list[Segment]:
+    """Time has passed: see to every timer that has run out. Returns probes to send at once."""
+    out: list[Segment] = []
+    if user_timeout_at(tcb) <= now:
+        _fired(tcb, now, "user timeout")
+        _give_up(tcb, now, Reason.USER_TIMEOUT)
+        return out
+    if tcb.delayed_ack_at <= now:
+        tcb.delayed_ack_at = NEVER
+        tcb.ack_now = True
+        _fired(tcb, now, "delayed ACK")
+    if tcb.retransmission_at <= now:
+        _retransmission(tcb, now)
+    if tcb.persist_at <= now:
+        _persist(tcb, now, out)
+    if tcb.keepalive_at <= now:
+        _keepalive(tcb, now, out)
+    if tcb.fin_wait_2_at <= now:
+        _fin_wait_2(tcb, now)
+    if tcb.time_wait_at <= now:
+        _fired(tcb, now, "2MSL")
+        ended(tcb, Event.TIME_WAIT_TIMEOUT, now, Reason.FINISHED, 0)
+    return out
+
+
+def _fired(tcb: Tcb, now: int, timer: str) -> None:
+    if tcb.observer is not None:
+        tcb.observer.timer_fired(now, tcb, timer)
+
+
+def r2(tcb: Tcb) -> int:
+    """How many retransmissions in a row are made before the connection is given up (MUST-20, MUST-23)."""
+    if tcb.state is State.SYN_SENT:
+        return tcb.config.syn_retransmissions
+    if tcb.state is State.SYN_RCVD:
+        return tcb.config.syn_ack_retransmissions
+    return tcb.config.orphan_retransmissions if tcb.orphan else tcb.config.r2_retransmissions
+
+
+def _retransmission(tcb: Tcb, now: int) -> None:
+    """RETRANSMISSION TIMEOUT: the front of the queue is sent again (by `output`), the timer backs off."""
+    tcb.retransmission_at = NEVER
+    _fired(tcb, now, "retransmission")
+    # With a user timeout R2 is measured in time (3.8.3 (a)).
+    if tcb.retransmissions >= r2(tcb) and not tcb.config.user_timeout:
+        _give_up(tcb, now, Reason.TIMED_OUT)
+    else:
+        recovery.timed_out(tcb, now)
+
+
+def _give_up(tcb: Tcb, now: int, reason: Reason) -> None:
+    ended(tcb, Event.USER_TIMEOUT, now, reason, tcb.soft_error or ETIMEDOUT)
+
+
+def _persist(tcb: Tcb, now: int, out: list[Segment]) -> None:
+    """A zero-window probe. An answered one resets the count: the connection may stay so for ever (MUST-37)."""
+    tcb.persist_at = NEVER
+    _fired(tcb, now, "persist")
+    if tcb.probes > r2(tcb) and not tcb.config.user_timeout:
+        _give_up(tcb, now, Reason.TIMED_OUT)
+        return
+    if not tcb.snd_wnd:
+        tcb.probes += 1
+    output.probe(tcb, now, out)
+
+
+def _keepalive(tcb: Tcb, now: int, out: list[Segment]) -> None:
+    """Only when nothing is outstanding and nothing has been received for the interval (MUST-26)."""
+    config = tcb.config
+    tcb.keepalive_at = NEVER
+    if tcb.state in _NO_KEEPALIVE or not config.keepalive:
+        return
+    if tcb.sent or tcb.send_buffer.length:
+        tcb.keepalive_at = now + config.keepalive_idle
+    elif not tcb.keepalive_sent and now < tcb.received_at + config.keepalive_idle:
+        tcb.keepalive_at = tcb.received_at + config.keepalive_idle
+    elif tcb.keepalive_sent >= config.keepalive_probes:
+        _fired(tcb, now, "keep-alive")
+        tcb.replies.append(output.reset(tcb))
+        _give_up(tcb, now, Reason.KEEPALIVE)
+    else:
+        _fired(tcb, now, "keep-alive")
+        tcb.keepalive_sent += 1
+        tcb.keepalive_at = now + config.keepalive_interval
+        out.append(output.keepalive_probe(tcb, now))
+
+
+def _fin_wait_2(tcb: Tcb, now: int) -> None:
+    """The peer of an orphan never sent its FIN (no RFC). BSD counts idle time, Linux the time in the state."""
+    idle_end = tcb.received_at + tcb.config.fin_wait_2_timeout
+    if tcb.config.fin_wait_2_counts_idle and now < idle_end:
+        tcb.fin_wait_2_at = idle_end
+        return
+    _fired(tcb, now, "FIN-WAIT-2")
+    tcb.fin_wait_2_at = NEVER
+    ended(tcb, Event.FIN_WAIT_2_TIMEOUT, now, Reason.FIN_WAIT_2, ETIMEDOUT)

@@ -1,0 +1,51 @@
+"""The window that we offer: its right edge, silly-window avoidance, and what the field can say of it.
+
+RFC 9293 sections 3.8.6 and 3.8.6.2.2, RFC 7323 section 2.4.
+"""
+
+from __future__ import annotations
+
+from lastack.tcp.sequence import MASK
+from lastack.tcp.states import RECEIVE_CLOSED
+from lastack.tcp.tcb import Tcb
+
+
+def space(tcb: Tcb) -> int:
+    """RCV.BUFF - RCV.USER: the bytes that can still be taken in, from RCV.NXT on."""
+    return max(tcb.config.receive_buffer - tcb.receive_buffer.length, 0)
+
+
+def receive_window(tcb: Tcb) -> int:
+    """RCV.WND as the peer was told: up to the right edge."""
+    return (tcb.rcv_adv - tcb.rcv_nxt) & MASK
+
+
+def advertise(tcb: Tcb) -> int:
+    """The window field of a segment that leaves now; moves the right edge.
+
+    The edge moves only by a worthwhile step (SHLD-14 and the receiver's algorithm), and never back: a field that the
+    scale has rounded down below the old edge is rounded up (RFC 7323 2.4).
+    """
+    shift = tcb.rcv_wscale
+    offered = (tcb.rcv_adv - tcb.rcv_nxt) & MASK
+    free = space(tcb)
+    wanted = free if free - offered >= step(tcb) else offered
+    field = min(wanted >> shift, 0xFFFF)
+    if field << shift < offered:
+        field += 1
+    tcb.rcv_adv = (tcb.rcv_nxt + (field << shift)) & MASK
+    return field
+
+
+def step(tcb: Tcb) -> int:
+    """min(Fr * RCV.BUFF, Eff.snd.MSS) with Fr = 1/2."""
+    return min(tcb.config.receive_buffer // 2, tcb.snd_mss)
+
+
+def update_due(tcb: Tcb) -> bool:
+    """Whether the peer should be told at once that the user has read: the window would at least double."""
+    if tcb.state in RECEIVE_CLOSED:
+        return False
+    offered = (tcb.rcv_adv - tcb.rcv_nxt) & MASK
+    free = space(tcb)
+    return free - offered >= step(tcb) and free >= 2 * offered

@@ -1,0 +1,1 @@
+"""Recording and drawing, in any world: timeline, ladder diagram, state diagram, captures, the names of the states."""

@@ -1,0 +1,68 @@
+"""IP addresses: inside the core they are `bytes` of length 4 or 16, outside they are text."""
+
+from __future__ import annotations
+
+from ipaddress import AddressValueError, IPv4Address, IPv6Address
+
+from lastack.wire.errors import WireError
+
+_MAPPED = bytes(10) + b"\xff\xff"
+_LOOPBACK_6 = bytes(15) + b"\x01"
+_BROADCAST_4 = b"\xff\xff\xff\xff"
+
+
+def parse_address(text: str) -> bytes:
+    """The 4 or 16 bytes of `text` ("10.0.0.1", "fd00::1"). WireError "address" for anything else, zones included."""
+    try:
+        if ":" not in text:
+            return IPv4Address(text).packed
+        if "%" not in text:
+            return IPv6Address(text).packed
+    except AddressValueError:
+        pass
+    raise WireError("address", f"{text!r} is neither an IPv4 nor an IPv6 address")
+
+
+def format_address(address: bytes) -> str:
+    """`address` (4 or 16 bytes) as text, IPv6 compressed (RFC 5952). WireError "address" for other lengths."""
+    if len(address) == 4:
+        return "{}.{}.{}.{}".format(*address)
+    if len(address) == 16:
+        return str(IPv6Address(bytes(address)))
+    raise WireError("address", f"{len(address)} bytes are neither an IPv4 nor an IPv6 address")
+
+
+def is_unspecified(address: bytes) -> bool:
+    """0.0.0.0 or ::."""
+    return not any(address)
+
+
+def is_loopback(address: bytes) -> bool:
+    """127.0.0.0/8 (RFC 1122 section 3.2.1.3), ::1, or the former mapped into IPv6."""
+    if len(address) == 4:
+        return address[0] == 127
+    return address == _LOOPBACK_6 or (address[12] == 127 and address.startswith(_MAPPED))
+
+
+def is_multicast(address: bytes) -> bool:
+    """224.0.0.0/4 (RFC 1112), ff00::/8 (RFC 4291), or the former mapped into IPv6."""
+    if len(address) == 4:
+        return address[0] & 0xF0 == 0xE0
+    return address[0] == 0xFF or (address[12] & 0xF0 == 0xE0 and address.startswith(_MAPPED))
+
+
+def is_broadcast(address: bytes) -> bool:
+    """255.255.255.255, also mapped into IPv6. A subnet's own broadcast is for who knows the prefix length."""
+    return address[-4:] == _BROADCAST_4 and (len(address) == 4 or address.startswith(_MAPPED))
+
+
+def is_unicast(address: bytes) -> bool:
+    """Whether a TCP may take the address for one host's (RFC 9293 section 3.9.2.3, MUST-57 and MUST-63).
+
+    Not so: broadcast, multicast, unspecified, and the rest of IPv4's 0.0.0.0/8 and 240.0.0.0/4 (RFC 1122 3.2.1.3).
+    """
+    if len(address) == 4:
+        return 0 < address[0] < 224
+    if address.startswith(_MAPPED):
+        return 0 < address[12] < 224
+    return address[0] != 0xFF and any(address)

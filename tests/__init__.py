@@ -1,0 +1,1 @@
+"""The tests of lastack; each room of src/lastack has its folder here."""

@@ -1,0 +1,143 @@
+"""The watch on the wire: what a correct exchange looks like to it, and each lie that it must see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+from typing import Any
+
+import pytest
+
+from lastack.link.rules import Corrupt, Partition
+from lastack.link.targeted import Hold
+from lastack.sim.wire_watch import WireWatch
+from lastack.sim.world import CheckFailed, World
+from lastack.wire.address import parse_address
+from lastack.wire.datagram import build_tcp
+from lastack.wire.options import WindowScale, build
+from lastack.wire.segment import ACK, FIN, PSH, RST, SYN, Segment
+from tests.sim.fake import FakeHost
+
+ADDRESSES = {"a": "10.0.0.1", "b": "10.0.0.2"}
+PORTS = {"a": 40000, "b": 80}
+ISS = {"a": 0xFFFFFFF0, "b": 5000}
+
+
+class Mute(FakeHost):
+    """Hears, and answers nothing."""
+
+    def receive(self, now: int, packet: Any) -> None:
+        return
+
+
+class Wire:
+    """Two silent hosts; the test puts words in their mouths, sequence numbers counted from the SYN's."""
+
+    def __init__(self) -> None:
+        self.world = World(factory=Mute)
+        for name, address in ADDRESSES.items():
+            self.world.host(name, address)
+        self.world.tap(WireWatch(self.world))
+
+    def put(
+        self, name: str, flags: int, seq: int, ack: int = 0, window: int = 1000, size: int = 0, options: bytes = b""
+    ) -> None:
+        other = "b" if name == "a" else "a"
+        number = (ISS[other] + ack) & 0xFFFFFFFF if flags & ACK else 0
+        segment = Segment(PORTS[name], PORTS[other], (ISS[name] + seq) & 0xFFFFFFFF, number, flags, window, 0, options)
+        segment.payload, segment.length = (bytes(size),), size
+        packet = build_tcp(parse_address(ADDRESSES[name]), parse_address(ADDRESSES[other]), segment)
+        self.world.network.send(name, packet)
+        self.world.run()
+
+    def handshake(self, shift: int = -1) -> None:
+        options = build([WindowScale(shift)]) if shift >= 0 else b""
+        self.put("a", SYN, 0, options=options)
+        self.put("b", SYN | ACK, 0, 1, options=options)
+        self.put("a", ACK, 1, 1, window=1000 >> max(shift, 0))
+
+
+def test_a_whole_connection_is_right() -> None:
+    wire = Wire()
+    wire.handshake()
+    wire.put("a", ACK | PSH, 1, 1, size=1000)
+    wire.put("b", ACK, 1, 1001, window=0)
+    wire.put("a", ACK, 1001, 1, size=1)  # a probe of a window that is closed (RFC 9293 section 3.8.6.1)
+    wire.put("b", ACK, 1, 1001, window=500)
+    wire.put("a", ACK | FIN, 1001, 1, size=499)
+    wire.put("b", ACK | FIN, 1, 1501, window=0)
+    wire.put("a", ACK, 1501, 2, window=999)
+    wire.put("a", RST, 77777)
+
+
+def test_windows_are_scaled_when_both_offered_it() -> None:  # RFC 7323 section 2.2
+    wire = Wire()
+    wire.handshake(shift=2)
+    wire.put("b", ACK, 1, 1, window=300)
+    wire.put("a", ACK, 1, 1, window=250, size=1200)
+    with pytest.raises(CheckFailed, match="reaches offset 1202, beyond the window's edge at 1201"):
+        wire.put("a", ACK, 1, 1, window=250, size=1201)
+
+
+LIES: dict[str, tuple[str, Callable[[Wire], None]]] = {
+    "beyond the window": ("beyond the window's edge at 1001", lambda wire: wire.put("a", ACK, 1, 1, size=1001)),
+    "a fin beyond it": ("beyond the window's edge", lambda wire: wire.put("a", ACK | FIN, 1, 1, size=1000)),
+    "an ack of nothing": ("acknowledges offset 2, and only 1", lambda wire: wire.put("b", ACK, 1, 2)),
+    "an edge moved back": ("right edge back from offset 1001 to 1000", lambda wire: wire.put("a", ACK, 1, 1, 999)),
+    "a gap": ("begins at offset 2, and only 1 were sent", lambda wire: wire.put("a", ACK, 2, 1, size=5)),
+}
+
+
+@pytest.mark.parametrize("name", LIES)
+def test_a_lie_is_seen(name: str) -> None:
+    what, say = LIES[name]
+    wire = Wire()
+    wire.handshake()
+    with pytest.raises(CheckFailed, match=what):
+        say(wire)
+
+
+def test_a_segment_of_no_connection_is_seen() -> None:
+    with pytest.raises(CheckFailed, match="belongs to no connection"):
+        Wire().put("a", ACK, 1, 1)
+
+
+def test_what_was_lost_or_hurt_has_not_arrived() -> None:
+    for rule in (Partition(), Hold(), Corrupt(1.0, Random(1))):
+        wire = Wire()
+        wire.handshake()
+        wire.world.path("a", "b").add(rule)
+        wire.put("a", ACK, 1, 1, size=10)
+        with pytest.raises(CheckFailed, match="acknowledges offset 11, and only 1"):
+            wire.put("b", ACK, 1, 11)
+
+
+def test_a_hole_that_is_filled_has_arrived() -> None:
+    wire = Wire()
+    wire.handshake()
+    hold = wire.world.path("a", "b").add(Hold())
+    wire.put("a", ACK, 1, 1, size=10)
+    hold.on = False
+    wire.put("a", ACK, 11, 1, size=10)
+    wire.world.release(hold)
+    wire.world.run()
+    wire.put("b", ACK, 1, 21)
+
+
+def test_an_old_acknowledgment_does_not_open_the_window_of_a_new_incarnation() -> None:
+    wire = Wire()
+    wire.handshake()
+    held = wire.world.path("b", "a").add(Hold())
+    wire.put("b", ACK, 1, 1, window=60000)
+    held.on = False
+    wire.put("a", ACK | RST, 1, 1)
+    ISS["a"] += 0x100  # the same ports, a new initial sequence number
+    try:
+        wire.put("a", SYN, 0)
+        wire.put("b", SYN | ACK, 0, 1, window=10)
+        wire.world.release(held)
+        wire.world.run()
+        with pytest.raises(CheckFailed, match="beyond the window's edge at 11"):
+            wire.put("a", ACK, 1, 1, size=20)
+    finally:
+        ISS["a"] -= 0x100

@@ -18,11 +18,12 @@ MAY_KNOW: dict[str, set[str]] = {
     "host": {"wire", "tcp"},
     "link": {"wire"},
     "trace": {"wire", "tcp.states", "tcp.observer"},
-    "sim": WORLD,
-    "device": WORLD,
+    "apps": CORE,
+    "sim": WORLD | {"apps"},
+    "device": WORLD | {"apps"},
     "aio": WORLD | {"sim", "device"},
     "packetdrill": WORLD | {"sim", "device", "aio"},
-    "cli": WORLD | {"sim", "device", "aio", "packetdrill"},
+    "cli": WORLD | {"apps", "sim", "device", "aio", "packetdrill"},
 }
 ROOT_MAY_KNOW: dict[str, set[str]] = {"lastack.__main__": {"cli"}}
 
@@ -33,7 +34,12 @@ BANNED = {
 }
 
 # Where the package may use what is not Python's own.
-THIRD_PARTY = {"cli": {"typer", "rich", "h11", "pyroute2"}, "aio": {"h11"}, "device": {"pyroute2"}}
+THIRD_PARTY = {
+    "cli": {"typer", "rich", "h11", "pyroute2"},
+    "apps": {"h11"},
+    "aio": {"h11"},
+    "device": {"pyroute2"},
+}
 
 
 def imported(module: Module) -> Iterator[tuple[ast.AST, str]]:

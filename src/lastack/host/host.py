@@ -22,7 +22,7 @@ from lastack.tcp.config import DEFAULT, Config
 from lastack.tcp.observer import Observer
 from lastack.tcp.sequence import MASK
 from lastack.tcp.states import Event, State, move
-from lastack.tcp.tcb import OPENED, Endpoint, Reason, Tcb
+from lastack.tcp.tcb import NEVER, OPENED, Endpoint, Reason, Tcb
 from lastack.wire.address import is_unicast, parse_address
 from lastack.wire.datagram import build_tcp, parse
 from lastack.wire.errors import WireError
@@ -34,7 +34,13 @@ from lastack.wire.segment import ACK, RST, Segment
 if TYPE_CHECKING:
     from lastack.host.sockets import Socket
 
-_GONE = frozenset({State.CLOSED, State.LISTEN})
+
+def _gone(tcb: Tcb) -> bool:
+    """Whether a connection is over: closed, back to its listener, or back to the TIME-WAIT that it had reopened."""
+    state = tcb.state
+    if state is State.TIME_WAIT:
+        return tcb.time_wait_at == NEVER
+    return state is State.CLOSED or state is State.LISTEN
 
 
 class Host:
@@ -124,7 +130,7 @@ class Host:
             self.touched(tcb, now)
         for record in self.time_wait.expire(now):
             self.counters["TIME-WAIT expired"] += 1
-            self.ports.leave(record.local[1], record.reuse)
+            self.ports.leave(record.local, record.reuse)
 
     def transmit(self, now: int) -> list[Packet]:
         """The packets to send now; [] when there are no more."""
@@ -217,7 +223,7 @@ class Host:
     def forget_time_wait(self, key: bytes) -> None:
         """A TIME-WAIT is over before its time."""
         record = self.time_wait.remove(key)
-        self.ports.leave(record.local[1], record.reuse)
+        self.ports.leave(record.local, record.reuse)
 
     def reset(self, now: int, local: Endpoint, remote: Endpoint, segment: Segment) -> None:
         """CLOSED (3.10.7.1): a RST for what belongs to nothing, unless it is a RST."""
@@ -258,7 +264,7 @@ class Host:
         tcb.reuse = reuse
         tcb.ts_offset = isn.timestamp_offset(self.secret, local, remote)
         self.tcbs[key_of(local, remote)] = tcb
-        self.ports.enter(local[1], reuse)
+        self.ports.enter(local, reuse)
         return tcb
 
     def initial_sequence_number(self, local: Endpoint, remote: Endpoint, now: int) -> int:
@@ -274,7 +280,7 @@ class Host:
                 opening.opened(self, tcb)
             if tcb.socket is not None:
                 tcb.socket.signalled(tcb, signals, now)
-        if tcb.state in _GONE:
+        if _gone(tcb):
             self._remove(tcb)
 
     def announce(self, socket: Any) -> None:
@@ -285,13 +291,13 @@ class Host:
         key = key_of(tcb.local, tcb.remote)
         if self.tcbs.get(key) is tcb:
             del self.tcbs[key]
-            self.ports.leave(tcb.local[1], tcb.reuse)
+            self.ports.leave(tcb.local, tcb.reuse)
             self.timers.forget(tcb)
             self.counters[f"ended: {tcb.reason.value}"] += 1
 
     def _settle(self, tcb: Tcb, now: int) -> None:
         """What it had to say is said: let a TIME-WAIT shrink to its record, arm the timers of any other."""
-        if tcb.state in _GONE:
+        if _gone(tcb):
             self._remove(tcb)
         elif tcb.state is State.TIME_WAIT and tcb.orphan and self.time_wait.takes(tcb.time_wait_at):
             self.to_time_wait(tcb, now)

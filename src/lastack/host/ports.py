@@ -16,14 +16,14 @@ WILDCARD = b""
 
 
 class Holder:
-    """One who holds a local port: a bound socket (`bound`), a connection, or a connection in TIME-WAIT."""
+    """A bound socket; `size` is the length of an address of its IP version, whose ports are its own."""
 
-    __slots__ = ("address", "bound", "listening", "reuse")
+    __slots__ = ("address", "listening", "reuse", "size")
 
-    def __init__(self, address: bytes, reuse: bool, bound: bool = False) -> None:
+    def __init__(self, size: int, address: bytes, reuse: bool) -> None:
+        self.size = size
         self.address = address
         self.reuse = reuse
-        self.bound = bound
         self.listening = False
 
 
@@ -36,8 +36,8 @@ class Ports:
         self._config = config
         self._secret = secret
         self._holders: dict[int, list[Holder]] = {}
-        # Connections and TIME-WAITs hold a port without a holder each: counts by (port, reuse).
-        self._leftovers: dict[tuple[int, bool], int] = {}
+        # Connections and TIME-WAITs hold a port without a holder each: counts by (length of an address, port, reuse).
+        self._leftovers: dict[tuple[int, int, bool], int] = {}
         self._table = [0] * _TABLE
 
     def bind(self, holder: Holder, port: int) -> bool:
@@ -51,15 +51,18 @@ class Ports:
         """The rule of SO_REUSEADDR. Linux: the old one must have had it too. BSD: the new one is enough."""
         both = self._config.reuse_needs_both
         for other in self._holders.get(port, ()):
-            if other.address and holder.address and other.address != holder.address:
+            apart = other.address and holder.address and other.address != holder.address
+            if apart or other.size != holder.size:
                 continue
             if not holder.reuse or other.listening or (both and not other.reuse):
                 return False
             if not both and other.address == holder.address:
                 return False  # BSD: a second socket of the very same name, never
-        if not holder.reuse:
-            return not (self._leftovers.get((port, True)) or self._leftovers.get((port, False)))
-        return not (both and self._leftovers.get((port, False)))
+        left, left_with_reuse = (
+            (holder.size, port, False) in self._leftovers,
+            (holder.size, port, True) in self._leftovers,
+        )
+        return not (both and left) if holder.reuse else not (left or left_with_reuse)
 
     def release(self, holder: Holder, port: int) -> None:
         """A bound socket is closed."""
@@ -68,14 +71,14 @@ class Ports:
         if not holders:
             del self._holders[port]
 
-    def enter(self, port: int, reuse: bool) -> None:
+    def enter(self, local: Endpoint, reuse: bool) -> None:
         """A connection, or a TIME-WAIT, is on the port."""
-        key = (port, reuse)
+        key = (len(local[0]), local[1], reuse)
         self._leftovers[key] = self._leftovers.get(key, 0) + 1
 
-    def leave(self, port: int, reuse: bool) -> None:
+    def leave(self, local: Endpoint, reuse: bool) -> None:
         """It is gone."""
-        key = (port, reuse)
+        key = (len(local[0]), local[1], reuse)
         left = self._leftovers[key] - 1
         if left:
             self._leftovers[key] = left

@@ -97,7 +97,7 @@ class Socket:
             local = WILDCARD
         elif local not in self.host.addresses:
             raise error(errno.EADDRNOTAVAIL, f"{address[0]} is not an address of this host")
-        holder = Holder(local, self.reuse_address, bound=True)
+        holder = Holder(4 if self.version == 4 else 16, local, self.reuse_address)
         if port == 0:
             found = self.host.ports.ephemeral(local, (b"", 0), lambda port: self._unused(holder, port))
             if found is None:
@@ -109,7 +109,7 @@ class Socket:
         self.local = (local, port)
 
     def _unused(self, holder: Holder, port: int) -> bool:
-        plain = Holder(holder.address, False)
+        plain = Holder(holder.size, holder.address, False)
         return self.host.ports.may_bind(plain, port)
 
     def _address(self, text: str) -> bytes:

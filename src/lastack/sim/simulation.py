@@ -139,7 +139,7 @@ class Simulation:
             self.counters["port busy"] += 1
             socket.close(world.now)
             if retries > 1:
-                world.after(RETRY, lambda: self._open(talk, name, retries - 1))
+                world.after(RETRY + 10 * talk.number, lambda: self._open(talk, name, retries - 1))
             else:
                 talk.given_up = not talk.ends
             return

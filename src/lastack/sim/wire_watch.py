@@ -28,7 +28,7 @@ Key = tuple[bytes, int, bytes, int]
 class Side:
     """One direction of one incarnation: the text of who sent the SYN, and what the other side said of it."""
 
-    __slots__ = ("advertised", "allowed", "arrived", "end", "first", "islands", "iss", "older", "shift")
+    __slots__ = ("advertised", "allowed", "arrived", "end", "first", "islands", "iss", "offered", "older", "shift")
 
     def __init__(self, iss: int, shift: int, first: int, older: Side | None) -> None:
         self.iss = iss
@@ -39,6 +39,7 @@ class Side:
         self.islands: list[tuple[int, int]] = []
         self.advertised = 0  # the right edge of the window that the other side has sent
         self.allowed = 0  # ... and that has arrived here
+        self.offered = 0  # the window of this side's SYN, once that has arrived
         self.older = older
 
     def offset(self, number: int) -> int:
@@ -86,25 +87,27 @@ class WireWatch(Tap):
         mine = self.sides.get(key)
         if segment.flags & SYN and (mine is None or mine.iss != segment.seq):
             mine = self.sides[key] = Side(segment.seq, _shift(segment), frame.number, mine)
+            if other is not None:
+                other.advertised = 0  # what this host said before, an earlier connection of it said
         if mine is None:
             raise self.world.fail(sender, f"{segment!r} belongs to no connection and is no reset")
         if not segment.flags & SYN and _of_older(mine, segment):
             return  # a TIME-WAIT that took a SYN for a new incarnation, and was told that it was an old duplicate
-        self._check_sequence(sender, mine, segment)
+        self._check_sequence(sender, mine, other, segment)
         if segment.flags & ACK:
             self._check_acknowledgment(sender, mine, other, segment)
 
-    def _check_sequence(self, sender: str, mine: Side, segment: Segment) -> None:
+    def _check_sequence(self, sender: str, mine: Side, other: Side | None, segment: Segment) -> None:
         start = mine.offset(segment.seq)
         end = start + segment_length(segment)
         # A keep-alive begins one before SND.NXT (RFC 9293 section 3.8.4).
         if not 0 <= start <= mine.end:
             raise self.world.fail(sender, f"{segment!r} begins at offset {start}, and only {mine.end} were sent")
-        if end > start and not segment.flags & SYN and end > mine.allowed:
-            probe = start == mine.allowed and end == start + 1
-            if not probe:
-                what = f"{segment!r} reaches offset {end}, beyond the window's edge at {mine.allowed}"
-                raise self.world.fail(sender, what)
+        # Where two SYNs have crossed there is a window before there is an acknowledgment.
+        edge = max(mine.allowed, other.offered if other is not None else 0)
+        probe = start == edge and end == start + 1
+        if end > max(start, edge) and not segment.flags & SYN and not probe:
+            raise self.world.fail(sender, f"{segment!r} reaches offset {end}, beyond the window's edge at {edge}")
         mine.end = max(mine.end, end)
 
     def _check_acknowledgment(self, sender: str, mine: Side, other: Side | None, segment: Segment) -> None:
@@ -130,11 +133,14 @@ class WireWatch(Tap):
         key = (header.source, segment.source_port, header.destination, segment.destination_port)
         theirs = self.sides.get(key)
         mine = self.sides.get(key[2:] + key[:2])
+        while theirs is not None and frame.number < theirs.first:
+            theirs = theirs.older  # a segment of an incarnation before
         if theirs is None or segment.flags & RST:
             return
-        if frame.number >= theirs.first:
-            start = theirs.offset(segment.seq)
-            theirs.arrives(start, start + segment_length(segment))
+        start = theirs.offset(segment.seq)
+        theirs.arrives(start, start + segment_length(segment))
+        if segment.flags & SYN:
+            theirs.offered = segment.window
         if mine is None or not segment.flags & ACK or frame.number < mine.first:
             return
         acked = mine.offset(segment.ack)

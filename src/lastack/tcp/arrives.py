@@ -94,16 +94,17 @@ def in_syn_sent(tcb: Tcb, segment: Segment, now: int) -> None:
         check_fin(tcb, segment, now)
     else:
         move(tcb, Event.RCV_SYN, now)  # simultaneous open: our SYN goes again, as SYN,ACK
-        recovery.mark_lost(tcb, tcb.sent[0])
-        tcb.sent[0].transmissions -= 1  # the same octet in answer, not a retransmission that Karn would mind
+        if tcb.sent:
+            recovery.mark_lost(tcb, tcb.sent[0])
+            tcb.sent[0].transmissions -= 1  # the same octet in answer, not a retransmission that Karn would mind
 
 
 def _opened(tcb: Tcb, segment: Segment, event: Event, now: int) -> None:
     """Our SYN is acknowledged."""
     recovery.advance_una(tcb, segment.ack, now, segment.ts_ecr if tcb.ts_on else None)
     move(tcb, event, now)
-    tcb.recover = tcb.iss
-    tcb.snd_sml = tcb.snd_una
+    if tcb.total_retransmissions:
+        tcb.rto = max(tcb.rto, tcb.config.rto_after_syn_loss)  # RFC 6298 (5.7)
     if tcb.config.keepalive:
         tcb.keepalive_at = now + tcb.config.keepalive_idle
     tcb.signals |= OPENED | WRITABLE
@@ -121,6 +122,7 @@ def in_other_states(tcb: Tcb, segment: Segment, now: int) -> None:
         and check_syn(tcb, segment, now)
         and check_ack(tcb, segment, now)
     ):
+        record_timestamp(tcb, segment, now)
         check_urg(tcb, segment)
         process_text(tcb, segment, now)
         check_fin(tcb, segment, now)
@@ -161,9 +163,14 @@ def check_sequence(tcb: Tcb, segment: Segment, now: int) -> bool:
         if not flags & RST:
             _acknowledge_unacceptable(tcb, segment, length, now)
         return False
-    if tcb.ts_on and segment.ts_val is not None and le(segment.seq, tcb.last_ack_sent):
-        tcb.ts_recent, tcb.ts_recent_at = segment.ts_val, now  # RFC 7323 4.3 (2)
     return True
+
+
+def record_timestamp(tcb: Tcb, segment: Segment, now: int) -> None:
+    """RFC 7323 4.3 (2) and 5.3 R3, but only once the ACK is found acceptable: a blind segment must not set TS.Recent,
+    or PAWS would then refuse every segment of the real peer."""
+    if tcb.ts_on and segment.ts_val is not None and le(segment.seq, tcb.last_ack_sent):
+        tcb.ts_recent, tcb.ts_recent_at = segment.ts_val, now
 
 
 def _trim_syn_of_figure_8(tcb: Tcb, segment: Segment) -> None:
@@ -186,7 +193,8 @@ def _paws(tcb: Tcb, segment: Segment, now: int) -> bool:
 def _acknowledge_unacceptable(tcb: Tcb, segment: Segment, length: int, now: int) -> None:
     """<SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>; those for empty segments are limited, or two stacks could go on for ever."""
     if tcb.state is SYN_RCVD and segment.flags & SYN and segment.seq == tcb.irs:
-        recovery.mark_lost(tcb, tcb.sent[0])  # our SYN,ACK was lost, and acknowledges better than an ACK would
+        if tcb.sent:
+            recovery.mark_lost(tcb, tcb.sent[0])  # our SYN,ACK was lost, and acknowledges better than an ACK would
     elif length:
         tcb.dup_acks_owed += 1
     else:
@@ -249,7 +257,7 @@ def check_ack(tcb: Tcb, segment: Segment, now: int) -> bool:
             tcb.replies.append(reset_for(segment))
             return False
         _opened(tcb, segment, Event.RCV_ACK_OF_SYN, now)
-        set_window(tcb, segment)
+        set_window(tcb, segment, True)
         deferred_close(tcb, now)
         tcb.received_at = now
         return True
@@ -278,14 +286,19 @@ def process_ack(tcb: Tcb, segment: Segment, now: int) -> None:
         recovery.duplicate_ack(tcb, now)
     if tcb.probes:  # the peer lives: MUST-37
         tcb.stalled_since = now
-        tcb.probes = 1
+        tcb.unanswered_probes = 0
     if ge(ack, tcb.snd_una):
-        set_window(tcb, segment)
+        set_window(tcb, segment, 0 < new < HALF)
 
 
-def set_window(tcb: Tcb, segment: Segment) -> None:
-    """SND.WND, unless the segment is older than the last one that set it (SND.WL1, SND.WL2)."""
-    if lt(tcb.snd_wl1, segment.seq) or (tcb.snd_wl1 == segment.seq and le(tcb.snd_wl2, segment.ack)):
+def set_window(tcb: Tcb, segment: Segment, highest_ack: bool) -> None:
+    """SND.WND, unless the segment is older than the last one that set it (SND.WL1, SND.WL2).
+
+    One with a higher acknowledgment than any before is never older, also where its text is a retransmission with a
+    lower sequence number: SND.WND counts from SND.UNA, which has just moved (the refinement in section 3.8.6).
+    """
+    in_order = lt(tcb.snd_wl1, segment.seq) or (tcb.snd_wl1 == segment.seq and le(tcb.snd_wl2, segment.ack))
+    if highest_ack or in_order:
         was = tcb.snd_wnd
         tcb.snd_wnd = segment.window << tcb.snd_wscale
         tcb.snd_wl1, tcb.snd_wl2 = segment.seq, segment.ack

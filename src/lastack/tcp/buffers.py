@@ -13,13 +13,13 @@ from lastack.wire.packet import Buffer
 # Writes smaller than this are gathered: a chunk for each one-byte write would cost sixty times its byte.
 _GATHER = 4096
 # A smaller payload is copied out of its packet, which it would otherwise pin whole.
-_COPY = 2048
+COPY = 2048
 # Chunks already consumed at the front of the list before it is cut.
 _TRIM = 64
 
 
 class SendBuffer:
-    """The user's data from SND.UNA on, sent or not. Chunks are immutable `bytes`, so views of them may be shared.
+    """The user's data from SND.UNA on, sent or not. Chunks are `bytes`, or views of such: views of them may be shared.
 
     `length` is the number of bytes held. Positions are counted from the first byte held.
     """
@@ -27,21 +27,22 @@ class SendBuffer:
     __slots__ = ("_chunks", "_dropped", "_head", "_starts", "length")
 
     def __init__(self) -> None:
-        self._chunks: list[bytes] = []
+        self._chunks: list[Buffer] = []
         self._starts: list[int] = []  # stream offset of each chunk
         self._head = 0  # chunks before this one are consumed
         self._dropped = 0  # stream offset of the first byte held
         self.length = 0
 
     def append(self, data: Buffer | bytearray) -> None:
-        """Take over `data`; `bytes` are kept as they are, what can change under us is copied."""
+        """Take over `data`; `bytes` and views of them are kept as they are, what can change under us is copied."""
         size = len(data)
         if not size:
             return
-        chunk = data if type(data) is bytes else bytes(data)
+        kept = type(data) is bytes or (size >= _GATHER and _is_view_of_bytes(data))
+        chunk: Buffer = data if kept and not isinstance(data, bytearray) else bytes(data)
         chunks = self._chunks
         if size < _GATHER and len(chunks) > self._head and len(chunks[-1]) < _GATHER:
-            chunks[-1] += chunk  # a new object: views of the old one stay valid
+            chunks[-1] = b"".join((chunks[-1], chunk))  # a new object: views of the old one stay valid
         else:
             chunks.append(chunk)
             self._starts.append(self._dropped + self.length)
@@ -90,6 +91,10 @@ class SendBuffer:
         return other
 
 
+def _is_view_of_bytes(data: Buffer | bytearray) -> bool:
+    return isinstance(data, memoryview) and type(data.obj) is bytes and data.contiguous and data.itemsize == 1
+
+
 class ReceiveBuffer:
     """Data received in order that the user has not read. `length` is the number of bytes held."""
 
@@ -104,7 +109,7 @@ class ReceiveBuffer:
         chunks = self._chunks
         for view in payload:
             size = len(view)
-            if size >= _COPY:
+            if size >= COPY:
                 chunks.append(view if type(view) is memoryview else memoryview(view))
             elif chunks and type(chunks[-1]) is bytearray and len(chunks[-1]) < _GATHER:
                 chunks[-1] += view

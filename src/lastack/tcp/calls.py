@@ -149,7 +149,8 @@ def deferred_close(tcb: Tcb, now: int) -> None:
 def close_receiving(tcb: Tcb, now: int) -> None:
     """The user will read no more (MAY-1): unread data, or data that comes later, ends in a RST (SHLD-3)."""
     tcb.receive_shut = True
-    if tcb.receive_buffer.length and tcb.config.reset_on_unread_data:
+    over = tcb.state is State.TIME_WAIT  # all was acknowledged, both ways: the peer has nothing to be told
+    if tcb.receive_buffer.length and tcb.config.reset_on_unread_data and not over:
         abort_for_lost_data(tcb, now)
 
 
@@ -167,7 +168,9 @@ def abort(tcb: Tcb, now: int, reason: Reason = Reason.ABORTED) -> None:
 
 
 def abort_for_lost_data(tcb: Tcb, now: int) -> None:
-    """Data was received that nobody will read (RFC 2525 section 2.17)."""
+    """Data was received that nobody will read (RFC 2525 section 2.17): the peer hears of it in every state."""
+    if tcb.state is State.CLOSING or tcb.state is State.LAST_ACK:
+        tcb.replies.append(reset(tcb))
     _abort(tcb, now, Reason.DATA_LOST, 0)
 
 

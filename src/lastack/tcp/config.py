@@ -36,6 +36,7 @@ class Config:
     rto_initial: int = 1 * SECOND  # (2.1)
     rto_min: int = 200 * MILLISECOND  # (2.4) says 1 s; Linux 200 ms
     rto_max: int = 120 * SECOND  # (2.5): at least 60 s
+    rto_after_syn_loss: int = 3 * SECOND  # (5.7)
     # R1 and R2 (RFC 9293 3.8.3). R1 counts retransmissions; R2 is reached after `r2_retransmissions` in a row.
     r1_retransmissions: int = 3
     r2_retransmissions: int = 15  # Linux tcp_retries2; at least 100 s (SHLD-11)

@@ -57,7 +57,9 @@ def syn_options(tcb: Tcb, now: int) -> bytes:
 def accept_syn(tcb: Tcb, segment: Segment, now: int) -> None:
     """Take up the SYN (or SYN,ACK) of the peer: IRS, RCV.NXT, and what its options agree to."""
     tcb.irs = segment.seq
-    tcb.rcv_nxt = tcb.rcv_adv = tcb.last_ack_sent = (segment.seq + 1) & MASK
+    offered = (tcb.rcv_adv - tcb.rcv_nxt) & MASK  # by our SYN, if it came first
+    tcb.rcv_nxt = tcb.last_ack_sent = (segment.seq + 1) & MASK
+    tcb.rcv_adv = (tcb.rcv_nxt + offered) & MASK
     peer_mss = _DEFAULT_MSS[len(tcb.local[0])]
     shift: int | None = None
     for option in opt.parse(segment.options):
@@ -76,7 +78,9 @@ def accept_syn(tcb: Tcb, segment: Segment, now: int) -> None:
     tcb.send_mss = max(peer_mss, _MINIMUM_MSS)
     set_mss(tcb)
     tcb.rcv_mss = min(tcb.snd_mss, _DEFAULT_MSS[len(tcb.local[0])])
-    tcb.congestion = create(tcb.config.congestion, tcb.snd_mss, tcb.config.initial_window_segments)
+    # RFC 5681 3.1: one segment, if the SYN was lost.
+    segments = 1 if tcb.total_retransmissions else tcb.config.initial_window_segments
+    tcb.congestion = create(tcb.config.congestion, tcb.snd_mss, segments)
 
 
 def set_mss(tcb: Tcb) -> None:

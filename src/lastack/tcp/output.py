@@ -120,7 +120,7 @@ def _send_lost(tcb: Tcb, now: int, out: list[Segment]) -> None:
             edge = (tcb.snd_una + tcb.snd_wnd - sent.first) & MASK
             if not 0 < edge < HALF:
                 return
-            recovery.cut(tcb, index, min(max(room - room % mss, mss), UNIT - UNIT % mss, edge))
+            recovery.cut(tcb, index, min(max(room - room % mss, mss), _unit(mss), edge))
             _again(tcb, sent, now)
             _emit(tcb, sent, now, out)
         index += 1
@@ -129,7 +129,7 @@ def _send_lost(tcb: Tcb, now: int, out: list[Segment]) -> None:
 def _send_new(tcb: Tcb, now: int, out: list[Segment]) -> None:
     """New data and the FIN: window, congestion window, Nagle and the silly window decide how much."""
     mss = tcb.snd_mss
-    unit = UNIT - UNIT % mss
+    unit = _unit(mss)
     if tcb.snd_una == tcb.snd_nxt and now - tcb.sent_at > tcb.rto and tcb.sent_at:
         tcb.congestion.idle()
     while tcb.fin_seq is None:
@@ -155,6 +155,11 @@ def _send_new(tcb: Tcb, now: int, out: list[Segment]) -> None:
 def _text_start(tcb: Tcb) -> int:
     """The sequence number of the first octet in the send buffer: SND.UNA, or behind a SYN not acknowledged yet."""
     return (tcb.snd_una + 1) & MASK if tcb.snd_una == tcb.iss and tcb.sent and tcb.sent[0].syn else tcb.snd_una
+
+
+def _unit(mss: int) -> int:
+    """The largest unit of whole segments; one segment, where the path takes such large ones."""
+    return max(UNIT - UNIT % mss, mss)
 
 
 def _whole_segments(tcb: Tcb, size: int, usable: int) -> int:

@@ -6,6 +6,9 @@ number of holes has a limit (`Config.reassembly_holes`); the bytes have theirs i
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from lastack.tcp.buffers import COPY
 from lastack.tcp.sequence import HALF, MASK
 from lastack.wire.packet import Buffer
 
@@ -35,56 +38,66 @@ def trim_back(payload: Payload, size: int) -> Payload:
     return tuple(views)
 
 
+class Block:
+    """Text [first, end) that is held, as views in order."""
+
+    __slots__ = ("end", "first", "views")
+
+    def __init__(self, first: int, end: int, views: list[Buffer]) -> None:
+        self.first = first
+        self.end = end
+        self.views = views
+
+
 class Reassembly:
-    """Blocks (first, end, payload) in sequence order. `length` is the bytes held, `fin` the FIN's number or None."""
+    """The blocks in sequence order. `length` is the bytes held, `fin` the FIN's sequence number or None."""
 
     __slots__ = ("blocks", "fin", "length")
 
     def __init__(self) -> None:
-        self.blocks: list[tuple[int, int, Payload]] = []
+        self.blocks: list[Block] = []
         self.length = 0
         self.fin: int | None = None
 
     def insert(self, first: int, payload: Payload, size: int, holes: int) -> bool:
         """Hold `size` bytes that begin at `first`. False where that would make more than `holes` blocks."""
-        end = (first + size) & MASK
-        blocks = self.blocks
-        index = len(blocks)
-        while index and (blocks[index - 1][0] - first) & MASK < HALF:
-            index -= 1
-        if index and (blocks[index - 1][1] - first) & MASK < HALF:  # the block before reaches into this one
-            overlap = (blocks[index - 1][1] - first) & MASK
-            if overlap >= size:
-                return True
-            first, payload = blocks[index - 1][1], trim_front(payload, overlap)
-        # What lies behind the next blocks is put in piece by piece.
-        while index < len(blocks) and (end - blocks[index][0]) & MASK < HALF:
-            block_first, block_end, _ = blocks[index]
-            gap = (block_first - first) & MASK
-            if gap:
-                if not self._put(index, first, trim_back(payload, gap), gap, holes):
-                    return False
-                index += 1
-            if (block_end - end) & MASK < HALF:
-                return True
-            payload = trim_front(payload, (block_end - first) & MASK)
-            first = block_end
-            index += 1
-        size = (end - first) & MASK
-        return self._put(index, first, payload, size, holes) if size else True
+        for piece_first, piece, piece_size in list(self._unheld(first, payload, size)):
+            if not self._put(piece_first, piece, piece_size, holes):
+                return False
+        return True
 
-    def _put(self, index: int, first: int, payload: Payload, size: int, holes: int) -> bool:
-        """A new block at `index`, or one grown where it touches the block before."""
+    def _unheld(self, first: int, payload: Payload, size: int) -> Iterator[tuple[int, Payload, int]]:
+        """The parts of a text that no block holds yet."""
+        end = (first + size) & MASK
+        for block in self.blocks:
+            if (first - block.end) & MASK < HALF:
+                continue  # wholly before
+            if (block.first - end) & MASK < HALF:
+                break  # wholly behind
+            gap = (block.first - first) & MASK
+            if 0 < gap < HALF:
+                yield first, trim_back(payload, gap), gap
+            if (block.end - end) & MASK < HALF:
+                return
+            payload = trim_front(payload, (block.end - first) & MASK)
+            first = block.end
+        yield first, payload, (end - first) & MASK
+
+    def _put(self, first: int, payload: Payload, size: int, holes: int) -> bool:
+        """A new block, or one grown where it touches the block before."""
         blocks = self.blocks
         end = (first + size) & MASK
-        held = tuple(bytes(view) if len(view) < 2048 else view for view in payload)
-        if index and blocks[index - 1][1] == first and len(blocks[index - 1][2]) < 64:
-            before = blocks[index - 1]
-            blocks[index - 1] = (before[0], end, before[2] + held)
+        index = len(blocks)
+        while index and (blocks[index - 1].first - first) & MASK < HALF:
+            index -= 1
+        held = [bytes(view) if len(view) < COPY else view for view in payload]
+        if index and blocks[index - 1].end == first:
+            blocks[index - 1].end = end
+            blocks[index - 1].views += held
         elif len(blocks) >= holes:
             return False
         else:
-            blocks.insert(index, (first, end, held))
+            blocks.insert(index, Block(first, end, held))
         self.length += size
         return True
 
@@ -93,17 +106,17 @@ class Reassembly:
         taken: list[Buffer] = []
         size = 0
         count = 0
-        for first, end, payload in self.blocks:
-            behind = (rcv_nxt - first) & MASK
+        for block in self.blocks:
+            behind = (rcv_nxt - block.first) & MASK
             if behind >= HALF:
                 break
             count += 1
-            self.length -= (end - first) & MASK
-            if (rcv_nxt - end) & MASK < HALF:
+            self.length -= (block.end - block.first) & MASK
+            if (rcv_nxt - block.end) & MASK < HALF:
                 continue
-            taken.extend(trim_front(payload, behind))
-            size += (end - rcv_nxt) & MASK
-            rcv_nxt = end
+            taken.extend(trim_front(tuple(block.views), behind))
+            size += (block.end - rcv_nxt) & MASK
+            rcv_nxt = block.end
         del self.blocks[:count]
         return tuple(taken), size
 
@@ -116,5 +129,6 @@ class Reassembly:
     def copy(self) -> Reassembly:
         """A copy that shares only what cannot change."""
         other = Reassembly()
-        other.blocks, other.length, other.fin = self.blocks[:], self.length, self.fin
+        other.blocks = [Block(block.first, block.end, block.views[:]) for block in self.blocks]
+        other.length, other.fin = self.length, self.fin
         return other

@@ -37,15 +37,26 @@ def advance_una(tcb: Tcb, ack: int, now: int, ts_ecr: int | None) -> None:
     del tcb.sent[:gone]
     tcb.send_buffer.drop(text)
     tcb.snd_una = ack
+    _pull_up(tcb, ack)
     if rtt_of is not None:
         rtt.measured(tcb, now - rtt_of)
     elif gone and ts_ecr:  # RFC 7323 section 4: the echoed timestamp says which transmission it answers
         rtt.measured(tcb, max(((now // 1000 + tcb.ts_offset - ts_ecr) & MASK) * 1000, 1))
-    tcb.retransmissions = tcb.probes = 0
+    tcb.retransmissions = tcb.probes = tcb.unanswered_probes = 0
     tcb.soft_error = 0
     tcb.stalled_since = now if tcb.sent or tcb.send_buffer.length else NEVER
     tcb.retransmission_at = NEVER  # RFC 6298 (5.3): armed anew by what is outstanding
     _grow(tcb, ack, acked, now)
+
+
+def _pull_up(tcb: Tcb, ack: int) -> None:
+    """What points behind SND.UNA says nothing any more, and 2**31 bytes later would say the opposite."""
+    if not tcb.in_recovery and (ack - 1 - tcb.recover) & MASK < HALF:
+        tcb.recover = (ack - 1) & MASK
+    if (ack - tcb.snd_sml) & MASK < HALF:
+        tcb.snd_sml = ack
+    if tcb.snd_up is not None and (ack - tcb.snd_up) & MASK < HALF:
+        tcb.snd_up = None
 
 
 def _grow(tcb: Tcb, ack: int, acked: int, now: int) -> None:

@@ -150,6 +150,7 @@ class Tcb:
         "ts_on",
         "ts_recent",
         "ts_recent_at",
+        "unanswered_probes",
         "unit",
         "wake_at",
         "ws_on",
@@ -247,7 +248,8 @@ class Tcb:
         self.wake_at = NEVER  # when the host will look at the timers below
         self.retransmission_at = NEVER
         self.persist_at = NEVER
-        self.probes = 0  # zero-window probes in a row
+        self.probes = 0  # zero-window probes in a row: their back-off
+        self.unanswered_probes = 0
         self.delayed_ack_at = NEVER
         self.keepalive_at = NEVER
         self.keepalive_sent = 0

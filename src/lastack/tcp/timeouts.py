@@ -91,11 +91,12 @@ def _persist(tcb: Tcb, now: int, out: list[Segment]) -> None:
     """A zero-window probe. An answered one resets the count: the connection may stay so for ever (MUST-37)."""
     tcb.persist_at = NEVER
     _fired(tcb, now, "persist")
-    if tcb.probes > r2(tcb) and not tcb.config.user_timeout:
+    if tcb.unanswered_probes > r2(tcb) and not tcb.config.user_timeout:
         _give_up(tcb, now, Reason.TIMED_OUT)
         return
     if not tcb.snd_wnd:
         tcb.probes += 1
+        tcb.unanswered_probes += 1
     output.probe(tcb, now, out)
 
 

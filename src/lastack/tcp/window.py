@@ -28,7 +28,7 @@ def advertise(tcb: Tcb) -> int:
     """
     shift = tcb.rcv_wscale
     offered = (tcb.rcv_adv - tcb.rcv_nxt) & MASK
-    free = space(tcb)
+    free = min(space(tcb), 0xFFFF << shift)
     wanted = free if free - offered >= step(tcb) else offered
     field = min(wanted >> shift, 0xFFFF)
     if field << shift < offered:
@@ -47,5 +47,5 @@ def update_due(tcb: Tcb) -> bool:
     if tcb.state in RECEIVE_CLOSED:
         return False
     offered = (tcb.rcv_adv - tcb.rcv_nxt) & MASK
-    free = space(tcb)
+    free = min(space(tcb), 0xFFFF << tcb.rcv_wscale)
     return free - offered >= step(tcb) and free >= 2 * offered

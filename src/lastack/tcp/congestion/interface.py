@@ -16,7 +16,7 @@ class Congestion(ABC):
     def __init__(self, mss: int, segments: int) -> None:
         self.mss = mss
         # RFC 6928: at most 10 segments and about 14,600 bytes, but never less than two segments.
-        self.cwnd = min(segments * mss, max(2 * mss, 1460 * segments))
+        self.cwnd = mss if segments == 1 else min(segments * mss, max(2 * mss, 1460 * segments))
         self.ssthresh = INFINITE
 
     @abstractmethod

@@ -1,0 +1,192 @@
+"""Sockets as `ss -tano` shows them: one shape for those of our hosts and those of the kernel, and the table of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from lastack.host.host import Host
+from lastack.host.info import tcp_info
+from lastack.host.listener import Listener
+from lastack.host.timewait import TimeWait
+from lastack.tcp.states import State
+from lastack.tcp.tcb import NEVER, Endpoint, Tcb
+from lastack.trace import names
+from lastack.wire.address import format_address
+
+# The kernel's names of the timers, as ss prints them.
+ON = "on"  # retransmission
+KEEPALIVE = "keepalive"
+TIMEWAIT = "timewait"
+PERSIST = "persist"
+
+HEADINGS = ("State", "Recv-Q", "Send-Q", "Local Address:Port", "Peer Address:Port", "Timer")
+_RIGHT = frozenset({1, 2})
+
+Address = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """The timer that runs out next of those that the tools show. `left` is in microseconds; `count` its retries."""
+
+    name: str
+    left: int
+    count: int = 0
+
+    def __str__(self) -> str:
+        return f"timer:({self.name},{format_left(self.left)},{self.count})"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One socket. `recv_q` and `send_q` are in bytes (a listener: connections that wait, and how many may).
+
+    `info` is TCP_INFO where there is one; `state` is None for a number of the kernel that no state stands behind.
+    """
+
+    state: State | None
+    local: Address
+    remote: Address
+    recv_q: int = 0
+    send_q: int = 0
+    timer: Timer | None = None
+    retransmits: int = 0
+    orphan: bool = False
+    info: dict[str, int] | None = None
+
+    def as_dict(self, style: str = names.RFC) -> dict[str, Any]:
+        """For JSON: times in seconds, addresses as [text, port]."""
+        timer = self.timer
+        return {
+            "state": names.name(self.state, style),
+            "local": list(self.local),
+            "remote": list(self.remote),
+            "recv_q": self.recv_q,
+            "send_q": self.send_q,
+            "timer": timer and {"name": timer.name, "seconds_left": timer.left / 1_000_000, "count": timer.count},
+            "retransmits": self.retransmits,
+            "orphan": self.orphan,
+            "tcp_info": self.info,
+        }
+
+    @classmethod
+    def from_dict(cls, known: dict[str, Any]) -> Row:
+        """What `as_dict` made, in the RFC's names. KeyError, TypeError or ValueError for anything else."""
+        timer = known["timer"]
+        return cls(
+            None if known["state"] == names.UNKNOWN else State(known["state"]),
+            (str(known["local"][0]), int(known["local"][1])),
+            (str(known["remote"][0]), int(known["remote"][1])),
+            int(known["recv_q"]),
+            int(known["send_q"]),
+            timer and Timer(str(timer["name"]), round(timer["seconds_left"] * 1_000_000), int(timer["count"])),
+            int(known["retransmits"]),
+            bool(known["orphan"]),
+            known["tcp_info"],
+        )
+
+
+def rows_of(host: Host, now: int) -> Iterator[Row]:
+    """Every socket of a host: listeners, connections, then the records of TIME-WAIT, the next to expire first.
+
+    What there is, is fixed at the first row; each row is as it is when it is asked for, and `now` is of the first.
+    """
+    listening, connections, records = host.listeners(), host.connections(), iter(host.time_wait)
+    for listener in listening:
+        yield _of_listener(listener)
+    for tcb in connections:
+        if tcb.state is not State.CLOSED:
+            yield _of_tcb(tcb, now)
+    for record in records:
+        yield _of_record(record, now)
+
+
+def _of_listener(listener: Listener) -> Row:
+    any_address = "::" if listener.socket.version == 6 else "0.0.0.0"
+    local = (format_address(listener.local[0]) if listener.local[0] else any_address, listener.local[1])
+    backlog = min(listener.backlog, listener.config.backlog_limit)
+    return Row(listener.state, local, (any_address, 0), len(listener.accepted), backlog)
+
+
+def _of_tcb(tcb: Tcb, now: int) -> Row:
+    info = tcp_info(tcb)
+    # As the kernel counts: from the first sequence number that is not acknowledged, and a SYN or FIN takes one.
+    send_q = tcb.send_buffer.length + (tcb.state is State.SYN_SENT) + (tcb.fin_queued and not _fin_acknowledged(tcb))
+    return Row(
+        tcb.state,
+        _text(tcb.local),
+        _text(tcb.remote),
+        tcb.receive_buffer.length,
+        send_q,
+        _timer(tcb, now),
+        tcb.retransmissions,
+        tcb.orphan,
+        info,
+    )
+
+
+def _of_record(record: TimeWait, now: int) -> Row:
+    timer = Timer(TIMEWAIT, max(record.expires - now, 0))
+    return Row(record.state, _text(record.local), _text(record.remote), timer=timer, orphan=True)
+
+
+def _fin_acknowledged(tcb: Tcb) -> bool:
+    return tcb.fin_seq is not None and tcb.snd_una == (tcb.fin_seq + 1) & 0xFFFFFFFF
+
+
+def _timer(tcb: Tcb, now: int) -> Timer | None:
+    """The one that the kernel would show; the wait of an orphan in FIN-WAIT-2 goes by the name of TIME-WAIT's there."""
+    candidates = (
+        (ON, tcb.retransmission_at, tcb.retransmissions),
+        (PERSIST, tcb.persist_at, tcb.probes),
+        (TIMEWAIT, tcb.time_wait_at, 0),
+        (TIMEWAIT, tcb.fin_wait_2_at, 0),
+        (KEEPALIVE, tcb.keepalive_at, tcb.keepalive_sent),
+    )
+    for name, at, count in candidates:
+        if at != NEVER:
+            return Timer(name, max(at - now, 0), count)
+    return None
+
+
+def _text(endpoint: Endpoint) -> Address:
+    return format_address(endpoint[0]), endpoint[1]
+
+
+def format_left(microseconds: int) -> str:
+    """A time that is left, as short as ss has it: 200ms, 1.200sec, 52sec, 2min4sec, 119min."""
+    milliseconds = microseconds // 1000
+    seconds = milliseconds // 1000
+    if seconds >= 600:
+        return f"{seconds // 60}min"
+    if seconds >= 60:
+        return f"{seconds // 60}min{seconds % 60}sec" if seconds % 60 else f"{seconds // 60}min"
+    if seconds >= 10:
+        return f"{seconds}sec"
+    return f"{milliseconds / 1000:.3f}sec" if seconds else f"{milliseconds}ms"
+
+
+def format_end(address: Address) -> str:
+    """ "10.9.0.7:80", "[fd09::7]:80", and "0.0.0.0:*" where there is no port."""
+    text, port = address
+    return f"{f'[{text}]' if ':' in text else text}:{port or '*'}"
+
+
+def table(rows: Iterable[Row], style: str = names.SS) -> list[str]:
+    """The lines of a table, its headings first; the states under the names of `style`."""
+    cells = [HEADINGS, *(_cells(row, style) for row in rows)]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(HEADINGS))]
+    return [_line(line, widths) for line in cells]
+
+
+def _cells(row: Row, style: str) -> tuple[str, ...]:
+    timer = "" if row.timer is None else str(row.timer)
+    ends = format_end(row.local), format_end(row.remote)
+    return names.name(row.state, style), str(row.recv_q), str(row.send_q), *ends, timer
+
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    pairs = enumerate(zip(cells, widths, strict=True))
+    return "  ".join(cell.rjust(width) if at in _RIGHT else cell.ljust(width) for at, (cell, width) in pairs).rstrip()

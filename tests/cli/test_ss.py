@@ -1,0 +1,473 @@
+"""The control socket, and the table that is made of its answers and of the kernel's."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from lastack.cli import control
+from lastack.cli.control import Control, ControlError, ask
+from lastack.cli.kernel_sockets import NETLINK_SOCK_DIAG, kernel_sockets
+from lastack.cli.socket_table import Row, Timer, format_end, format_left, rows_of, table
+from lastack.cli.ss import ss
+from lastack.device.poll import IN, Callback, Poller
+from lastack.device.sandbox import Sandbox
+from lastack.sim.scenarios.play import Play
+from lastack.sim.scenarios.stage import Stage
+from lastack.tcp.states import State
+
+SECOND = 1_000_000
+app = typer.Typer()
+app.command("ss")(ss)
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where control sockets are, in this test."""
+    directory = tmp_path / "lastack"
+    monkeypatch.setattr(control, "directories", lambda: [directory])
+    return directory
+
+
+@pytest.fixture
+def stage() -> Stage:
+    """A client and a server in virtual time, with one connection open and a listener."""
+    made = Play().act()
+    made.open()
+    return made
+
+
+class Loop:
+    """What a driver is for a control socket; time stands still unless it is set."""
+
+    def __init__(self) -> None:
+        self.poller = Poller()
+        self.now = 0
+
+    def clock(self) -> int:
+        return self.now
+
+    def watch(self, fd: int, callback: Callback, events: int = IN) -> None:
+        self.poller.watch(fd, callback, events)
+
+    def unwatch(self, fd: int) -> None:
+        self.poller.unwatch(fd)
+
+    def turn_beside(self, work: Callable[[], Any]) -> Any:
+        """Turn while `work`, which waits for the answer, runs in a thread; what it returned or raised."""
+        done: list[Any] = []
+
+        def run() -> None:
+            try:
+                done.append(work())
+            except Exception as error:
+                done.append(error)
+
+        thread = Thread(target=run)
+        thread.start()
+        while not done:
+            self.poller.wait(0.01)
+        thread.join()
+        if isinstance(done[0], Exception):
+            raise done[0]
+        return done[0]
+
+
+@pytest.fixture
+def loop() -> Iterator[Loop]:
+    made = Loop()
+    yield made
+    made.poller.close()
+
+
+def rows(stage: Stage, name: str) -> list[Row]:
+    return list(rows_of(stage.world[name], stage.now))
+
+
+def connection(stage: Stage, name: str) -> Row:
+    return next(row for row in rows(stage, name) if row.state is not State.LISTEN)
+
+
+def run(*arguments: str) -> Any:
+    return CliRunner().invoke(app, list(arguments))
+
+
+# --- the rows ---
+
+
+def test_a_listener_counts_connections(stage: Stage):
+    stage.server.accepts = False
+    stage.connect()
+    stage.pause()
+    assert rows(stage, "server")[0] == Row(State.LISTEN, ("10.0.0.2", 80), ("0.0.0.0", 0), 1, 128)
+
+
+def test_queues_are_what_waits_to_be_read_and_to_be_acknowledged(stage: Stage):
+    stage.server.talk.reads = False
+    stage.client.send(b"x" * 100)
+    stage.world.settle()
+    row = connection(stage, "client")
+    assert (row.recv_q, row.send_q, row.timer.name) == (0, 100, "on")
+    stage.pause()
+    assert connection(stage, "server").recv_q == 100
+    assert connection(stage, "client").timer is None
+
+
+def test_a_syn_and_a_fin_take_a_place_in_the_queue(stage: Stage):
+    """As in the kernel, whose queue is counted in sequence numbers."""
+    stage.partition()
+    stage.connect()
+    stage.client.talks[0].close()
+    stage.world.settle()
+    found = {row.state: row.send_q for row in rows(stage, "client")}
+    assert found == {State.FIN_WAIT_1: 1, State.SYN_SENT: 1}
+
+
+def test_a_retransmission_is_counted(stage: Stage):
+    stage.partition()
+    stage.client.send(b"lost")
+    stage.wait(1 * SECOND)
+    row = connection(stage, "client")
+    assert row.retransmits == row.timer.count == row.info["tcpi_retransmits"] > 0
+
+
+def test_who_closes_first_is_in_time_wait_with_sixty_seconds_left(stage: Stage):
+    stage.close(stage.client)
+    stage.pause()
+    waiting = connection(stage, "client")
+    assert (waiting.state, waiting.timer.name, waiting.orphan) == (State.FIN_WAIT_2, "timewait", True)
+    stage.close(stage.server)
+    stage.run(lambda: len(stage.world["client"].time_wait) == 1)
+    assert connection(stage, "server").state is State.LAST_ACK
+    row = connection(stage, "client")
+    assert (row.state, row.timer, row.info) == (State.TIME_WAIT, Timer("timewait", 60 * SECOND), None)
+    stage.pause()
+    assert [row.state for row in rows(stage, "server")] == [State.LISTEN]
+
+
+def test_a_row_survives_json(stage: Stage):
+    stage.client.send(b"x")
+    stage.world.settle()
+    for row in [*rows(stage, "client"), *rows(stage, "server")]:
+        assert Row.from_dict(json.loads(json.dumps(row.as_dict()))) == row
+
+
+@pytest.mark.parametrize(
+    ("left", "text"),
+    [
+        (0, "0ms"),
+        (199_999, "199ms"),
+        (1_200_000, "1.200sec"),
+        (52_700_000, "52sec"),
+        (60_000_000, "1min"),
+        (124_000_000, "2min4sec"),
+        (7_199_000_000, "119min"),
+    ],
+)
+def test_time_left_is_short(left: int, text: str):
+    assert format_left(left) == text
+
+
+def test_ends_and_table_read_as_in_ss():
+    assert format_end(("fd09::7", 80)) == "[fd09::7]:80"
+    assert format_end(("0.0.0.0", 0)) == "0.0.0.0:*"
+    row = Row(State.TIME_WAIT, ("10.9.0.7", 80), ("10.9.0.1", 40000), timer=Timer("timewait", 52 * SECOND))
+    head, line = table([row])
+    assert " ".join(head.split()) == "State Recv-Q Send-Q Local Address:Port Peer Address:Port Timer"
+    assert line.split() == ["TIME-WAIT", "0", "0", "10.9.0.7:80", "10.9.0.1:40000", "timer:(timewait,52sec,0)"]
+    assert table([row], "netstat")[1].startswith("TIME_WAIT ")
+    assert table([Row(None, ("10.9.0.7", 1), ("10.9.0.1", 2))])[1].startswith("UNKNOWN ")
+
+
+# --- the control socket ---
+
+
+def test_it_tells_the_sockets_and_goes_at_the_end(stage: Stage, loop: Loop, place: Path):
+    with Control(stage.world["server"], loop, "tun0") as made:
+        assert made.path == place / f"{os.getpid()}-tun0.sock"
+        assert stat.S_IMODE(made.path.stat().st_mode) == 0o600
+        assert stat.S_IMODE(place.stat().st_mode) == 0o700
+        answer = loop.turn_beside(lambda: ask(made.path))
+        assert (answer["pid"], answer["device"], answer["addresses"]) == (os.getpid(), "tun0", ["10.0.0.2"])
+        assert [one["state"] for one in answer["sockets"]] == ["LISTEN", "ESTABLISHED"]
+    assert not made.path.exists()
+    made.close()
+
+
+def test_no_umask_opens_it(stage: Stage, loop: Loop):
+    old = os.umask(0)
+    try:
+        with Control(stage.world["server"], loop, "tun0") as made:
+            assert stat.S_IMODE(made.path.stat().st_mode) == 0o600
+    finally:
+        os.umask(old)
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        (b'{"ask": "sockets"}\n', '"sockets": ['),
+        (b'{"ask": "weather"}\n', "unknown question 'weather'"),
+        (b"weather?\n", "a question is a line of JSON"),
+        (b"[]\n", "a question is a line of JSON"),
+        (b"[" * 1000 + b"\n", "a question is a line of JSON"),
+        (b"\xff\n", "a question is a line of JSON"),
+        (b"x" * 2000, "at most 1024 bytes"),
+    ],
+)
+def test_every_question_has_an_answer(stage: Stage, loop: Loop, question: bytes, answer: str):
+    with Control(stage.world["server"], loop, "tun0") as made, socket.socket(socket.AF_UNIX) as asking:
+        asking.connect(str(made.path))
+        asking.sendall(question)
+        told = loop.turn_beside(lambda: b"".join(iter(lambda: asking.recv(4096), b"")))
+        assert answer in told.decode()
+
+
+def test_who_never_asks_gives_way_to_who_does(stage: Stage, loop: Loop):
+    with Control(stage.world["server"], loop, "tun0") as made:
+        idle = [socket.socket(socket.AF_UNIX) for _ in range(30)]
+        for one in idle:
+            one.connect(str(made.path))
+            loop.poller.wait(0)
+        assert loop.turn_beside(lambda: ask(made.path))["sockets"]
+        assert len(made._clients) <= 8
+        for one in idle:
+            one.close()
+
+
+def test_an_answer_of_many_pieces_lets_the_loop_turn(stage: Stage, loop: Loop):
+    """Nobody reads: the loop is not held up, and keeps no more than a piece of the answer."""
+    for port in range(1000, 1700):
+        stage.server.listen(port)
+    with Control(stage.world["server"], loop, "tun0") as made, socket.socket(socket.AF_UNIX) as asking:
+        asking.connect(str(made.path))
+        asking.sendall(b'{"ask": "sockets"}\n')
+        for _ in range(200):
+            loop.poller.wait(0)
+        assert len(made._clients) == 1
+        told = loop.turn_beside(lambda: b"".join(iter(lambda: asking.recv(4096), b"")))
+        assert len(json.loads(told)["sockets"]) == 702
+
+
+def left_behind(path: Path) -> None:
+    """A socket at `path` whose process has ended without removing it."""
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    with socket.socket(socket.AF_UNIX) as gone:
+        gone.bind(str(path))
+        gone.listen()
+
+
+def test_what_a_killed_process_left_is_removed(stage: Stage, loop: Loop, place: Path):
+    for name in ("99-tun0.sock", f"{os.getpid()}-tun0.sock"):
+        left_behind(place / name)
+    (place / "a file of somebody").touch()
+    with Control(stage.world["server"], loop, "tun0") as made:
+        assert sorted(os.listdir(place)) == sorted([made.path.name, "a file of somebody"])
+    left_behind(place / "99-tun0.sock")
+    assert control.running() == []
+    assert os.listdir(place) == ["a file of somebody"]
+
+
+def test_a_path_of_one_s_own(stage: Stage, loop: Loop, tmp_path: Path):
+    path = tmp_path / "mine"
+    left_behind(path)
+    with Control(stage.world["server"], loop, "tun0", path):
+        with pytest.raises(ControlError, match="another lastack answers there"):
+            Control(stage.world["client"], loop, "tun1", path)
+        assert path.is_socket()
+    path.write_text("kept")
+    with pytest.raises(ControlError, match="there is such a file already"):
+        Control(stage.world["server"], loop, "tun0", path)
+    assert path.read_text() == "kept"
+    with pytest.raises(ControlError, match=r"no control socket at .*: No such file"):
+        Control(stage.world["server"], loop, "tun0", tmp_path / "none" / "mine")
+    with pytest.raises(ControlError, match="at most 107 bytes"):
+        Control(stage.world["server"], loop, "tun0", tmp_path / ("x" * 108))
+
+
+def test_a_directory_that_others_may_write_to_is_not_used(place: Path):
+    place.mkdir(mode=0o777)
+    place.chmod(0o777)
+    with pytest.raises(ControlError, match="--control"):
+        control.default_path("tun0")
+    place.rmdir()
+    place.symlink_to("/tmp")
+    with pytest.raises(ControlError, match="--control"):
+        control.default_path("tun0")
+
+
+def test_where_it_looks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.undo()
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    tmp_path.chmod(0o700)
+    assert control.directories()[0] == tmp_path / "lastack"
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "relative")
+    assert control.directories()[-1].name == f"lastack-{os.geteuid()}"
+    assert all(path.is_absolute() for path in control.directories())
+
+
+# --- the command ---
+
+
+@pytest.fixture
+def asked(stage: Stage, loop: Loop) -> Iterator[Callable[..., Any]]:
+    """Runs the command beside a running lastack; `asked.path` is its control socket."""
+    with Control(stage.world["server"], loop, "tun0"):
+        yield lambda *arguments: loop.turn_beside(lambda: run(*arguments))
+
+
+def test_connections_or_listeners_or_both(asked: Callable[..., Any]):
+    done = asked()
+    assert done.exit_code == 0
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["State", "ESTAB"]
+    assert done.stderr == "1 listening socket is not shown: --all shows everything\n"
+    assert [line.split()[0] for line in asked("--listening").stdout.splitlines()] == ["State", "LISTEN"]
+    both = asked("-a", "--names", "netstat")
+    assert [line.split()[0] for line in both.stdout.splitlines()] == ["State", "LISTEN", "ESTABLISHED"]
+    assert both.stderr == ""
+
+
+def test_several_are_listed_one_after_another(asked: Callable[..., Any], stage: Stage, loop: Loop):
+    with Control(stage.world["client"], loop, "tun1"):
+        lines = asked().stdout.splitlines()
+    pid = os.getpid()
+    assert [line for line in lines if "lastack" in line] == [
+        f"lastack {pid} on tun0 (10.0.0.2)",
+        f"lastack {pid} on tun1 (10.0.0.1)",
+    ]
+    assert len(lines) == 7
+
+
+def test_json(asked: Callable[..., Any]):
+    (told,) = json.loads(asked("--format", "json", "--all").stdout)
+    assert [one["state"] for one in told["sockets"]] == ["LISTEN", "ESTAB"]
+    assert told["sockets"][1]["tcp_info"]["tcpi_state"] == 1
+    assert told["device"] == "tun0"
+
+
+def test_none_is_running():
+    done = run()
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "no lastack of this user is running" in done.stderr
+    assert "--kernel" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda path: None, "there is no control socket at"),
+        (lambda path: path.write_text("hello"), "no lastack listens at"),
+        (left_behind, "no lastack listens at"),
+    ],
+)
+def test_a_control_path_without_a_lastack(tmp_path: Path, make: Callable[[Path], Any], message: str):
+    make(tmp_path / "path")
+    done = run("--control", str(tmp_path / "path"))
+    assert done.exit_code == 1
+    assert message in done.stderr
+
+
+def test_another_user_may_not_ask(stage: Stage, loop: Loop, tmp_path: Path):
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    directory = Path(f"/tmp/lastack-test-{os.getpid()}")
+    directory.mkdir(mode=0o755)
+    try:
+        with Control(stage.world["server"], loop, "tun0", directory / "path") as made:
+            code = f"import os, socket; os.setuid(65534); socket.socket(socket.AF_UNIX).connect({str(made.path)!r})"
+            done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+            assert "PermissionError" in done.stderr
+    finally:
+        directory.rmdir()
+
+
+@pytest.mark.parametrize("answer", [b"", b"hello\n", b'{"sockets": 1}\n', b'{"sockets": [{"state": "?"}]}\n'])
+def test_what_answers_is_no_lastack(tmp_path: Path, answer: bytes):
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "path"))
+        listener.listen()
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(1024)
+                connection.sendall(answer)
+
+        thread = Thread(target=serve)
+        thread.start()
+        done = run("--control", str(tmp_path / "path"))
+        thread.join()
+    assert done.exit_code == 1
+    assert str(tmp_path / "path") in done.stderr
+    assert done.exception is None or isinstance(done.exception, SystemExit)
+
+
+def test_a_lastack_that_is_stopped(tmp_path: Path):
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "path"))
+        listener.listen()
+        with pytest.raises(ControlError, match="does not answer: is it stopped"):
+            ask(tmp_path / "path", patience=0.01)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--kernel", "--control", "x"], ["-a", "-l"], ["--names", "bsd"], ["--format", "xml"], ["what"]]
+)
+def test_bad_use(arguments: list[str]):
+    assert run(*arguments).exit_code == 2
+
+
+# --- the kernel's ---
+
+
+@pytest.mark.interop("ss")
+def test_the_kernel_s_sockets_are_those_of_ss():
+    """Every line that ss prints, but for the time that has passed between the two."""
+    with Sandbox() as box, box.socket() as listener:
+        listener.bind(("10.9.0.1", 80))
+        listener.listen(5)
+        ends = []
+        for _ in range(3):
+            ends.append(box.socket())
+            ends[-1].connect(("10.9.0.1", 80))
+            ends.append(listener.accept()[0])
+        ends[0].close()  # FIN-WAIT-2 and CLOSE-WAIT
+        ends[3].close()  # TIME-WAIT
+        ends[2].close()
+        ends[4].send(b"x" * 100)
+        ends[4].setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        told = [line.split() for line in box.run(["ss", "-Htano"]).stdout.splitlines()]
+        found = kernel_sockets(box.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_SOCK_DIAG))
+        for end in ends:
+            end.close()
+    lines = [line.split() for line in table(found)[1:]]
+    assert sorted(line[:5] for line in lines) == sorted(line[:5] for line in told)
+    timers = [(row.state, row.timer.name) for row in found if row.timer is not None]
+    assert (State.TIME_WAIT, "timewait") in timers
+    assert (State.ESTABLISHED, "keepalive") in timers
+    assert all(row.timer.left <= 60 * SECOND for row in found if row.state is State.TIME_WAIT)
+    assert {row.info["tcpi_state"] for row in found if row.state is State.ESTABLISHED} == {1}
+
+
+def test_the_kernel_s_sockets_are_shown(monkeypatch: pytest.MonkeyPatch):
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(7)
+        port = listener.getsockname()[1]
+        done = run("--kernel", "--listening", "--format", "json")
+    (told,) = json.loads(done.stdout)
+    assert told["kernel"] is True
+    (ours,) = [one for one in told["sockets"] if one["local"] == ["127.0.0.1", port]]
+    assert (ours["state"], ours["send_q"], ours["remote"]) == ("LISTEN", 7, ["0.0.0.0", 0])

@@ -1,0 +1,71 @@
+"""Every scenario, under every preset: what it claims is so, twice the same, and its capture makes sense to others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lastack.sim.scenarios.play import perform
+from lastack.sim.scenarios.registry import Scenario, find, scenarios
+from lastack.tcp.config import PRESETS, Config
+from lastack.trace.pcapng import read
+from tests.trace.tshark import complaints, needs_tshark
+
+EVERY = pytest.mark.parametrize("scenario", scenarios(), ids=lambda scenario: scenario.name)
+
+# Rows 1 to 8c of the table; K stands for those that the kernel is to be shown in as well.
+ROWS = {
+    "1": ("three-way-handshake", "K"),
+    "2": ("four-way-close", "K"),
+    "3": ("three-segment-close", "K"),
+    "4": ("half-close", "K"),
+    "5": ("simultaneous-open", "K"),
+    "6": ("simultaneous-close", "K"),
+    "7": ("each-close-segment-lost", ""),
+    "8": ("lost-final-ack", "K"),
+    "8b": ("lost-final-ack-without-time-wait", "K"),
+    "8c": ("late-syn-meets-last-ack", "K"),
+}
+
+
+@EVERY
+@pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS)
+def test_what_it_claims_is_so(scenario: Scenario, preset: Config) -> None:
+    result = perform(scenario, preset)
+    assert [claim for claim in result.claims if not claim.ok] == []
+    assert result.ok
+    assert all(act.claims for act in result.acts), "an act that claims nothing"
+
+
+@EVERY
+def test_it_is_the_same_twice(scenario: Scenario) -> None:
+    first, second = perform(scenario), perform(scenario)
+    assert first.ladder() == second.ladder()
+    assert first.capture == second.capture
+    assert first.states() == second.states()
+
+
+@EVERY
+@needs_tshark
+def test_its_capture_holds_every_segment_and_no_bad_one(scenario: Scenario, tmp_path: Path) -> None:
+    result = perform(scenario)
+    file = tmp_path / "capture.pcapng"
+    file.write_bytes(result.capture)
+    assert complaints(file) == []
+    times = [now for now, _, _ in read(file)]
+    assert len(times) == result.segments
+    assert times == sorted(times)
+
+
+@EVERY
+def test_its_text_is_for_reading(scenario: Scenario) -> None:
+    assert 2 <= len(scenario.text.splitlines()) <= 6
+    assert not scenario.title.endswith(".")
+
+
+@pytest.mark.parametrize(("row", "told"), ROWS.items(), ids=ROWS)
+def test_the_table(row: str, told: tuple[str, str]) -> None:
+    name, kernel = told
+    found = find(name)
+    assert (found.row, found.kernel) == (row, kernel == "K")

@@ -1,0 +1,147 @@
+"""The buffers against the simplest model of each, a bytes object; their copies share nothing that changes."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lastack.tcp.buffers import ReceiveBuffer, SendBuffer
+from lastack.tcp.reassembly import Reassembly, trim_back, trim_front
+from lastack.tcp.sequence import MASK
+from tests.tcp.harness import text
+
+SIZES = st.one_of(st.integers(0, 20), st.sampled_from([1, 2047, 2048, 4095, 4096, 5000, 70_000]))
+STEPS = st.lists(st.tuples(st.sampled_from(["add", "take", "look", "copy", "clear"]), SIZES, SIZES), max_size=120)
+
+
+@given(STEPS)
+def test_a_send_buffer_is_a_queue_of_bytes(steps: list[tuple[str, int, int]]):
+    buffer, model, at = SendBuffer(), b"", 0
+    for what, size, place in steps:
+        if what == "add":
+            data = text(at, size)
+            buffer.append([bytes, bytearray, memoryview][place % 3](data))
+            model, at = model + data, at + size
+        elif what == "take":
+            buffer.drop(min(size, len(model)))
+            model = model[min(size, len(model)) :]
+        elif what == "look":
+            position = min(place, len(model))
+            size = min(size, len(model) - position)
+            assert b"".join(buffer.view(position, size)) == model[position : position + size]
+        elif what == "copy":
+            old, buffer = buffer, buffer.copy()
+            old.append(b"x" * size)
+            old.drop(min(size, old.length))
+        elif place == 0:
+            buffer.clear()
+            model = b""
+        assert buffer.length == len(model)
+    assert b"".join(buffer.view(0, len(model))) == model
+
+
+def test_views_stay_valid_when_more_is_written_and_what_is_acknowledged_is_dropped():
+    buffer = SendBuffer()
+    buffer.append(b"abc")
+    views = buffer.view(0, 3)
+    buffer.append(b"def")
+    buffer.drop(6)
+    assert b"".join(views) == b"abc"
+
+
+def test_small_writes_are_gathered():
+    buffer = SendBuffer()
+    for _ in range(4000):
+        buffer.append(b"x")
+    assert len(buffer.view(0, 4000)) == 1
+
+
+def test_what_the_user_writes_over_does_not_change_what_is_sent():
+    buffer, data = SendBuffer(), bytearray(b"abc")
+    buffer.append(data)
+    data[:] = b"xyz"
+    assert b"".join(buffer.view(0, 3)) == b"abc"
+
+
+@given(STEPS)
+def test_a_receive_buffer_is_a_queue_of_bytes(steps: list[tuple[str, int, int]]):
+    buffer, model, at = ReceiveBuffer(), b"", 0
+    for what, size, place in steps:
+        if what == "add":
+            data = text(at, size)
+            cut = min(place, size)
+            buffer.append((memoryview(data)[:cut], data[cut:]))
+            model, at = model + data, at + size
+        elif what == "take":
+            assert buffer.read(size) == model[:size]
+            model = model[size:]
+        elif what == "look":
+            assert buffer.peek(size) == model[:size]
+        elif what == "copy":
+            old, buffer = buffer, buffer.copy()
+            old.append((b"x" * size,))
+            old.read(place)
+        elif place == 0:
+            buffer.clear()
+            model = b""
+        assert buffer.length == len(model)
+    assert buffer.read(1 << 30) == model
+
+
+def test_small_payloads_do_not_pin_their_packets():
+    buffer = ReceiveBuffer()
+    packet = memoryview(bytearray(65_000))
+    buffer.append((packet[100:200],))
+    packet[100:200] = b"x" * 100
+    assert buffer.read(100) == bytes(100)
+
+
+# --- reassembly ---
+
+START = MASK - 150  # numbers wrap in the middle
+BLOCKS = st.lists(st.tuples(st.integers(0, 300), st.integers(1, 80)), max_size=40)
+
+
+@given(BLOCKS, st.integers(0, 400), st.integers(1, 30))
+def test_reassembly_keeps_each_byte_once_and_in_order(pieces: list[tuple[int, int]], taken_to: int, cut: int):
+    held, model = Reassembly(), {}
+    for first, size in pieces:
+        data = text(first, size)
+        payload = tuple(memoryview(data)[at : at + cut] for at in range(0, size, cut))
+        assert held.insert((START + first) & MASK, payload, size, 10_000)
+        model.update({first + index: octet for index, octet in enumerate(data)})
+        assert held.length == len(model)
+        edges = [(edge - START) & MASK for block in held.blocks for edge in (block.first, block.end)]
+        assert edges == sorted(edges)
+        assert all(sum(map(len, block.views)) == (block.end - block.first) & MASK for block in held.blocks)
+    views, size = held.copy().take((START + taken_to) & MASK)
+    run = 0
+    while taken_to + run in model:
+        run += 1
+    assert (size, b"".join(views)) == (run, text(taken_to, run))
+
+
+@given(BLOCKS, st.integers(1, 6))
+def test_a_limit_of_holes_holds_and_what_is_held_is_right(pieces: list[tuple[int, int]], holes: int):
+    held = Reassembly()
+    for first, size in pieces:
+        held.insert((START + first) & MASK, (text(first, size),), size, holes)
+        assert len(held.blocks) <= holes
+    for block in held.blocks:
+        assert b"".join(block.views) == text((block.first - START) & MASK, (block.end - block.first) & MASK)
+
+
+def test_a_copy_of_a_reassembly_goes_its_own_way():
+    held = Reassembly()
+    held.insert(10, (b"abc",), 3, 9)
+    held.fin = 13
+    other = held.copy()
+    held.clear()
+    assert (other.length, other.fin, other.take(10)) == (3, 13, ((b"abc",), 3))
+
+
+@given(st.lists(st.binary(max_size=9), max_size=6), st.integers(0, 60))
+def test_trimming_views(parts: list[bytes], size: int):
+    whole, payload = b"".join(parts), tuple(parts)
+    assert b"".join(trim_front(payload, size)) == whole[size:]
+    assert b"".join(trim_back(payload, size)) == whole[:size]

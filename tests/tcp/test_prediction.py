@@ -1,0 +1,114 @@
+"""The law of header prediction: it can be deleted without any observable change. And copies go their own way."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from lastack.tcp import arrives
+from lastack.tcp.congestion import ALGORITHMS, create
+from lastack.tcp.states import State
+from lastack.tcp.tcb import SentRange, Tcb
+from tests.tcp.harness import Exchange, established
+
+OPTIONS = ("mss 1000", "mss 1000,nop,nop,TS val 100 ecr 1000", "mss 1000,nop,wscale 3,nop,nop,TS val 100 ecr 1000")
+IGNORED = {
+    "observer",
+    "socket",
+    "send_buffer",
+    "receive_buffer",
+    "reassembly",
+    "congestion",
+    "sent",
+    "config",
+    "replies",
+}
+
+
+def variables(tcb: Tcb) -> dict[str, object]:
+    """All that can be compared of a connection."""
+    seen = {name: getattr(tcb, name) for name in Tcb.__slots__ if name not in IGNORED}
+    held = tcb.reassembly
+    seen["sent"] = [(one.first, one.end, one.sent_at, one.transmissions, one.lost) for one in tcb.sent]
+    seen["buffers"] = (tcb.send_buffer.length, tcb.receive_buffer.length)
+    seen["holes"] = (
+        [(block.first, block.end) for block in held.blocks] + [held.fin] if held is not None and held.blocks else []
+    )
+    seen["congestion"] = (tcb.congestion.cwnd, tcb.congestion.ssthresh)
+    return seen
+
+
+def exchange(seed: int) -> list[object]:
+    """A random exchange in which much is as predicted and the rest is not; what was sent, and the variables."""
+    rng = random.Random(seed)
+    t = established(options=rng.choice(OPTIONS), unit=rng.choice((0, 65_000)), quick_acks=rng.choice((0, 3)), rtt=20)
+    seen: list[object] = []
+    peer = 1  # what the peer sends next
+    for _ in range(120):
+        if t.state is State.CLOSED:
+            break
+        step(t, rng, peer, seen)
+        peer = max(peer, min(t.tcb.rcv_nxt - t.irs & 0xFFFFFFFF, 1 << 30))
+        seen += [(at, t.line(segment)) for at, segment in t.pending]
+        t.pending.clear()
+        seen.append(variables(t.tcb))
+    return seen
+
+
+def step(t: Exchange, rng: random.Random, peer: int, said: list[object]) -> None:
+    una, nxt = ((edge - t.iss) & 0xFFFFFFFF for edge in (t.tcb.snd_una, t.tcb.snd_nxt))
+    kind = rng.randrange(13)
+    size = rng.choice((1, 10, 1000, 1000, 2500))
+    if kind < 3 and not t.tcb.fin_queued:
+        t.call.send(rng.choice((1, 100, 1000, 20_000)))
+    elif kind < 6:
+        t.gets(f". {peer}:{peer}(0) ack {rng.choice((nxt, nxt, una, rng.randint(una, nxt)))}")
+    elif kind < 9:
+        first = max(1, peer + rng.choice((0, 0, 0, 0, -500, 1000)))
+        flags = rng.choice(("P.", ".", "P.", "UP.") if rng.random() < 0.2 else ("P.", "."))
+        t.gets(f"{flags} {first}:{first + size}({size}) ack {rng.choice((una, una, nxt))}")
+    elif kind == 9:
+        t.call.receive(rng.choice((1, 500, 100_000)))
+    elif kind == 10:
+        said += t.log(rng.choice((1, 39, 40, 250)))
+    elif kind == 11:
+        t.gets(f". {peer}:{peer}(0) ack {una} win {rng.choice((0, 500, 65535))}")
+    elif rng.random() < 0.05:
+        t.call.close()
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_prediction_changes_nothing(seed: int, monkeypatch: pytest.MonkeyPatch):
+    taken = []
+    predicted = arrives.predicted
+    monkeypatch.setattr(arrives, "predicted", lambda *given: taken.append(predicted(*given)) or taken[-1])
+    with_it = exchange(seed)
+    monkeypatch.setattr(arrives, "predicted", lambda tcb, segment, now: False)
+    without = exchange(seed)
+    for number, (one, other) in enumerate(zip(with_it, without, strict=True)):
+        assert one == other, f"step {number}"
+    assert sum(taken) > 5
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_a_copy_of_a_congestion_control_goes_its_own_way(name: str):
+    first = create(name, 1000, 10)
+    first.acked(3000, 0)
+    other = first.copy()
+    assert type(other) is type(first)
+    assert {slot: getattr(other, slot) for slot in ("cwnd", "ssthresh", "mss")} == {
+        slot: getattr(first, slot) for slot in ("cwnd", "ssthresh", "mss")
+    }
+    before = first.cwnd
+    other.timed_out(5000, 0, again=False)
+    assert first.cwnd == before != other.cwnd
+
+
+def test_a_copy_of_a_range_sent_goes_its_own_way():
+    sent = SentRange(1, 10, 5, fin=True)
+    sent.push, sent.lost, sent.transmissions = True, True, 3
+    other = sent.copy()
+    assert all(getattr(other, name) == getattr(sent, name) for name in SentRange.__slots__)
+    other.end = 99
+    assert sent.end == 10

@@ -1,13 +1,10 @@
-"""The control socket, and the table that is made of its answers and of the kernel's."""
+"""The table of sockets, ours and the kernel's, and the command that shows it."""
 
 from __future__ import annotations
 
 import json
 import os
 import socket
-import stat
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Thread
@@ -18,15 +15,15 @@ import typer
 from typer.testing import CliRunner
 
 from lastack.cli import control
-from lastack.cli.control import Control, ControlError, ask
+from lastack.cli.control import Control
 from lastack.cli.kernel_sockets import NETLINK_SOCK_DIAG, kernel_sockets
 from lastack.cli.socket_table import Row, Timer, format_end, format_left, rows_of, table
 from lastack.cli.ss import ss
-from lastack.device.poll import IN, Callback, Poller
 from lastack.device.sandbox import Sandbox
 from lastack.sim.scenarios.play import Play
 from lastack.sim.scenarios.stage import Stage
 from lastack.tcp.states import State
+from tests.cli.control_loop import Loop, left_behind
 
 SECOND = 1_000_000
 app = typer.Typer()
@@ -47,42 +44,6 @@ def stage() -> Stage:
     made = Play().act()
     made.open()
     return made
-
-
-class Loop:
-    """What a driver is for a control socket; time stands still unless it is set."""
-
-    def __init__(self) -> None:
-        self.poller = Poller()
-        self.now = 0
-
-    def clock(self) -> int:
-        return self.now
-
-    def watch(self, fd: int, callback: Callback, events: int = IN) -> None:
-        self.poller.watch(fd, callback, events)
-
-    def unwatch(self, fd: int) -> None:
-        self.poller.unwatch(fd)
-
-    def turn_beside(self, work: Callable[[], Any]) -> Any:
-        """Turn while `work`, which waits for the answer, runs in a thread; what it returned or raised."""
-        done: list[Any] = []
-
-        def run() -> None:
-            try:
-                done.append(work())
-            except Exception as error:
-                done.append(error)
-
-        thread = Thread(target=run)
-        thread.start()
-        while not done:
-            self.poller.wait(0.01)
-        thread.join()
-        if isinstance(done[0], Exception):
-            raise done[0]
-        return done[0]
 
 
 @pytest.fixture
@@ -148,6 +109,7 @@ def test_who_closes_first_is_in_time_wait_with_sixty_seconds_left(stage: Stage):
     stage.pause()
     waiting = connection(stage, "client")
     assert (waiting.state, waiting.timer.name, waiting.orphan) == (State.FIN_WAIT_2, "timewait", True)
+    assert waiting.send_q == 0  # the FIN is acknowledged
     stage.close(stage.server)
     stage.run(lambda: len(stage.world["client"].time_wait) == 1)
     assert connection(stage, "server").state is State.LAST_ACK
@@ -189,133 +151,6 @@ def test_ends_and_table_read_as_in_ss():
     assert line.split() == ["TIME-WAIT", "0", "0", "10.9.0.7:80", "10.9.0.1:40000", "timer:(timewait,52sec,0)"]
     assert table([row], "netstat")[1].startswith("TIME_WAIT ")
     assert table([Row(None, ("10.9.0.7", 1), ("10.9.0.1", 2))])[1].startswith("UNKNOWN ")
-
-
-# --- the control socket ---
-
-
-def test_it_tells_the_sockets_and_goes_at_the_end(stage: Stage, loop: Loop, place: Path):
-    with Control(stage.world["server"], loop, "tun0") as made:
-        assert made.path == place / f"{os.getpid()}-tun0.sock"
-        assert stat.S_IMODE(made.path.stat().st_mode) == 0o600
-        assert stat.S_IMODE(place.stat().st_mode) == 0o700
-        answer = loop.turn_beside(lambda: ask(made.path))
-        assert (answer["pid"], answer["device"], answer["addresses"]) == (os.getpid(), "tun0", ["10.0.0.2"])
-        assert [one["state"] for one in answer["sockets"]] == ["LISTEN", "ESTABLISHED"]
-    assert not made.path.exists()
-    made.close()
-
-
-def test_no_umask_opens_it(stage: Stage, loop: Loop):
-    old = os.umask(0)
-    try:
-        with Control(stage.world["server"], loop, "tun0") as made:
-            assert stat.S_IMODE(made.path.stat().st_mode) == 0o600
-    finally:
-        os.umask(old)
-
-
-@pytest.mark.parametrize(
-    ("question", "answer"),
-    [
-        (b'{"ask": "sockets"}\n', '"sockets": ['),
-        (b'{"ask": "weather"}\n', "unknown question 'weather'"),
-        (b"weather?\n", "a question is a line of JSON"),
-        (b"[]\n", "a question is a line of JSON"),
-        (b"[" * 1000 + b"\n", "a question is a line of JSON"),
-        (b"\xff\n", "a question is a line of JSON"),
-        (b"x" * 2000, "at most 1024 bytes"),
-    ],
-)
-def test_every_question_has_an_answer(stage: Stage, loop: Loop, question: bytes, answer: str):
-    with Control(stage.world["server"], loop, "tun0") as made, socket.socket(socket.AF_UNIX) as asking:
-        asking.connect(str(made.path))
-        asking.sendall(question)
-        told = loop.turn_beside(lambda: b"".join(iter(lambda: asking.recv(4096), b"")))
-        assert answer in told.decode()
-
-
-def test_who_never_asks_gives_way_to_who_does(stage: Stage, loop: Loop):
-    with Control(stage.world["server"], loop, "tun0") as made:
-        idle = [socket.socket(socket.AF_UNIX) for _ in range(30)]
-        for one in idle:
-            one.connect(str(made.path))
-            loop.poller.wait(0)
-        assert loop.turn_beside(lambda: ask(made.path))["sockets"]
-        assert len(made._clients) <= 8
-        for one in idle:
-            one.close()
-
-
-def test_an_answer_of_many_pieces_lets_the_loop_turn(stage: Stage, loop: Loop):
-    """Nobody reads: the loop is not held up, and keeps no more than a piece of the answer."""
-    for port in range(1000, 1700):
-        stage.server.listen(port)
-    with Control(stage.world["server"], loop, "tun0") as made, socket.socket(socket.AF_UNIX) as asking:
-        asking.connect(str(made.path))
-        asking.sendall(b'{"ask": "sockets"}\n')
-        for _ in range(200):
-            loop.poller.wait(0)
-        assert len(made._clients) == 1
-        told = loop.turn_beside(lambda: b"".join(iter(lambda: asking.recv(4096), b"")))
-        assert len(json.loads(told)["sockets"]) == 702
-
-
-def left_behind(path: Path) -> None:
-    """A socket at `path` whose process has ended without removing it."""
-    path.parent.mkdir(mode=0o700, exist_ok=True)
-    with socket.socket(socket.AF_UNIX) as gone:
-        gone.bind(str(path))
-        gone.listen()
-
-
-def test_what_a_killed_process_left_is_removed(stage: Stage, loop: Loop, place: Path):
-    for name in ("99-tun0.sock", f"{os.getpid()}-tun0.sock"):
-        left_behind(place / name)
-    (place / "a file of somebody").touch()
-    with Control(stage.world["server"], loop, "tun0") as made:
-        assert sorted(os.listdir(place)) == sorted([made.path.name, "a file of somebody"])
-    left_behind(place / "99-tun0.sock")
-    assert control.running() == []
-    assert os.listdir(place) == ["a file of somebody"]
-
-
-def test_a_path_of_one_s_own(stage: Stage, loop: Loop, tmp_path: Path):
-    path = tmp_path / "mine"
-    left_behind(path)
-    with Control(stage.world["server"], loop, "tun0", path):
-        with pytest.raises(ControlError, match="another lastack answers there"):
-            Control(stage.world["client"], loop, "tun1", path)
-        assert path.is_socket()
-    path.write_text("kept")
-    with pytest.raises(ControlError, match="there is such a file already"):
-        Control(stage.world["server"], loop, "tun0", path)
-    assert path.read_text() == "kept"
-    with pytest.raises(ControlError, match=r"no control socket at .*: No such file"):
-        Control(stage.world["server"], loop, "tun0", tmp_path / "none" / "mine")
-    with pytest.raises(ControlError, match="at most 107 bytes"):
-        Control(stage.world["server"], loop, "tun0", tmp_path / ("x" * 108))
-
-
-def test_a_directory_that_others_may_write_to_is_not_used(place: Path):
-    place.mkdir(mode=0o777)
-    place.chmod(0o777)
-    with pytest.raises(ControlError, match="--control"):
-        control.default_path("tun0")
-    place.rmdir()
-    place.symlink_to("/tmp")
-    with pytest.raises(ControlError, match="--control"):
-        control.default_path("tun0")
-
-
-def test_where_it_looks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    monkeypatch.undo()
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    tmp_path.chmod(0o700)
-    assert control.directories()[0] == tmp_path / "lastack"
-    monkeypatch.setenv("XDG_RUNTIME_DIR", "relative")
-    assert control.directories()[-1].name == f"lastack-{os.geteuid()}"
-    assert all(path.is_absolute() for path in control.directories())
 
 
 # --- the command ---
@@ -379,20 +214,6 @@ def test_a_control_path_without_a_lastack(tmp_path: Path, make: Callable[[Path],
     assert message in done.stderr
 
 
-def test_another_user_may_not_ask(stage: Stage, loop: Loop, tmp_path: Path):
-    if os.geteuid() != 0:
-        pytest.skip("needs root")
-    directory = Path(f"/tmp/lastack-test-{os.getpid()}")
-    directory.mkdir(mode=0o755)
-    try:
-        with Control(stage.world["server"], loop, "tun0", directory / "path") as made:
-            code = f"import os, socket; os.setuid(65534); socket.socket(socket.AF_UNIX).connect({str(made.path)!r})"
-            done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-            assert "PermissionError" in done.stderr
-    finally:
-        directory.rmdir()
-
-
 @pytest.mark.parametrize("answer", [b"", b"hello\n", b'{"sockets": 1}\n', b'{"sockets": [{"state": "?"}]}\n'])
 def test_what_answers_is_no_lastack(tmp_path: Path, answer: bytes):
     with socket.socket(socket.AF_UNIX) as listener:
@@ -412,14 +233,6 @@ def test_what_answers_is_no_lastack(tmp_path: Path, answer: bytes):
     assert done.exit_code == 1
     assert str(tmp_path / "path") in done.stderr
     assert done.exception is None or isinstance(done.exception, SystemExit)
-
-
-def test_a_lastack_that_is_stopped(tmp_path: Path):
-    with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(str(tmp_path / "path"))
-        listener.listen()
-        with pytest.raises(ControlError, match="does not answer: is it stopped"):
-            ask(tmp_path / "path", patience=0.01)
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shlex
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -13,7 +15,6 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, redirect_stdout
 from random import Random
 from socket import AF_NETLINK, SOCK_RAW
-from threading import Timer
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -165,6 +166,7 @@ class Experiment:
         self.process: subprocess.Popen[Any] | None = None
         self.running: Running | None = None
         self.ended_at: int | None = None
+        self._fds: list[int] = []
 
     def run(self, ours: list[str], faults: Faults, seed: int) -> int:
         """Both, to their ends; the exit code."""
@@ -186,8 +188,12 @@ class Experiment:
         if client:
             self._start()
             self._wait_until_it_listens()
-        with given(place):
-            code = self._run_ours(ours, hushed=not client)
+        try:
+            with given(place):
+                code = self._run_ours(ours, hushed=not client)
+        finally:
+            for fd in self._fds:
+                os.close(fd)
         if not client and not code:
             return self._verdict()
         self._end()
@@ -232,15 +238,15 @@ class Experiment:
         assert self.process is not None
         process, driver = self.process, running.driver
         fd = os.pidfd_open(process.pid)
+        self._fds.append(fd)
 
         def look(events: int) -> None:
             if process.poll() is not None:
                 self.ended_at = driver.clock()
                 driver.unwatch(fd)
-                os.close(fd)
-                later = Timer(_SETTLING / 1_000_000, driver.wake)
-                later.daemon = True
-                later.start()
+                alarm = _alarm(_SETTLING)
+                self._fds.append(alarm)
+                driver.watch(alarm, lambda _: driver.unwatch(alarm))
 
         driver.watch(fd, look)
 
@@ -304,6 +310,17 @@ class Experiment:
         for whose, rows in ends.items():
             lines = ["none"] if not rows else ["", *(f"  {line}" for line in table(rows, style))]
             tell(f"sockets left, {whose}: " + "\n".join(lines))
+
+
+def _alarm(microseconds: int) -> int:
+    """A descriptor that becomes readable after that time: timerfd_create(2), which Python has from 3.13 on."""
+    library = ctypes.CDLL(None, use_errno=True)
+    fd = int(library.timerfd_create(time.CLOCK_MONOTONIC, os.O_NONBLOCK | os.O_CLOEXEC))
+    once = struct.pack("@4l", 0, 0, microseconds // 1_000_000, microseconds % 1_000_000 * 1000)
+    if fd < 0 or library.timerfd_settime(fd, 0, once, None):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    return fd
 
 
 def _ending(code: int) -> str:

@@ -27,6 +27,9 @@ class TimelineTap(Tap):
     def lost(self, now: int, sender: str, receiver: str, frame: Frame, why: str) -> None:
         self.timeline.packet_lost(now, sender, frame, why, self._departures.get(frame.number))
 
+    def powered(self, now: int, host: str, on: bool) -> None:
+        self.timeline.power(now, host, on)
+
 
 class CaptureTap(Tap):
     """Writes a capture with one interface for each host: what left it, and what came to it."""

@@ -28,6 +28,9 @@ class Tap:
     def lost(self, now: int, sender: str, receiver: str, frame: Frame, why: str) -> None:
         """A frame will not arrive; `why` is the name of the rule that took it, or what else became of it."""
 
+    def powered(self, now: int, host: str, on: bool) -> None:
+        """A host lost its power, or has started again (its first start is not told)."""
+
 
 class TraceHash(Tap):
     """One number for all that went over the paths: two runs with the same hash were the same run, to the byte."""

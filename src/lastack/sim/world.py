@@ -117,11 +117,19 @@ class World:
         secret = Random(f"{self.seed}/{name}").randbytes(16)
         options = {"secret": secret, "name": name, "observer": node.fan, **node.options}
         node.host = self._make()(node.addresses, node.config, **options)
+        if node.boots > 1:
+            self._powered(name, on=True)
         return node.host
 
     def power_off(self, name: str) -> None:
         """Cut a host's power: all that it knew is gone, and what arrives is lost."""
-        self.nodes[name].host = None
+        if self.is_up(name):
+            self.nodes[name].host = None
+            self._powered(name, on=False)
+
+    def _powered(self, name: str, *, on: bool) -> None:
+        for tap in self.network.taps:
+            tap.powered(self.now, name, on)
 
     def reboot(self, name: str) -> Any:
         """Cut a host's power and start it again at once; returns the new host."""

@@ -101,9 +101,10 @@ def in_syn_sent(tcb: Tcb, segment: Segment, now: int) -> None:
 
 def _opened(tcb: Tcb, segment: Segment, event: Event, now: int) -> None:
     """Our SYN is acknowledged."""
+    late = tcb.retransmissions > 0
     recovery.advance_una(tcb, segment.ack, now, segment.ts_ecr if tcb.ts_on else None)
     move(tcb, event, now)
-    if tcb.total_retransmissions:
+    if late:
         tcb.rto = max(tcb.rto, tcb.config.rto_after_syn_loss)  # RFC 6298 (5.7)
     if tcb.config.keepalive:
         tcb.keepalive_at = now + tcb.config.keepalive_idle
@@ -175,7 +176,9 @@ def record_timestamp(tcb: Tcb, segment: Segment, now: int) -> None:
 
 def _trim_syn_of_figure_8(tcb: Tcb, segment: Segment) -> None:
     """The crossing SYN,ACK of a simultaneous open has SEQ = IRS: by Table 6 it would never be taken."""
-    if tcb.state is SYN_RCVD and segment.flags & (SYN | ACK) == SYN | ACK and segment.seq == tcb.irs:
+    if tcb.state is not SYN_RCVD or tcb.opened_from is not State.CLOSED:
+        return
+    if segment.flags & (SYN | ACK) == SYN | ACK and segment.seq == tcb.irs:
         segment.flags &= ~SYN
         segment.seq = tcb.rcv_nxt
         segment.window >>= tcb.snd_wscale  # it is not scaled yet

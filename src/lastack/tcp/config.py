@@ -29,7 +29,7 @@ class Config:
     msl: int = 30 * SECOND
     # An orphan in FIN-WAIT-2 ends after this time (Linux tcp_fin_timeout; 0 = never, the RFC's letter).
     fin_wait_2_timeout: int = 60 * SECOND
-    # BSD counts idle time (each segment starts it anew); Linux counts from the entry.
+    # BSD counts idle time (each acceptable segment starts it anew); Linux counts from the entry.
     fin_wait_2_counts_idle: bool = False
 
     # --- retransmission, RFC 6298 ---

@@ -79,7 +79,7 @@ def accept_syn(tcb: Tcb, segment: Segment, now: int) -> None:
     set_mss(tcb)
     tcb.rcv_mss = min(tcb.snd_mss, _DEFAULT_MSS[len(tcb.local[0])])
     # RFC 5681 3.1: one segment, if the SYN was lost.
-    segments = 1 if tcb.total_retransmissions else tcb.config.initial_window_segments
+    segments = 1 if tcb.retransmissions else tcb.config.initial_window_segments
     tcb.congestion = create(tcb.config.congestion, tcb.snd_mss, segments)
 
 

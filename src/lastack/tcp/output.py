@@ -245,7 +245,9 @@ def probe(tcb: Tcb, now: int, out: list[Segment]) -> None:
     elif tcb.send_buffer.length:
         # The override of the sender's silly-window avoidance (3.8.6.2.1 (4)) sends what fits.
         size = min(tcb.send_buffer.length, tcb.snd_mss, max(tcb.snd_wnd, 1))
+        small = tcb.snd_sml
         _send_range(tcb, size, False, size == tcb.send_buffer.length, now, out)
+        tcb.snd_sml = small  # Nagle must not hold back what follows a probe when the window opens
     elif tcb.fin_queued and tcb.fin_seq is None:
         _send_range(tcb, 0, True, False, now, out)
 

@@ -43,10 +43,31 @@ class Block:
 
     __slots__ = ("end", "first", "views")
 
-    def __init__(self, first: int, end: int, views: list[Buffer]) -> None:
+    def __init__(self, first: int, end: int) -> None:
         self.first = first
         self.end = end
-        self.views = views
+        self.views: list[Buffer | bytearray] = []
+
+    def hold(self, payload: Payload) -> None:
+        """Add text at the end. Small pieces are copied together, or each would pin its packet."""
+        views = self.views
+        for view in payload:
+            if len(view) >= COPY:
+                views.append(view)
+            elif views and type(views[-1]) is bytearray and len(views[-1]) < COPY:
+                views[-1] += view
+            else:
+                views.append(bytearray(view))
+
+    def copy(self) -> Block:
+        """A copy that shares only what cannot change."""
+        other = Block(self.first, self.end)
+        other.views = [bytearray(view) if type(view) is bytearray else view for view in self.views]
+        return other
+
+    def from_offset(self, size: int) -> Payload:
+        """Its text without the first `size` bytes. No more may be added afterwards."""
+        return trim_front(tuple(memoryview(view) for view in self.views), size)
 
 
 class Reassembly:
@@ -90,14 +111,15 @@ class Reassembly:
         index = len(blocks)
         while index and (blocks[index - 1].first - first) & MASK < HALF:
             index -= 1
-        held = [bytes(view) if len(view) < COPY else view for view in payload]
         if index and blocks[index - 1].end == first:
             blocks[index - 1].end = end
-            blocks[index - 1].views += held
+            blocks[index - 1].hold(payload)
         elif len(blocks) >= holes:
             return False
         else:
-            blocks.insert(index, Block(first, end, held))
+            block = Block(first, end)
+            block.hold(payload)
+            blocks.insert(index, block)
         self.length += size
         return True
 
@@ -114,7 +136,7 @@ class Reassembly:
             self.length -= (block.end - block.first) & MASK
             if (rcv_nxt - block.end) & MASK < HALF:
                 continue
-            taken.extend(trim_front(tuple(block.views), behind))
+            taken.extend(block.from_offset(behind))
             size += (block.end - rcv_nxt) & MASK
             rcv_nxt = block.end
         del self.blocks[:count]
@@ -129,6 +151,6 @@ class Reassembly:
     def copy(self) -> Reassembly:
         """A copy that shares only what cannot change."""
         other = Reassembly()
-        other.blocks = [Block(block.first, block.end, block.views[:]) for block in self.blocks]
+        other.blocks = [block.copy() for block in self.blocks]
         other.length, other.fin = self.length, self.fin
         return other

@@ -192,7 +192,17 @@ class Note:
     text: str
 
 
-Entry = Departure | Arrival | Loss | Move | Timer | Call | Note
+@dataclass(slots=True)
+class Power:
+    """A host lost its power, and with it all that it knew; or, `on`, it started again."""
+
+    kind: ClassVar[str] = "power"
+    now: int
+    host: str
+    on: bool
+
+
+Entry = Departure | Arrival | Loss | Move | Timer | Call | Note | Power
 
 
 def as_dict(entry: Entry) -> dict[str, Any]:

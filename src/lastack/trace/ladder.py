@@ -12,7 +12,19 @@ from dataclasses import dataclass
 from lastack.tcp.states import State
 from lastack.trace import names as state_names
 from lastack.trace import rows
-from lastack.trace.entries import Arrival, Call, Departure, Endpoint, Entry, Loss, Move, Note, Timer, endpoint_text
+from lastack.trace.entries import (
+    Arrival,
+    Call,
+    Departure,
+    Endpoint,
+    Entry,
+    Loss,
+    Move,
+    Note,
+    Power,
+    Timer,
+    endpoint_text,
+)
 from lastack.trace.flights import Flight, Numbers, find_flights
 from lastack.trace.histories import Histories
 from lastack.trace.rows import Painter, Row, in_order
@@ -86,7 +98,7 @@ class _Ladder:
         self.pairs = list(dict.fromkeys(ports for ports in found if ports and ports[0] and ports[1]))
 
     def _belongs(self, entry: Entry, elsewhere: set[bytes], connection: Ports | None) -> bool:
-        if isinstance(entry, Note):
+        if isinstance(entry, Note | Power):
             return entry.host in ("", *self.hosts)
         if entry.host not in self.hosts or _ends(entry)[1][0] in elsewhere:
             return False
@@ -99,7 +111,7 @@ class _Ladder:
 
     def _ports(self, entry: Entry) -> Ports | None:
         """(left port, right port) of the connection that an entry is about; 0 for a port that it has not."""
-        if isinstance(entry, Note):
+        if isinstance(entry, Note | Power):
             return None
         local, remote = _ends(entry)
         return (local[1], remote[1]) if entry.host == self.hosts[0] else (remote[1], local[1])
@@ -199,6 +211,8 @@ class _Ladder:
             row = Row(rows.TIMER, f"{self._tag(ports)}* {entry.timer} timer *", places, align)
         elif isinstance(entry, Move):
             row = Row(rows.TIMER, f"{self._tag(ports)}[{entry.event.value}]", places, align)
+        elif isinstance(entry, Power):
+            row = Row(rows.NOTE, "starts" if entry.on else "loses its power", places, align)
         else:
             assert isinstance(entry, Note)
             row = Row(rows.NOTE, entry.text, places, align)

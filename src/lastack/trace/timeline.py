@@ -22,6 +22,7 @@ from lastack.trace.entries import (
     Loss,
     Move,
     Note,
+    Power,
     Seen,
     Timer,
     as_dict,
@@ -74,6 +75,10 @@ class Timeline:
     def note(self, now: int, text: str, host: str = "") -> None:
         """Something that a reader should know, of one host or of none."""
         self.entries.append(Note(now, host, text))
+
+    def power(self, now: int, host: str, on: bool) -> None:
+        """A host was switched off, and forgot everything, or `on` again."""
+        self.entries.append(Power(now, host, on))
 
     def to_json(self) -> str:
         """The whole recording; the same recording gives the same text to the byte."""

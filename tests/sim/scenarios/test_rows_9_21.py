@@ -96,6 +96,17 @@ def test_the_picture_follows_the_names_that_are_asked_for() -> None:
     assert "UNCONN" in act.ladder(Style(names="ss"))
 
 
+def test_a_host_that_was_switched_off_remembers_nothing_in_the_ladder() -> None:
+    lines = perform(find("half-open-reboot")).acts[0].ladder().split("\n")
+    (starts,) = [at for at, line in enumerate(lines) if " starts " in line]
+    (data,) = [line for line in lines if "1:20(19)" in line]
+    assert "LISTEN" in data and data.count("ESTABLISHED") == 1, data  # the client's alone
+    off = perform(find("half-open-power-loss")).acts[1].ladder()
+    probes = [line for line in off.split("\n") if "host is down" in line]
+    assert len(probes) == 9 and all(line.count("ESTABLISHED") == 1 for line in probes)
+    assert "loses its power" in lines[starts - 2]
+
+
 def test_an_edge_is_drawn_or_it_is_not() -> None:
     mermaid = to_mermaid()
     for old, row in TRANSITIONS.items():

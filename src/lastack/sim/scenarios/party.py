@@ -193,14 +193,13 @@ class Party:
 
     def power_off(self) -> None:
         """The host loses its power, and all that it knew."""
-        self.stage.note("loses its power", self)
+        self.stage.world.settle()
         self.stage.world.power_off(self.name)
         self.listener = None
 
     def power_on(self) -> None:
         """The host starts with nothing but its address; applications must begin anew."""
         self.stage.world.power_on(self.name)
-        self.stage.note("starts", self)
 
     # --- the latest connection, for short ---
 

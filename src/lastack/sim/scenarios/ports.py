@@ -32,7 +32,7 @@ def waits_until(talk: Talk, msl: int) -> int:
 def time_wait_is_the_active_closers(play: Play) -> None:
     """Where one side closes after the other, only the one that closes first enters TIME-WAIT, be it the client or
     the server: it sends the last ACK, and must be there to send it again. The other is CLOSED as soon as that ACK
-    comes. (Where both close at the same time, both wait.)
+    comes, not at some time within 2MSL. (Where both close at the same time, both wait.)
     """
     for first in ("client", "server"):
         s = play.act(f"The {first} closes first", msl=MSL)
@@ -40,7 +40,10 @@ def time_wait_is_the_active_closers(play: Play) -> None:
         active, passive = (s.client, s.server) if first == "client" else (s.server, s.client)
         close_in_turn(s, active, passive)
         s.claim(f"the {first} is in TIME-WAIT", active.state is State.TIME_WAIT, active.state)
-        s.claim("the other is CLOSED already", passive.state is State.CLOSED, passive.state)
+        walk = passive.talk.walk
+        s.claim("the other is CLOSED already", walk.state is State.CLOSED, walk.state)
+        took = walk.moves[-1].now - walk.moves[-2].now
+        s.claim("from LAST-ACK it took one round trip, not 2MSL", took == 2 * s.latency, took)
         s.claim("the other never was in TIME-WAIT", State.TIME_WAIT not in passive.states, passive.states)
         s.claim("one record on one host", (len(active.host.time_wait), len(passive.host.time_wait)) == (1, 0))
         s.run()

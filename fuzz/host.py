@@ -262,12 +262,14 @@ class Case:
         socket.close(self.now)
 
     def pass_time(self) -> None:
+        self.settle()  # the contract: before time passes, all is said
         rng, at = self.rng, self.host.deadline()
         if at is not None and rng.random() < 0.7:
             self.now = max(self.now, at + rng.choice((0, 0, 0, -1, 1000)))
         else:
             self.now += rng.choice((1, 1000, 40_000, 1_000_000, 60_000_000))
         self.host.advance(self.now)
+        self.settle()
 
     # --- what must hold ---
 

@@ -226,6 +226,21 @@ def to_time_wait(h: Bench, peer: Peer, socket: Socket, *, close: bool = True) ->
     assert peer.state is State.TIME_WAIT
 
 
+def number(h: Bench, call: Callable[..., Any], *given: Any) -> int:
+    """The errno that a call raises, 0 for none."""
+    result = h.do(call, *given)
+    return -result if isinstance(result, int) and result < 0 else 0
+
+
+def errno_of(call: Callable[[], Any]) -> int:
+    """The same for what takes no time."""
+    try:
+        call()
+    except OSError as error:
+        return error.errno or 0
+    return 0
+
+
 def stamp(segment: Segment) -> tuple[int, int] | None:
     """The timestamp that a segment bears."""
     return find_timestamp(segment.options)

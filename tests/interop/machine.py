@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
+from tempfile import TemporaryFile
 from typing import Any
 
 from lastack.apps.http_client import Fetch, Url
@@ -48,20 +49,20 @@ class Machine:
     def listen(self, make: Any, port: int = 80) -> None:
         self.reactor.listen(self.driver.clock(), port, make)
 
-    def run(self, *command: str, given: bytes | None = None, seconds: float = 100) -> bytes:
-        """What a program at the kernel's end prints; it must end well."""
-        with self.start(*command, stdin=subprocess.DEVNULL if given is None else subprocess.PIPE) as process:
-            if given is not None:
-                assert process.stdin is not None
-                process.stdin.write(given)
-                process.stdin.close()
-            code = self.driver.run_while(process, seconds)
-            assert process.stdout is not None
-            assert code == 0, f"{command}: exit code {code}"
-            return bytes(process.stdout.read())
+    def run(self, *command: str, given: bytes = b"", seconds: float = 100) -> bytes:
+        """What a program at the kernel's end prints; it must end well. Files, for a pipe that is full waits for us."""
+        with TemporaryFile() as stdin, TemporaryFile() as stdout:
+            stdin.write(given)
+            stdin.seek(0)
+            with self.box.popen(command, stdin=stdin, stdout=stdout) as process:
+                code = self.driver.run_while(process, seconds)
+            assert code == 0, f"{command}: exit code {code}; {self.what_is_left()}"
+            stdout.seek(0)
+            return stdout.read()
 
-    def start(self, *command: str, **options: Any) -> subprocess.Popen[Any]:
-        return self.box.popen(command, stdout=subprocess.PIPE, **options)
+    def start(self, *command: str) -> subprocess.Popen[Any]:
+        """A program at the kernel's end, whose output is for nobody."""
+        return self.box.popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
     def clients(self, what: str, port: int, count: int, how: str, size: int = 0, version: int = 4) -> None:
         """Connections of clients.py; all of them must get what they ask for."""

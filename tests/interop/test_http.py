@@ -43,7 +43,7 @@ def serve(there: Machine, folder: Path) -> None:
 def python_server(there: Machine, folder: Path, version: int) -> subprocess.Popen[bytes]:
     address = there.box.theirs[version == 6]
     command = [sys.executable, "-m", "http.server", "8000", "--bind", address, "-d", str(folder)]
-    process = there.start(*command, stderr=subprocess.DEVNULL)
+    process = there.start(*command)
     there.wait_for(8000, version)
     return process
 

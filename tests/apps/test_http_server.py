@@ -106,6 +106,19 @@ def test_no_more_of_a_file_is_read_than_the_client_takes(tmp_path: Path):
     assert server.socket.tcb.send_buffer.length <= 30_000
 
 
+def test_a_slow_client_does_not_fill_a_large_send_buffer(tmp_path: Path):
+    web = Web(tmp_path, DEFAULT.having(receive_buffer=30_000))
+    (tmp_path / "long").write_bytes(bytes(5_000_000))
+    client = web.talk(get("/long").encode(), read=False)
+    web.run(seconds=20)
+    (server,) = web.server.connections
+    assert server.socket.tcb.send_buffer.length < 1_500_000
+    client.read = True
+    client.ready(web.now)
+    assert web.run(lambda: client.ended, seconds=500)
+    assert len(take_apart(client.heard, ["GET"])[0][2]) == 5_000_000
+
+
 def test_one_connection_for_many_requests(web: Web):
     web.ask(get("/a", close=False), get("/empty", close=False), get("/nothing", close=False), get("/big"))
     assert web.server.counters["connections accepted"] == 1

@@ -35,7 +35,7 @@ def test_kinds_of_segments() -> None:
 
 
 def test_what_is_no_segment_matches_no_kind_of_one() -> None:
-    garbage = frame().with_data(b"\x45" + bytes(10))
+    garbage = frame().hurt_to(b"\x45" + bytes(10))
     assert not any(match(garbage) for match in (IS_SYN, IS_ACK, IS_DATA))
     assert parse_choice("every packet")[0](garbage)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lastack.tcp import window
 from lastack.tcp.sequence import HALF, MASK
 from lastack.tcp.states import State
 from lastack.tcp.tcb import NEVER, Tcb
@@ -39,7 +40,7 @@ def _buffers(tcb: Tcb) -> str:
     held = tcb.reassembly
     if tcb.send_buffer.length > config.send_buffer:
         return "more waits to be sent than may"
-    if tcb.receive_buffer.length + (held.length if held else 0) > config.receive_buffer + (1 << tcb.rcv_wscale):
+    if tcb.receive_buffer.length + (held.length if held else 0) > window.limit(config):
         return "more was received than there is room for"
     if held is not None:
         if len(held.blocks) > config.reassembly_holes:

@@ -197,6 +197,14 @@ def test_a_syn_that_comes_twice_is_answered_again():
     t.sends("S. 0:0(0) ack 1")
 
 
+def test_a_syn_with_text_that_comes_twice_is_answered_again():  # section 3.10.7.4: the SYN lies outside the window
+    t = opening(passive=True)
+    for _ in range(2):
+        t.gets("S 0:10(10) <mss 1460>")
+        t.sends("S. 0:0(0) ack 1")
+    assert t.state is State.SYN_RCVD
+
+
 def test_a_syn_that_comes_twice_at_once_is_answered_once():
     t = opening(passive=True)
     t.gets("S 0:0(0) <mss 1460>", "S 0:0(0) <mss 1460>")

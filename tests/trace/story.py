@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from io import BytesIO
 
 from lastack.tcp.states import TRANSITIONS, Event, State
@@ -24,6 +25,12 @@ class Connection:
         self.state = state
         self.local = ENDS[host]
         self.remote = None if listener else ENDS[other(host)]
+
+
+def lines(drawing: str) -> list[str]:
+    """The rows of a drawing, with runs of blanks and of dashes shortened."""
+    body = drawing.partition("\n\n")[2]
+    return [re.sub("-{2,}", "--", " ".join(line.split())) for line in body.splitlines()]
 
 
 def other(host: str) -> str:

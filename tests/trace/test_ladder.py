@@ -14,13 +14,7 @@ from lastack.trace.timeline import Timeline
 from lastack.wire.datagram import build_tcp
 from lastack.wire.segment import SYN, Segment
 from tests.trace import story
-from tests.trace.story import ENDS, Connection, Story, packet
-
-
-def lines(drawing: str) -> list[str]:
-    """The rows of a drawing, with runs of blanks and of dashes shortened."""
-    body = drawing.partition("\n\n")[2]
-    return [re.sub("-{2,}", "--", " ".join(line.split())) for line in body.splitlines()]
+from tests.trace.story import ENDS, Connection, Story, lines, packet
 
 
 def test_a_connection_from_open_to_the_end_of_time_wait() -> None:  # RFC 9293 Figures 6 and 12
@@ -237,3 +231,43 @@ def test_each_column_keeps_its_own_time(sent: list[tuple[str, int, int, bool]]) 
     assert left == sorted(left)
     assert right == sorted(right)
     assert len(left) + len(right) == len(events) + 1  # and the passive open
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (75, "75 s"),
+        (3_599, "3599 s"),
+        (7_199.99, "7199.99 s (2 h)"),
+        (86_400, "86400 s (24 h)"),
+        (2_592_000.98, "2592000.98 s (30 days)"),
+    ],
+)
+def test_a_long_silence_is_told_as_people_tell_it(seconds: float, words: str) -> None:
+    tale = Story()
+    tale.at(seconds * 1000)
+    tale.call("server", "CLOSE")
+    assert lines(draw(tale.timeline))[1] == f". . . {words} later . . ."
+
+
+def test_a_call_says_what_its_number_counts_and_that_a_listener_is_not_a_connection() -> None:
+    tale = Story()
+    tale.call("client", "SEND", detail="4")
+    listener = Connection("server", State.LISTEN, listener=True)
+    tale.observers["server"].call_made(0, listener, "CLOSE", "")
+    tale.observers["server"].moved(0, listener, State.LISTEN, Event.CLOSE, State.CLOSED)
+    assert lines(draw(tale.timeline))[1:] == ["0.000 CLOSED send(4 bytes)", "close(listener) CLOSED 0.000"]
+
+
+def test_a_timeout_is_not_called_a_timer_as_well() -> None:
+    tale = Story()
+    tale.timer("client", "user timeout")
+    assert lines(draw(tale.timeline))[1] == "0.000 CLOSED * user timeout *"
+
+
+@pytest.mark.parametrize(("ms", "words"), [(0, "down"), (10, "down"), (32_000, "down after 32 s")])
+def test_a_loss_says_when_it_was_only_if_that_took_long(ms: int, words: str) -> None:
+    tale = Story()
+    tale.leaves("client", "S 0:0(0)")
+    tale.timeline.packet_lost(ms * story.MS, "client", packet("client", "S 0:0(0)"), "down")
+    assert lines(draw(tale.timeline))[1] == f"0.000 CLOSED -- S 0:0(0) --X {words} LISTEN"

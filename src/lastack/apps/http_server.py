@@ -23,6 +23,9 @@ SERVER = b"lastack"
 # What a client may still send on a connection that is to be closed, before it is reset.
 _LINGER = 1 << 20
 _READ = 65_536
+# Bytes that wait in the socket before no more of a file is read, unless the congestion window is large: two hundred
+# slow clients must not hold two hundred full send buffers.
+_AHEAD = 1 << 20
 
 
 class _Length:
@@ -214,6 +217,8 @@ class HttpServer(Connection):
             if not self.left:
                 self._close_file()
                 return True
+            if self._ahead():
+                return False
             chunk = os.pread(self.fd, min(CHUNK, self.left), self.offset)
             if not chunk:
                 # The file has shrunk: the length that was promised cannot be kept, and nothing else tells the client.
@@ -224,6 +229,11 @@ class HttpServer(Connection):
             self.offset += len(chunk)
             self.left -= len(chunk)
             self.out = chunk
+
+    def _ahead(self) -> bool:
+        """Enough waits in the socket; the next acknowledgment will ask again."""
+        tcb = self.socket.tcb
+        return tcb is not None and tcb.send_buffer.length > max(_AHEAD, 2 * tcb.congestion.cwnd)
 
     def _close_file(self) -> None:
         if self.fd >= 0:

@@ -1,4 +1,4 @@
-"""`lastack scenario`: run a scenario in virtual time and print what happened, why, and whether it is so."""
+"""`lastack scenario`: run a scenario, in virtual time or against the kernel, and print whether it is so."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from lastack.cli.errors import reported
+from lastack.cli.kernel_scenarios.catalogue import KernelResult, kernel_scenarios
+from lastack.cli.kernel_scenarios.catalogue import perform as perform_against_kernel
 from lastack.sim.scenarios.play import Claim, Result, perform
 from lastack.sim.scenarios.registry import Scenario, find, scenarios
 from lastack.sim.scenarios.spelling import spell
@@ -25,6 +28,8 @@ Examples:
     lastack scenario lost-final-ack --names netstat
 
     lastack scenario --all --preset bsd --pcap captures
+
+    lastack scenario lost-final-ack --kernel
 """
 
 FORMATS = ("text", "json")
@@ -72,20 +77,31 @@ def scenario(
         str,
         typer.Option(metavar="|".join(PRESETS), callback=one_of(*PRESETS), help="The configuration of both hosts."),
     ] = "default",
+    kernel: Annotated[
+        bool,
+        typer.Option("--kernel", help="With the Linux kernel as one end, in a network of its own and in real time."),
+    ] = False,
+    slow: Annotated[
+        bool, typer.Option("--slow", help="With --kernel: also what has to wait for the kernel's minute of TIME-WAIT.")
+    ] = False,
 ) -> None:
     """Show one thing that TCP does: both ends' states beside a ladder of segments, and what must be so.
 
-    Everything happens in virtual time, in milliseconds. Exit status: 0 if every claim is true, 1 if one is false,
-    2 for a name that does not exist or a file that cannot be written.
+    Everything happens in virtual time, in milliseconds; with --kernel in real time, against the kernel's own TCP
+    (not every scenario can; it needs root, or the right to make namespaces). Exit status: 0 if every claim is true,
+    1 if one is false, 2 for a name that does not exist or a file that cannot be written.
     """
+    if slow and not kernel:
+        _stop("--slow goes with --kernel")
     if listing:
-        typer.echo(_list(output, names), nl=False)
+        typer.echo(_list(output, names, _known(kernel)), nl=False)
         return
-    wanted = _choose(chosen or [], every)
+    wanted = _choose(chosen or [], every, kernel)
     colour = _colour()
     results = []
     for number, one in enumerate(wanted):
-        result = perform(one, PRESETS[preset])
+        with reported("scenario"):
+            result = _against_kernel(one, preset, slow) if kernel else perform(one, PRESETS[preset])
         results.append(result)
         if pcap is not None:
             _write(pcap, result, several=len(wanted) > 1)
@@ -99,15 +115,33 @@ def scenario(
         raise typer.Exit(1)
 
 
-def _choose(chosen: list[str], every: bool) -> list[Scenario]:
+def _known(kernel: bool) -> list[Scenario]:
+    return [one.scenario for one in kernel_scenarios()] if kernel else scenarios()
+
+
+def _choose(chosen: list[str], every: bool, kernel: bool) -> list[Scenario]:
     if every and not chosen:
-        return scenarios()
+        return _known(kernel)
+    listed = "`lastack scenario --list --kernel` lists them" if kernel else "`lastack scenario --list` lists them"
     if every or not chosen:
-        _stop("name the scenarios, or say --all; `lastack scenario --list` lists them")
+        _stop(f"name the scenarios, or say --all; {listed}")
     try:
-        return [find(name) for name in dict.fromkeys(chosen)]
+        wanted = [find(name) for name in dict.fromkeys(chosen)]
     except LookupError as error:
-        _stop(f"{error.args[0]} (`lastack scenario --list` lists them)")
+        _stop(f"{error.args[0]} ({listed})")
+    possible = {one.name for one in _known(kernel)}
+    for one in wanted:
+        if one.name not in possible:
+            _stop(f"the scenario {one.name} is not played against the kernel ({listed})")
+    return wanted
+
+
+def _against_kernel(one: Scenario, preset: str, slow: bool) -> Result:
+    played = next(known for known in kernel_scenarios() if known.name == one.name)
+    result = perform_against_kernel(played, PRESETS[preset], slow=slow)
+    for why in result.skipped:
+        typer.echo(f"lastack scenario: {one.name}: left out without --slow: {why}", err=True)
+    return result
 
 
 def _stop(why: str) -> NoReturn:
@@ -124,8 +158,7 @@ def _width() -> int:
     return max(100, min(shutil.get_terminal_size((WIDTH, 24)).columns, 130)) if sys.stdout.isatty() else WIDTH
 
 
-def _list(output: str, names: str) -> str:
-    known = scenarios()
+def _list(output: str, names: str, known: list[Scenario]) -> str:
     if output == "json":
         return (
             json.dumps(
@@ -210,15 +243,21 @@ def _summary(result: Result, colour: bool) -> str:
     false = sum(not claim.ok for claim in claims)
     verdict = _paint("ok", _GREEN, colour) if result.ok else _paint("FAILED", _RED, colour)
     count = f"{len(claims)} claims" if not false else f"{false} of {len(claims)} claims false"
-    facts = f"{count}, {result.segments} segments, {result.virtual_seconds:.10g} s of virtual time"
+    facts = f"{count}, {result.segments} segments, {_time(result)}"
     return f"{_paint(result.scenario.name, _BOLD, colour)}: {verdict} ({facts}, preset {result.preset})"
+
+
+def _time(*results: Result) -> str:
+    seconds = sum(result.virtual_seconds for result in results)
+    if any(isinstance(result, KernelResult) for result in results):
+        return f"{seconds:.2f} s against the Linux kernel {os.uname().release}"
+    return f"{seconds:.10g} s of virtual time"
 
 
 def _total(results: list[Result], colour: bool) -> str:
     failed = [result.scenario.name for result in results if not result.ok]
     claims = sum(len(result.claims) for result in results)
-    seconds = sum(result.virtual_seconds for result in results)
-    facts = f"{claims} claims, {seconds:.10g} s of virtual time"
+    facts = f"{claims} claims, {_time(*results)}"
     if failed:
         return _paint(f"{len(failed)} of {len(results)} scenarios failed: {', '.join(failed)} ({facts})", _RED, colour)
     return _paint(f"all {len(results)} scenarios ok ({facts})", _GREEN, colour)

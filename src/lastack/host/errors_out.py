@@ -2,40 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from lastack.host.tables import Tables
 from lastack.wire import icmp
 from lastack.wire.datagram import Header, build_icmp
 from lastack.wire.icmp import Kind
 from lastack.wire.packet import Packet
 
-if TYPE_CHECKING:
-    from lastack.host.host import Host
-
-_SECOND = 1_000_000
 _UDP = 17
 
 
-class Limiter:
-    """So many answers of a kind in one second."""
-
-    __slots__ = ("_spent",)
-
-    def __init__(self) -> None:
-        self._spent: dict[str, tuple[int, int]] = {}
-
-    def allows(self, kind: str, now: int, per_second: int) -> bool:
-        """Whether one more may leave now; it is counted."""
-        since, count = self._spent.get(kind, (now, 0))
-        if now - since >= _SECOND:
-            since, count = now, 0
-        if count >= per_second:
-            return False
-        self._spent[kind] = since, count + 1
-        return True
-
-
-def answer(host: Host, now: int, source: bytes, destination: bytes, message: icmp.Message) -> Packet | None:
+def answer(host: Tables, now: int, source: bytes, destination: bytes, message: icmp.Message) -> Packet | None:
     """The reply to an echo request; None to anything else (Source Quench among them: MUST-55)."""
     if message.kind is not Kind.ECHO_REQUEST or not _allowed(host, now):
         return None
@@ -43,7 +19,7 @@ def answer(host: Host, now: int, source: bytes, destination: bytes, message: icm
     return build_icmp(destination, source, icmp.echo_reply(message))
 
 
-def unreachable(host: Host, now: int, header: Header, packet: Packet) -> None:
+def unreachable(host: Tables, now: int, header: Header, packet: Packet) -> None:
     """A protocol that nobody speaks here: port unreachable for UDP, protocol unreachable else (RFC 1122 3.2.2.1)."""
     host.counters["dropped: protocol"] += 1
     if not _allowed(host, now):
@@ -58,7 +34,7 @@ def unreachable(host: Host, now: int, header: Header, packet: Packet) -> None:
     host.emit(build_icmp(header.destination, header.source, message))
 
 
-def _allowed(host: Host, now: int) -> bool:
+def _allowed(host: Tables, now: int) -> bool:
     if host.limiter.allows("ICMP", now, host.config.icmp_per_second):
         return True
     host.counters["limit: ICMP"] += 1

@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from lastack.host.keys import key_of
 from lastack.host.listener import Listener
+from lastack.host.tables import Tables
 from lastack.host.timewait import TimeWait
 from lastack.tcp import arrives, calls, time_wait
 from lastack.tcp.sequence import MASK
 from lastack.tcp.states import State
-from lastack.tcp.tcb import READABLE, Endpoint, Tcb
+from lastack.tcp.tcb import Endpoint, Tcb
 from lastack.wire.segment import ACK, RST, SYN, Segment
-
-if TYPE_CHECKING:
-    from lastack.host.host import Host
-
-
-def find_listener(host: Host, local: Endpoint) -> Listener | None:
-    """Who listens on an endpoint: the one bound to the address, else the one bound to any."""
-    address, port = local
-    listening = host.listening
-    return listening.get((len(address), address, port)) or listening.get((len(address), b"", port))
 
 
 def in_listen(
-    host: Host, now: int, key: bytes, listener: Listener, local: Endpoint, remote: Endpoint, segment: Segment
+    host: Tables, now: int, key: bytes, listener: Listener, local: Endpoint, remote: Endpoint, segment: Segment
 ) -> None:
     """LISTEN: first RST, second ACK, third SYN, each as the RFC has it."""
     if segment.flags & RST:
@@ -38,7 +26,7 @@ def in_listen(
         _child(host, now, listener, local, remote, segment, iss, State.LISTEN)
 
 
-def _has_room(host: Host, listener: Listener) -> bool:
+def _has_room(host: Tables, listener: Listener) -> bool:
     if listener.full():
         host.counters["limit: accept queue, SYN dropped"] += 1
         return False
@@ -49,7 +37,7 @@ def _has_room(host: Host, listener: Listener) -> bool:
 
 
 def _child(
-    host: Host,
+    host: Tables,
     now: int,
     listener: Listener,
     local: Endpoint,
@@ -66,12 +54,12 @@ def _child(
     host.touched(tcb, now)
 
 
-def reopen(host: Host, now: int, key: bytes, record: TimeWait, syn: Segment) -> bool:
+def reopen(host: Tables, now: int, key: bytes, record: TimeWait, syn: Segment) -> bool:
     """A new incarnation of a connection in TIME-WAIT, where a listener exists.
 
     The record stays until the child is ESTABLISHED, so that an old duplicate SYN leads back to TIME-WAIT.
     """
-    listener = find_listener(host, record.local)
+    listener = host.find_listener(record.local)
     if listener is None or not _has_room(host, listener):
         return False
     iss = host.initial_sequence_number(record.local, record.remote, now)
@@ -82,11 +70,11 @@ def reopen(host: Host, now: int, key: bytes, record: TimeWait, syn: Segment) -> 
     return True
 
 
-def reopen_held(host: Host, now: int, key: bytes, tcb: Tcb, segment: Segment) -> bool:
+def reopen_held(host: Tables, now: int, key: bytes, tcb: Tcb, segment: Segment) -> bool:
     """The same where the old connection's descriptor is still open: its `Tcb` leaves the tables for a record."""
     if segment.flags & (SYN | ACK | RST) != SYN or not time_wait.reopens(tcb, segment, tcb.config):
         return False
-    if find_listener(host, tcb.local) is None:
+    if host.find_listener(tcb.local) is None:
         return False
     if not host.time_wait.takes(tcb.time_wait_at):
         tcb.time_wait_at = now + 2 * tcb.config.msl
@@ -96,7 +84,7 @@ def reopen_held(host: Host, now: int, key: bytes, tcb: Tcb, segment: Segment) ->
     return record is not None and reopen(host, now, key, record, segment)
 
 
-def accept_queue_full(host: Host, now: int, tcb: Tcb, segment: Segment) -> bool:
+def accept_queue_full(host: Tables, now: int, tcb: Tcb, segment: Segment) -> bool:
     """The final ACK of a handshake for whose connection there is no room."""
     if tcb.opened_from is State.CLOSED or segment.flags & (SYN | RST | ACK) != ACK:
         return False
@@ -109,19 +97,3 @@ def accept_queue_full(host: Host, now: int, tcb: Tcb, segment: Segment) -> bool:
         listener.half_open.discard(tcb)
         host.touched(tcb, now)
     return True
-
-
-def opened(host: Host, tcb: Tcb) -> None:
-    """A handshake is complete: the child joins the accept queue, the TIME-WAIT that it reopened is over."""
-    if tcb.opened_from is State.CLOSED:
-        return
-    key = key_of(tcb.local, tcb.remote)
-    if tcb.opened_from is State.TIME_WAIT and key in host.time_wait:
-        host.forget_time_wait(key)
-    socket = tcb.socket
-    if socket is not None and socket.listener is not None:
-        socket.listener.half_open.discard(tcb)
-        socket.listener.accepted.append(tcb)
-        tcb.socket = None
-        tcb.signals |= READABLE
-        host.announce(socket)

@@ -3,20 +3,37 @@
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING
 
 from lastack.host import options as o
 from lastack.host.info import tcp_info
+from lastack.host.listener import Listener
+from lastack.host.ports import Holder
+from lastack.host.tables import Tables
+from lastack.tcp.config import Config
 from lastack.tcp.congestion import ALGORITHMS
-from lastack.tcp.tcb import NEVER
-
-if TYPE_CHECKING:
-    from lastack.host.sockets import Socket
+from lastack.tcp.tcb import NEVER, Tcb
 
 Value = int | str | tuple[int, int]
 
 
-def set_option(socket: Socket, level: int, option: int, value: Value) -> None:
+class Settings:
+    """What a socket's options say, and what they act on. `linger` is None or seconds."""
+
+    __slots__ = ("config", "holder", "host", "linger", "listener", "oob_inline", "reuse_address", "tcb", "v6only")
+
+    def __init__(self, host: Tables) -> None:
+        self.host = host
+        self.config: Config = host.config
+        self.tcb: Tcb | None = None
+        self.listener: Listener | None = None
+        self.holder: Holder | None = None
+        self.reuse_address = False
+        self.linger: int | None = None
+        self.oob_inline = True
+        self.v6only = True
+
+
+def set_option(socket: Settings, level: int, option: int, value: Value) -> None:
     """OSError ENOPROTOOPT for an unknown option, EINVAL for a value out of its range."""
     name = (level, option)
     if name == (o.SOL_SOCKET, o.SO_LINGER):
@@ -43,7 +60,7 @@ def set_option(socket: Socket, level: int, option: int, value: Value) -> None:
         raise OSError(errno.ENOPROTOOPT, f"no socket option {option} at level {level}")
 
 
-def _set_setting(socket: Socket, name: tuple[int, int], value: int) -> None:
+def _set_setting(socket: Settings, name: tuple[int, int], value: int) -> None:
     setting, unit, least, most = o.SETTINGS[name]
     if setting == "keepalive":
         _configure(socket, setting, bool(value))
@@ -58,7 +75,7 @@ def _set_setting(socket: Socket, name: tuple[int, int], value: int) -> None:
         _start_keepalive(socket)
 
 
-def _configure(socket: Socket, name: str, value: int | bool | str) -> None:
+def _configure(socket: Settings, name: str, value: int | bool | str) -> None:
     socket.config = socket.config.having(**{name: value})
     if socket.tcb is not None:
         socket.tcb.config = socket.config
@@ -66,13 +83,13 @@ def _configure(socket: Socket, name: str, value: int | bool | str) -> None:
         socket.listener.config = socket.config
 
 
-def _set_congestion(socket: Socket, value: Value) -> None:
+def _set_congestion(socket: Settings, value: Value) -> None:
     if value not in ALGORITHMS:
         raise OSError(errno.ENOENT, f"no congestion control {value!r}: {', '.join(sorted(ALGORITHMS))}")
     _configure(socket, "congestion", str(value))
 
 
-def _start_keepalive(socket: Socket) -> None:
+def _start_keepalive(socket: Settings) -> None:
     tcb = socket.tcb
     if tcb is None or not tcb.snd_mss:
         return
@@ -81,7 +98,7 @@ def _start_keepalive(socket: Socket) -> None:
     socket.host.timers.schedule(tcb)
 
 
-def get_option(socket: Socket, level: int, option: int) -> object:
+def get_option(socket: Settings, level: int, option: int) -> object:
     """OSError ENOPROTOOPT for an unknown option."""
     name = (level, option)
     if name in o.SETTINGS:

@@ -7,20 +7,17 @@ microseconds; addresses are (text, port).
 from __future__ import annotations
 
 import errno
-from typing import TYPE_CHECKING
 
 from lastack.host import options, settings
 from lastack.host.keys import key_of
 from lastack.host.listener import Listener
 from lastack.host.ports import WILDCARD, Holder
+from lastack.host.tables import Tables
 from lastack.tcp import calls
 from lastack.tcp.states import State
 from lastack.tcp.tcb import ENDED, OPENED, Endpoint, Tcb
 from lastack.wire.address import format_address, is_unspecified, parse_address
 from lastack.wire.packet import Buffer
-
-if TYPE_CHECKING:
-    from lastack.host.host import Host
 
 Address = tuple[str, int]
 _MESSAGES = {
@@ -38,7 +35,7 @@ def error(number: int, text: str = "") -> OSError:
     return OSError(number, text or _MESSAGES.get(number, errno.errorcode.get(number, str(number))))
 
 
-class Socket:
+class Socket(settings.Settings):
     """One stream socket of a host, for IPv4 or IPv6 (`version`).
 
     `user` is for who drives the socket (a transport, an application) and never looked at here.
@@ -48,37 +45,20 @@ class Socket:
         "_connect_told",
         "_shut_read",
         "closed",
-        "config",
         "error",
-        "holder",
-        "host",
-        "linger",
-        "listener",
         "local",
-        "oob_inline",
-        "reuse_address",
-        "tcb",
         "user",
-        "v6only",
         "version",
     )
 
-    def __init__(self, host: Host, version: int = 4) -> None:
+    def __init__(self, host: Tables, version: int = 4) -> None:
         if version not in (4, 6):
             raise error(errno.EAFNOSUPPORT, f"IP version {version}: 4 or 6")
-        self.host = host
+        super().__init__(host)
         self.version = version
-        self.config = host.config
-        self.tcb: Tcb | None = None
-        self.listener: Listener | None = None
-        self.holder: Holder | None = None
         self.local: Endpoint = (WILDCARD, 0)
         self.error = 0
         self.closed = False
-        self.reuse_address = False
-        self.linger: int | None = None
-        self.oob_inline = True
-        self.v6only = True
         self.user: object = None
         self._shut_read = False
         self._connect_told = False

@@ -15,15 +15,17 @@ class Frame(Packet):
     """One packet as the wire carries it: COMPLETE, in one buffer.
 
     `number` is given when it is put on the path; a copy made by duplication and the bytes left by corruption keep it,
-    so that a drawing can follow one packet from one end to the other. `sent_at` is that time, in microseconds.
+    so that a drawing can follow one packet from one end to the other. `sent_at` is that time, in microseconds, `hurt`
+    whether its bytes are no longer those that were sent.
     """
 
-    __slots__ = ("_segment", "number", "sent_at")
+    __slots__ = ("_segment", "hurt", "number", "sent_at")
 
-    def __init__(self, data: Buffer, transport: int, number: int, sent_at: int) -> None:
+    def __init__(self, data: Buffer, transport: int, number: int, sent_at: int, hurt: bool = False) -> None:
         super().__init__(data, transport=transport)
         self.number = number
         self.sent_at = sent_at
+        self.hurt = hurt
         self._segment: Segment | None = _UNREAD
 
     @property
@@ -38,9 +40,9 @@ class Frame(Packet):
         """IPv4's time to live, IPv6's hop limit."""
         return self.data[8] if self.data[0] >> 4 == 4 else self.data[7]
 
-    def with_data(self, data: Buffer) -> Frame:
-        """The same frame with other bytes."""
-        return Frame(data, self.transport, self.number, self.sent_at)
+    def hurt_to(self, data: Buffer) -> Frame:
+        """What is left of the frame after its bytes were changed on the way."""
+        return Frame(data, self.transport, self.number, self.sent_at, True)
 
     def with_hop_limit(self, hop_limit: int) -> Frame:
         """The same frame after routers have counted its hops down; IPv4's header checksum follows."""
@@ -50,7 +52,7 @@ class Frame(Packet):
             complete_header_checksum(data)
         else:
             data[7] = hop_limit
-        return self.with_data(bytes(data))
+        return Frame(bytes(data), self.transport, self.number, self.sent_at, self.hurt)
 
 
 def read_segment(packet: Packet) -> Segment | None:

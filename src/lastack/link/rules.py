@@ -143,7 +143,7 @@ class Corrupt(Rule):
             bit = self.generator.randrange(len(frame.data) * 8)
             data = bytearray(frame.data)
             data[bit >> 3] ^= 1 << (bit & 7)
-            return [(now, frame.with_data(bytes(data)))]
+            return [(now, frame.hurt_to(bytes(data)))]
         return [(now, frame)]
 
 

@@ -112,7 +112,7 @@ class End:
     def _write(self, stream: Stream) -> None:
         script = self.script
         while not self.shut and stream.taken < script.size and self.world.now >= self._may_write_at:
-            data = stream.data[stream.taken : stream.taken + script.write]
+            data = memoryview(stream.data)[stream.taken : stream.taken + script.write]
             try:
                 sent = self.socket.send(self.world.now, data)
             except BlockingIOError:

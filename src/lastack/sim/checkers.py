@@ -15,6 +15,7 @@ from lastack.sim.streams import Streams
 from lastack.sim.taps import Silent, TraceHash
 from lastack.sim.wire_watch import WireWatch
 from lastack.sim.world import World
+from lastack.tcp import window
 from lastack.tcp.states import TRANSITIONS, Event, State
 from lastack.tcp.tcb import NEVER, Tcb
 
@@ -107,8 +108,8 @@ def _buffer_problem(tcb: Tcb) -> str:
         return f"{tcb.send_buffer.length} bytes wait to be sent, {config.send_buffer} may"
     held = tcb.receive_buffer.length + (tcb.reassembly.length if tcb.reassembly is not None else 0)
     # Rounding by the scale may have promised a little more than there is (RFC 7323 section 2.4).
-    if held > config.receive_buffer + (1 << max(tcb.rcv_wscale, 0)) - 1:
-        return f"{held} bytes were received, {config.receive_buffer} may be held"
+    if held > window.limit(config):
+        return f"{held} bytes were received, {window.limit(config)} may be held"
     if tcb.reassembly is not None and len(tcb.reassembly.blocks) > config.reassembly_holes:
         return f"{len(tcb.reassembly.blocks)} blocks behind holes, {config.reassembly_holes} may be held"
     return ""

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from lastack.link.finishing import addresses
 from lastack.link.frame import Frame
 from lastack.sim.taps import Tap
 from lastack.sim.world import World
-from lastack.wire.datagram import Header, parse
+from lastack.wire.datagram import parse
 from lastack.wire.errors import WireError
 from lastack.wire.options import WindowScale
 from lastack.wire.options import parse as parse_options
@@ -69,8 +70,8 @@ class WireWatch(Tap):
     """Fails where a segment breaks what RFC 9293 demands of any sender and any receiver:
 
     it acknowledges what has not arrived (3.8.6), moves the right edge of its window back (3.8.6, RFC 7323 2.4), sends
-    beyond the window of the peer and is no probe (3.8.6.1), leaves a gap in its own sequence numbers, or belongs to a
-    connection that sent no SYN and is no reset.
+    beyond the window of the peer and is no probe (3.8.6.1), leaves a gap in its own sequence numbers, belongs to a
+    connection that sent no SYN and is no reset, or cannot be read at all.
     """
 
     def __init__(self, world: World) -> None:
@@ -78,11 +79,13 @@ class WireWatch(Tap):
         self.sides: dict[Key, Side] = {}
 
     def sent(self, now: int, sender: str, receiver: str, frame: Frame) -> None:
-        parsed = _read(frame)
-        if parsed is None or parsed[1].flags & RST:
+        try:
+            _, segment = parse(frame)
+        except WireError as error:
+            raise self.world.fail(sender, f"a packet that no receiver would take: {error}") from None
+        if not isinstance(segment, Segment) or segment.flags & RST:
             return
-        header, segment = parsed
-        key = (header.source, segment.source_port, header.destination, segment.destination_port)
+        key = _key(frame, segment)
         other = self.sides.get(key[2:] + key[:2])
         mine = self.sides.get(key)
         if segment.flags & SYN and (mine is None or mine.iss != segment.seq):
@@ -126,11 +129,10 @@ class WireWatch(Tap):
         other.advertised = edge
 
     def delivered(self, now: int, sender: str, receiver: str, frame: Frame) -> None:
-        parsed = _read(frame)
-        if parsed is None:
+        segment = _believed(frame) if frame.hurt else frame.segment
+        if segment is None:
             return
-        header, segment = parsed
-        key = (header.source, segment.source_port, header.destination, segment.destination_port)
+        key = _key(frame, segment)
         theirs = self.sides.get(key)
         mine = self.sides.get(key[2:] + key[:2])
         while theirs is not None and frame.number < theirs.first:
@@ -148,13 +150,18 @@ class WireWatch(Tap):
             mine.allowed = max(mine.allowed, acked + (segment.window << _scale(theirs, mine, segment)))
 
 
-def _read(frame: Frame) -> tuple[Header, Segment] | None:
-    """Header and segment of a frame whose checksums hold."""
+def _key(frame: Frame, segment: Segment) -> Key:
+    source, destination = addresses(frame.data)
+    return source, segment.source_port, destination, segment.destination_port
+
+
+def _believed(frame: Frame) -> Segment | None:
+    """The segment of a frame if its checksums hold (no checksum covers all of an IPv6 header)."""
     try:
-        header, segment = parse(frame)
+        _, segment = parse(frame)
     except WireError:
         return None
-    return (header, segment) if isinstance(segment, Segment) else None
+    return segment if isinstance(segment, Segment) else None
 
 
 def _shift(segment: Segment) -> int:

@@ -150,6 +150,9 @@ def check_sequence(tcb: Tcb, segment: Segment, now: int) -> bool:
         if segment.ts_val is not None and not _paws(tcb, segment, now):
             return False
     _trim_syn_of_figure_8(tcb, segment)
+    if tcb.state is SYN_RCVD and segment.flags & (SYN | RST) == SYN and segment.seq == tcb.irs:
+        _syn_again(tcb)
+        return False
     length = segment_length(segment)
     window = receive_window(tcb)
     offset = (segment.seq - tcb.rcv_nxt) & MASK
@@ -184,6 +187,12 @@ def _trim_syn_of_figure_8(tcb: Tcb, segment: Segment) -> None:
         segment.window >>= tcb.snd_wscale  # it is not scaled yet
 
 
+def _syn_again(tcb: Tcb) -> None:
+    """The SYN that we have answered: our SYN,ACK was lost. Sent again it acknowledges better than an ACK would."""
+    if tcb.sent:
+        recovery.mark_lost(tcb, tcb.sent[0])
+
+
 def _paws(tcb: Tcb, segment: Segment, now: int) -> bool:
     """RFC 7323 5.3 R1: an old timestamp is an old segment, unless ours is too old to say so (5.5)."""
     assert segment.ts_val is not None
@@ -195,10 +204,7 @@ def _paws(tcb: Tcb, segment: Segment, now: int) -> bool:
 
 def _acknowledge_unacceptable(tcb: Tcb, segment: Segment, length: int, now: int) -> None:
     """<SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>; those for empty segments are limited, or two stacks could go on for ever."""
-    if tcb.state is SYN_RCVD and segment.flags & SYN and segment.seq == tcb.irs:
-        if tcb.sent:
-            recovery.mark_lost(tcb, tcb.sent[0])  # our SYN,ACK was lost, and acknowledges better than an ACK would
-    elif length:
+    if length:
         tcb.dup_acks_owed += 1
     else:
         challenge(tcb, now)

@@ -6,11 +6,10 @@ The observer is the only call that leaves the core. It may not call back into it
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
-if TYPE_CHECKING:
-    from lastack.tcp.states import Event, State
-    from lastack.wire.segment import Segment
+from lastack.tcp.states import Event, State
+from lastack.wire.segment import Segment
 
 
 class Observer(Protocol):

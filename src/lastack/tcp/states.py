@@ -8,9 +8,7 @@ lacks is a bug of ours and fails an assertion.
 from __future__ import annotations
 
 from enum import Enum
-from typing import Protocol
-
-from lastack.tcp.observer import Observer
+from typing import Any, Protocol
 
 
 class State(Enum):
@@ -188,13 +186,20 @@ RECEIVE_CLOSED = frozenset({CLOSED, CLOSE_WAIT, CLOSING, LAST_ACK, TIME_WAIT})
 SYNCHRONIZED = frozenset({ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, CLOSE_WAIT, CLOSING, LAST_ACK, TIME_WAIT})
 
 
+class Watcher(Protocol):
+    """The part of an observer (`lastack.tcp.observer`) that a move needs."""
+
+    def moved(self, now: int, connection: Any, old: State, event: Event, new: State) -> None:
+        """A state changed along one edge of the table."""
+
+
 class Stateful(Protocol):
     """What `move` needs of a connection: a `Tcb`, or the lean record of a TIME-WAIT."""
 
     state: State
 
     @property
-    def observer(self) -> Observer | None: ...
+    def observer(self) -> Watcher | None: ...
 
 
 def move(tcb: Stateful, event: Event, now: int) -> None:

@@ -5,6 +5,7 @@ RFC 9293 sections 3.8.6 and 3.8.6.2.2, RFC 7323 section 2.4.
 
 from __future__ import annotations
 
+from lastack.tcp.config import Config
 from lastack.tcp.sequence import MASK
 from lastack.tcp.states import RECEIVE_CLOSED
 from lastack.tcp.tcb import Tcb
@@ -24,17 +25,24 @@ def advertise(tcb: Tcb) -> int:
     """The window field of a segment that leaves now; moves the right edge.
 
     The edge moves only by a worthwhile step (SHLD-14 and the receiver's algorithm), and never back: a field that the
-    scale has rounded down below the old edge is rounded up (RFC 7323 2.4).
+    scale has rounded down below the old edge is rounded up (RFC 7323 2.4). A sender of tiny segments could so push the
+    edge ahead for ever: beyond `limit` it is rounded down, and what was offered before stays in the window.
     """
     shift = tcb.rcv_wscale
     offered = (tcb.rcv_adv - tcb.rcv_nxt) & MASK
     free = min(space(tcb), 0xFFFF << shift)
     wanted = free if free - offered >= step(tcb) else offered
     field = min(wanted >> shift, 0xFFFF)
-    if field << shift < offered:
+    if field << shift < offered and (field + 1 << shift) + tcb.receive_buffer.length <= limit(tcb.config):
         field += 1
-    tcb.rcv_adv = (tcb.rcv_nxt + (field << shift)) & MASK
+    if field << shift > offered:
+        tcb.rcv_adv = (tcb.rcv_nxt + (field << shift)) & MASK
     return field
+
+
+def limit(config: Config) -> int:
+    """The bytes that a receive buffer may really come to hold: a sixteenth more than its size, for the rounding."""
+    return config.receive_buffer + config.receive_buffer // 16
 
 
 def step(tcb: Tcb) -> int:

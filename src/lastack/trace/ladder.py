@@ -13,6 +13,7 @@ from lastack.tcp.states import State
 from lastack.trace import names as state_names
 from lastack.trace import rows
 from lastack.trace.entries import (
+    NOWHERE,
     Arrival,
     Call,
     Departure,
@@ -25,13 +26,16 @@ from lastack.trace.entries import (
     Timer,
     endpoint_text,
 )
-from lastack.trace.flights import Flight, Numbers, find_flights
+from lastack.trace.flights import Flight, find_flights
 from lastack.trace.histories import Histories
+from lastack.trace.numbers import Numbers
 from lastack.trace.rows import Painter, Row, in_order
 from lastack.trace.timeline import Timeline
 
 # Reading shows nothing of the protocol, and there is much of it.
 _QUIET_CALLS = frozenset({"RECEIVE"})
+# From here on it matters how long a packet was under way before it was lost (microseconds).
+_LATE = 1_000_000
 
 Ports = tuple[int, int]
 
@@ -171,7 +175,7 @@ class _Ladder:
         loss = self.entries[flight.lost]
         assert isinstance(loss, Loss)
         later = loss.now - self.entries[flight.left].now
-        return f"{loss.why} after {later / 1_000_000:.10g} s" if later else loss.why
+        return f"{loss.why} after {later / 1_000_000:.10g} s" if later >= _LATE else loss.why
 
     def _segment(self, flight: Flight, left: int | None, came: int | None, tail: str, tip: str) -> Row:
         """An arrow from its tail to its tip; `left` and `came` are the places of the ends that it shows."""
@@ -183,7 +187,7 @@ class _Ladder:
         places = (left, came) if flight.rightward else (came, left)
         row = Row(
             rows.SEGMENT,
-            self._tag(ports) + flight.label,
+            self._tag(ports) + flight.label + (flight.mark if came is not None else ""),
             (left if left is not None else came, None) if itself else places,
         )
         row.under = flight.details
@@ -206,9 +210,10 @@ class _Ladder:
         if isinstance(entry, Call):
             if entry.call in _QUIET_CALLS:
                 return []
-            row = Row(rows.CALL, f"{self._tag(ports)}{entry.call.lower()}({entry.detail})", places, align)
+            row = Row(rows.CALL, f"{self._tag(ports)}{_call(entry)}", places, align)
         elif isinstance(entry, Timer):
-            row = Row(rows.TIMER, f"{self._tag(ports)}* {entry.timer} timer *", places, align)
+            timer = entry.timer if entry.timer.endswith("timeout") else f"{entry.timer} timer"
+            row = Row(rows.TIMER, f"{self._tag(ports)}* {timer} *", places, align)
         elif isinstance(entry, Move):
             row = Row(rows.TIMER, f"{self._tag(ports)}[{entry.event.value}]", places, align)
         elif isinstance(entry, Power):
@@ -234,6 +239,16 @@ def _ends(entry: Departure | Arrival | Loss | Move | Timer | Call) -> tuple[Endp
         return entry.local, entry.remote
     packet = entry.packet
     return (packet.destination, packet.source) if isinstance(entry, Arrival) else (packet.source, packet.destination)
+
+
+def _call(call: Call) -> str:
+    """A call as a program has it. What is closed may be a listener: the connections that it gave birth to live on."""
+    detail = call.detail
+    if call.call == "SEND" and detail.isdecimal():
+        detail += " byte" if detail == "1" else " bytes"
+    elif call.call == "CLOSE" and call.remote == NOWHERE:
+        detail = detail or "listener"
+    return f"{call.call.lower()}({detail})"
 
 
 def _mirrored(tip: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from textwrap import wrap
 
@@ -19,6 +20,7 @@ _COLOURS = {SEGMENT: "", LOST: "\x1b[31m", CALL: "\x1b[36m", TIMER: "\x1b[33m", 
 NARROWEST = 100
 
 _LONG_SILENCE = 10_000_000
+_HOUR = 3_600_000_000
 
 
 class Row:
@@ -116,7 +118,7 @@ class Painter:
         gap = min(times) - before if before is not None else 0
         if gap < _LONG_SILENCE:
             return []
-        words = f". . .  {gap / 1_000_000:.10g} s later  . . ."
+        words = f". . .  {_duration(gap)} later  . . ."
         return [self._paint(NOTE, words.center(self._width))]
 
     def _row(self, row: Row, before: list[str]) -> list[str]:
@@ -143,8 +145,28 @@ class Painter:
         label = f" {row.text} "
         room = max(self._lane - len(left) - len(right), len(label) + 4)
         line = left + label.center(room, "-") + right
-        return [line, *(text.center(self._lane) for text in wrap(row.under, self._lane - 4))]
+        return [line, *(text.center(self._lane) for text in _folded(row.under, self._lane - 4))]
 
     def _paint(self, kind: str, text: str) -> str:
         start = _COLOURS[kind] if self._colour else ""
         return f"{start}{text}{_PLAIN}" if start else text
+
+
+def _duration(time: int) -> str:
+    """Microseconds in seconds, and in words where nobody has a feeling for so many of them."""
+    seconds = f"{time / 1_000_000:.10g} s"
+    if time < _HOUR:
+        return seconds
+    hours = time / _HOUR
+    return f"{seconds} ({hours / 24:.3g} days)" if hours >= 48 else f"{seconds} ({hours:.3g} h)"
+
+
+def _folded(text: str, width: int) -> list[str]:
+    """A list with commas as lines of that width, broken after a comma wherever that will do."""
+    lines = [""]
+    for part in re.split(r"(?<=,)", text):
+        if len(lines[-1] + part) <= width:
+            lines[-1] += part
+        else:
+            lines += wrap(part, width)
+    return [line for line in lines if line]

@@ -48,8 +48,8 @@ def simultaneous_open(play: Play) -> None:
 
 def _crossing(play: Play) -> None:
     s = play.act("two hosts")
-    s.client.connect(s.server, 8000, local=7000)
-    s.server.connect(s.client, 7000, local=8000)
+    s.client.connect(s.server, 7000, local=7000)
+    s.server.connect(s.client, 7000, local=7000)
     s.pause()
     way = "CLOSED SYN_SENT SYN_RCVD ESTABLISHED"
     s.claim_states("the client goes CLOSED, SYN-SENT, SYN-RECEIVED, ESTABLISHED", s.client, way)

@@ -116,7 +116,7 @@ def caption(edges: Iterable[Edge]) -> list[str]:
             events.append(edge.label)
         if edge.sends and edge.sends not in sends:
             sends.append(edge.sends)
-    return events + sends
+    return [f"or {event}" if number else event for number, event in enumerate(events)] + sends
 
 
 def strongest(edges: Iterable[Edge]) -> str:

@@ -219,16 +219,22 @@ def _box(label: str, centre: tuple[int, int], again: bool = False) -> list[str]:
 
 def _legend(kinds: set[str]) -> list[str]:
     parts = [
-        _text("The states of a TCP connection", 50, 52, "start", f'font-size="19" font-weight="bold" fill="{_INK}"')
+        _text("The states of a TCP connection", 50, 40, "start", f'font-size="19" font-weight="bold" fill="{_INK}"')
     ]
-    y = 80
+    y = 64
     for kind, meaning in _LEGEND.items():
         if kind in kinds:
             parts.append(_path(f"M50 {y - 4} L100 {y - 4}", kind))
             parts.append(_text(meaning, 112, y, "start", f'fill="{_INK}"'))
-            y += 22
-    parts.append(_text("snd ...", 60, y, "start", f'fill="{_SENDS}" font-style="italic"'))
-    parts.append(_text("what the move sends", 112, y, "start", f'fill="{_INK}"'))
+            y += 19
+    for word, meaning, look in (
+        ("snd ...", "what the move sends", f'fill="{_SENDS}" font-style="italic"'),
+        ("rcv ...", "a segment that comes", f'fill="{_INK}"'),
+        ("CAPITALS", "a call of the application", f'fill="{_INK}" font-size="10.5"'),
+    ):
+        parts.append(_text(word, 50, y, "start", look))
+        parts.append(_text(meaning, 112, y, "start", f'fill="{_INK}"'))
+        y += 19
     return parts
 
 

@@ -74,6 +74,13 @@ ROUTES: dict[tuple[State, State], Route] = {
 }
 
 
+_WORDS = """
+rcv ...   a segment that comes
+snd ...   what the move sends
+CAPITALS  a call of the application
+"""
+
+
 class Canvas:
     """A sheet of characters; what lies outside of it is not drawn."""
 
@@ -141,7 +148,7 @@ def to_text(diagram: Diagram | None = None, style: str = names.RFC) -> str:
     others = [edge for pair, edges in drawn.items() if pair not in ROUTES for edge in edges]
     dotted = any(edge.kind == COMPOSITE for edge in diagram.edges)
     legend = "\nDotted: two moves made by one segment.\n" if dotted else ""
-    return canvas.text() + legend + _also(others, style) + _sudden(diagram, style)
+    return canvas.text() + legend + _WORDS + _also(others, style) + _sudden(diagram, style)
 
 
 def _caption(canvas: Canvas, route: Route, words: list[str]) -> None:

@@ -1,0 +1,226 @@
+"""All that a host knows, and how it is kept in order: connections, listeners, ports, TIME-WAIT, timers.
+
+`lastack.host.host` moves packets through these tables; listeners, sockets and ICMP work on them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from lastack.host import isn
+from lastack.host.counters import Counters
+from lastack.host.keys import key_of
+from lastack.host.limiter import Limiter
+from lastack.host.listener import Listener
+from lastack.host.ports import Ports
+from lastack.host.timers import Timers
+from lastack.host.timewait import TimeWait, TimeWaitTable, pack
+from lastack.tcp import arrives
+from lastack.tcp.calls import ended
+from lastack.tcp.config import DEFAULT, Config
+from lastack.tcp.observer import Observer
+from lastack.tcp.sequence import MASK
+from lastack.tcp.states import Event, State
+from lastack.tcp.tcb import NEVER, OPENED, READABLE, Endpoint, Reason, Tcb
+from lastack.wire.address import parse_address
+from lastack.wire.datagram import build_tcp
+from lastack.wire.packet import COMPLETE, PARTIAL, Packet
+from lastack.wire.segment import RST, Segment
+
+
+class Tables:
+    """A host with its own addresses (text) and one secret (at least 16 bytes), from which all that must not be
+    guessed is derived. `gso` is the payload of the largest super-segment that the device takes (0: none),
+    `checksum_offload` whether it completes checksums. Times are integer microseconds."""
+
+    __slots__ = (
+        "_dirty",
+        "_out",
+        "_ready",
+        "addresses",
+        "checksum_offload",
+        "config",
+        "counters",
+        "gso",
+        "limiter",
+        "listening",
+        "mtu",
+        "name",
+        "observer",
+        "ports",
+        "secret",
+        "tcbs",
+        "time_wait",
+        "timers",
+    )
+
+    def __init__(
+        self,
+        addresses: Iterable[str],
+        config: Config = DEFAULT,
+        *,
+        secret: bytes,
+        mtu: int = 1500,
+        gso: int = 0,
+        checksum_offload: bool = False,
+        name: str = "host",
+        observer: Observer | None = None,
+    ) -> None:
+        self.addresses = {parse_address(address): None for address in addresses}
+        self.config = config
+        self.secret = secret
+        self.mtu = mtu
+        self.gso = gso
+        self.checksum_offload = checksum_offload
+        self.name = name
+        self.observer = observer
+        self.counters = Counters()
+        self.tcbs: dict[bytes, Tcb] = {}
+        self.listening: dict[tuple[int, bytes, int], Listener] = {}  # by (length of an address, address, port)
+        self.ports = Ports(config, secret)
+        self.time_wait = TimeWaitTable(observer)
+        self.timers = Timers()
+        self.limiter = Limiter()
+        self._dirty: dict[Tcb, None] = {}
+        self._out: list[Packet] = []
+        self._ready: dict[Any, None] = {}
+
+    # --- connections ---
+
+    def new_tcb(
+        self, local: Endpoint, remote: Endpoint, config: Config, reuse: bool, origin: State = State.CLOSED
+    ) -> Tcb:
+        """A connection in the tables; `config` is the socket's."""
+        tcb = Tcb(config, local, remote, self.mtu, self.gso, origin)
+        tcb.observer = self.observer
+        tcb.reuse = reuse
+        tcb.ts_offset = isn.timestamp_offset(self.secret, local, remote)
+        self.tcbs[key_of(local, remote)] = tcb
+        self.ports.enter(local, reuse)
+        return tcb
+
+    def initial_sequence_number(self, local: Endpoint, remote: Endpoint, now: int) -> int:
+        """RFC 6528."""
+        return isn.initial_sequence_number(self.secret, local, remote, now)
+
+    def touched(self, tcb: Tcb, now: int) -> None:
+        """Something happened to a connection: it may have to send, and its user to be told."""
+        self._dirty[tcb] = None
+        signals, tcb.signals = tcb.signals, 0
+        if signals:
+            if signals & OPENED:
+                self._opened(tcb)
+            if tcb.socket is not None:
+                tcb.socket.signalled(tcb, signals, now)
+        if _gone(tcb):
+            self._remove(tcb)
+
+    def _opened(self, tcb: Tcb) -> None:
+        """A handshake is complete: the child joins the accept queue, the TIME-WAIT that it reopened is over."""
+        if tcb.opened_from is State.CLOSED:
+            return
+        key = key_of(tcb.local, tcb.remote)
+        if tcb.opened_from is State.TIME_WAIT and key in self.time_wait:
+            self.forget_time_wait(key)
+        socket = tcb.socket
+        if socket is not None and socket.listener is not None:
+            socket.listener.half_open.discard(tcb)
+            socket.listener.accepted.append(tcb)
+            tcb.socket = None
+            tcb.signals |= READABLE
+            self.announce(socket)
+
+    def announce(self, socket: Any) -> None:
+        """The readiness of a socket has changed."""
+        self._ready[socket] = None
+
+    def settle(self, tcb: Tcb, now: int) -> None:
+        """What it had to say is said: let a TIME-WAIT shrink to its record, arm the timers of any other."""
+        if _gone(tcb):
+            self._remove(tcb)
+        elif tcb.state is State.TIME_WAIT and tcb.orphan and self.time_wait.takes(tcb.time_wait_at):
+            self.to_time_wait(tcb, now)
+        else:
+            self.timers.schedule(tcb)
+
+    def _remove(self, tcb: Tcb) -> None:
+        key = key_of(tcb.local, tcb.remote)
+        if self.tcbs.get(key) is tcb:
+            del self.tcbs[key]
+            self.ports.leave(tcb.local, tcb.reuse)
+            self.timers.forget(tcb)
+            self.counters[f"ended: {tcb.reason.value}"] += 1
+
+    def to_time_wait(self, tcb: Tcb, now: int) -> None:
+        """Replace a connection by its lean record; over the limit it is forgotten."""
+        key = key_of(tcb.local, tcb.remote)
+        if self.tcbs.get(key) is not tcb:
+            return
+        if len(self.time_wait) >= self.config.time_wait_limit:
+            self.counters["limit: TIME-WAIT"] += 1
+            ended(tcb, Event.TIME_WAIT_TIMEOUT, now, Reason.FINISHED, 0)
+            self._remove(tcb)
+            return
+        field = ((tcb.rcv_adv - tcb.rcv_nxt) & MASK) >> tcb.rcv_wscale
+        self.time_wait.add(key, pack(tcb, tcb.reuse, min(field, 0xFFFF)))
+        del self.tcbs[key]  # the port stays held, now by the record
+        self.timers.forget(tcb)
+
+    def forget_time_wait(self, key: bytes) -> None:
+        """A TIME-WAIT is over before its time."""
+        record = self.time_wait.remove(key)
+        self.ports.leave(record.local, record.reuse)
+
+    def find_listener(self, local: Endpoint) -> Listener | None:
+        """Who listens on an endpoint: the one bound to the address, else the one bound to any."""
+        address, port = local
+        listening = self.listening
+        return listening.get((len(address), address, port)) or listening.get((len(address), b"", port))
+
+    # --- packets out ---
+
+    def reset(self, now: int, local: Endpoint, remote: Endpoint, segment: Segment) -> None:
+        """CLOSED (3.10.7.1): a RST for what belongs to nothing, unless it is a RST."""
+        if segment.flags & RST:
+            return
+        if self.limiter.allows("RST", now, self.config.rst_per_second):
+            self.counters["RST sent for nothing"] += 1
+            reply = arrives.reset_for(segment)
+            if self.observer is not None:
+                self.observer.segment_out(now, None, reply)
+            self._build(local, remote, reply, self.config)
+        else:
+            self.counters["limit: RST"] += 1
+
+    def send(self, now: int, connection: Tcb | TimeWait, segment: Segment) -> None:
+        if self.observer is not None:
+            self.observer.segment_out(now, connection, segment)
+        config = connection.config if isinstance(connection, Tcb) else self.config
+        self._build(connection.local, connection.remote, segment, config)
+
+    def _build(self, local: Endpoint, remote: Endpoint, segment: Segment, config: Config) -> None:
+        self.counters["packets out"] += 1
+        self._out.append(
+            build_tcp(
+                local[0],
+                remote[0],
+                segment,
+                hop_limit=config.hop_limit,
+                traffic_class=config.traffic_class,
+                checksum=PARTIAL if self.checksum_offload else COMPLETE,
+            )
+        )
+
+    def emit(self, packet: Packet) -> None:
+        """Send a packet that is no connection's."""
+        self.counters["packets out"] += 1
+        self._out.append(packet)
+
+
+def _gone(tcb: Tcb) -> bool:
+    """Whether a connection is over: closed, back to its listener, or back to the TIME-WAIT that it had reopened."""
+    state = tcb.state
+    if state is State.TIME_WAIT:
+        return tcb.time_wait_at == NEVER
+    return state is State.CLOSED or state is State.LISTEN

@@ -58,7 +58,7 @@ def random_line(rng: random.Random, timestamps: bool) -> str:
 )
 @pytest.mark.parametrize("listening", [False, True])
 def test_the_record_answers_as_the_connection_does(timestamps: bool, settings: dict[str, object], listening: bool):
-    for seed in range(40):
+    for seed in range(12):
         rng = random.Random(seed)
         both = [waiting(close, listening, TS if timestamps else "mss 1460", **settings) for close in (True, False)]
         for _ in range(25):

@@ -82,13 +82,13 @@ def step(t: Exchange, rng: random.Random, peer: int, said: list[object]) -> None
 def test_prediction_changes_nothing(seed: int, monkeypatch: pytest.MonkeyPatch):
     predicted = arrives.predicted
     taken = []
-    for number in range(seed * 20, seed * 20 + 20):
+    for number in range(seed * 7, seed * 7 + 7):
         monkeypatch.setattr(arrives, "predicted", lambda *given: taken.append(predicted(*given)) or taken[-1])
         with_it = exchange(number)
         monkeypatch.setattr(arrives, "predicted", lambda tcb, segment, now: False)
         for step_number, (one, other) in enumerate(zip(with_it, exchange(number), strict=True)):
             assert one == other, f"exchange {number}, step {step_number}"
-    assert sum(taken) > 100  # or the test would show nothing
+    assert sum(taken) > 25  # or the test would show nothing
 
 
 @pytest.mark.parametrize("name", ALGORITHMS)

@@ -43,6 +43,14 @@ def test_both_ends_may_have_one_port_number(known: bool) -> None:
     assert [label in row for label, row in zip(labels, lines(draw(timeline)), strict=True)] == [True] * 4
 
 
+def test_connections_of_the_same_ports_between_other_addresses_count_apart() -> None:
+    timeline = Timeline()
+    for now, (address, seq, flags) in enumerate([(1, 100, SYN), (2, 5000, SYN), (1, 101, ACK), (2, 5001, ACK)]):
+        source, destination = (bytes([10, 0, 0, address]), 7000), (bytes([10, 0, 0, address + 10]), 80)
+        timeline.sent(now, "client", see_segment(Segment(7000, 80, seq, 1, flags, 1000), source, destination))
+    assert [" 0:0(0)" in row or " 1:1(0)" in row for row in lines(draw(timeline))] == [True] * 4
+
+
 def test_the_reset_from_closed_has_the_number_0_that_it_has() -> None:  # RFC 9293 section 3.10.7.1
     timeline = between(
         ("client", Segment(0, 0, 100, 0, SYN)),

@@ -74,14 +74,19 @@ def reopen_held(host: Tables, now: int, key: bytes, tcb: Tcb, segment: Segment) 
     """The same where the old connection's descriptor is still open: its `Tcb` leaves the tables for a record."""
     if segment.flags & (SYN | ACK | RST) != SYN or not time_wait.reopens(tcb, segment, tcb.config):
         return False
-    if host.find_listener(tcb.local) is None:
+    listener = host.find_listener(tcb.local)
+    if listener is None:
         return False
     if not host.time_wait.takes(tcb.time_wait_at):
         tcb.time_wait_at = now + 2 * tcb.config.msl
     host.to_time_wait(tcb, now)
     calls.stop_timers(tcb)
     record = host.time_wait.get(key)
-    return record is not None and reopen(host, now, key, record, segment)
+    if record is not None:
+        return reopen(host, now, key, record, segment)
+    # Over the limit of TIME-WAITs the old connection was forgotten: the names are free.
+    in_listen(host, now, key, listener, tcb.local, tcb.remote, segment)
+    return True
 
 
 def accept_queue_full(host: Tables, now: int, tcb: Tcb, segment: Segment) -> bool:

@@ -94,6 +94,7 @@ def in_syn_sent(tcb: Tcb, segment: Segment, now: int) -> None:
         check_fin(tcb, segment, now)
     else:
         move(tcb, Event.RCV_SYN, now)  # simultaneous open: our SYN goes again, as SYN,ACK
+        tcb.ack_now = True  # also if the peer's SYN,ACK comes before ours leaves
         if tcb.sent:
             recovery.mark_lost(tcb, tcb.sent[0])
             tcb.sent[0].transmissions -= 1  # the same octet in answer, not a retransmission that Karn would mind

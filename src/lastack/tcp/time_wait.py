@@ -50,7 +50,7 @@ def segment_arrives(waiting: Waiting, segment: Segment, now: int, config: Config
             return Answer.REOPEN
         return _limited(waiting, now)
     end = (segment.seq + segment_length(segment)) & MASK
-    if flags & FIN and end == waiting.rcv_nxt:
+    if flags & (FIN | ACK) == FIN | ACK and end == waiting.rcv_nxt:
         return Answer.RESTART  # the retransmitted FIN: our last ACK was lost
     if waiting.ts_on and segment.ts_val is not None and lt(segment.ts_val, waiting.ts_recent):
         return _limited(waiting, now)  # PAWS

@@ -92,7 +92,7 @@ def _time_wait_ends(s: KernelStage) -> int:
 @against_kernel("lost-final-ack-without-time-wait")
 def lost_final_ack_without_time_wait(play: KernelPlay) -> None:
     """TIME-WAIT is cut to nothing: by our 2MSL of 0, then by the kernel's tcp_max_tw_buckets=0. The FIN comes again
-    and meets CLOSED, which answers RST. Who waits in LAST-ACK, its descriptor kept, is told "connection reset", though a
+    and meets CLOSED, which answers RST. Who waits in LAST-ACK, its descriptor kept, is told "connection reset", but a
     read still returns EOF. (With that setting the kernel also drops an orphan that should wait in FIN-WAIT-2, so there
     the client closes by a shutdown.)
     """

@@ -17,9 +17,10 @@ SYN_OF_THE_LOST_ATTEMPT = 1 << 20  # above the numbers of the old connection
 
 @against_kernel("time-wait-assassination")
 def time_wait_assassination(play: KernelPlay) -> None:
-    """An old segment reaches TIME-WAIT, is answered by an ACK, and that by a RST, for the peer is CLOSED. As Linux comes
-    (tcp_rfc1337=0) the RST ends TIME-WAIT; with tcp_rfc1337=1, and with us, it is ignored. The same the other way
-    round: the kernel sends the RST, and our setting decides.
+    """An old segment reaches TIME-WAIT, is answered by an ACK, and that by a RST, for the peer is CLOSED. Linux out of
+    the box (tcp_rfc1337=0) ends TIME-WAIT by that RST; with tcp_rfc1337=1 it ignores it. The same the other way round:
+    the kernel sends the RST, and our setting decides. Timestamps are off here: where they were on, Linux lets a
+    program that binds the port leave TIME-WAIT by itself, and connect at once.
     """
     for kernel in ("client", "server"):
         for ignored in (True, False):
@@ -28,7 +29,7 @@ def time_wait_assassination(play: KernelPlay) -> None:
             s = play.stage(
                 f"{who} is in TIME-WAIT; the RST is {what}",
                 kernel=kernel,
-                sysctl={"tcp_rfc1337": int(ignored)},
+                sysctl={"tcp_rfc1337": int(ignored), "tcp_timestamps": 0},
                 rfc1337=ignored,
             )
             _stray_segment(s)
@@ -41,6 +42,20 @@ def time_wait_assassination(play: KernelPlay) -> None:
                 s.connect(local=PORT)
                 s.until_states(State.ESTABLISHED, State.ESTABLISHED)
                 s.claim("the same ports may be used at once", True)
+    _left_by_itself(play)
+
+
+def _left_by_itself(play: KernelPlay) -> None:
+    s = play.stage("with timestamps the kernel connects out of its own TIME-WAIT", kernel="client")
+    s.open(local=PORT)
+    close_in_turn(s, s.client)
+    s.until_state(s.client, State.TIME_WAIT)
+    fin = s.sent("FIN", s.client)[-1]
+    refused = refusal(lambda: s.connect(local=PORT))
+    s.claim("connect from the same port is not refused", refused == "", refused)
+    s.until_states(State.ESTABLISHED, State.ESTABLISHED)
+    ahead = (s.sent("SYN", s.client)[-1].seq - fin.seq) & MASK
+    s.claim("its new numbers begin above all old ones", 0 < ahead < 1 << 31, ahead)
 
 
 def _stray_segment(s: KernelStage) -> None:
@@ -52,6 +67,7 @@ def _stray_segment(s: KernelStage) -> None:
     s.until_acknowledged(s.server)
     close_in_turn(s, s.client)
     s.until_states(State.TIME_WAIT, State.CLOSED)
+    s.wait(SECOND)  # who has just sent an ACK from TIME-WAIT sends no other at once
     s.note("an old duplicate arrives")
     s.release(stray)
     s.until("the server has sent a RST", lambda: len(s.sent("RST", s.server)) > 0)

@@ -25,7 +25,7 @@ HANDSHAKE = ["S", "S.", "."]
 
 @against_kernel("netstat-view")
 def netstat_view(play: KernelPlay) -> None:
-    """The kernel with a socket in each of its ten states at once (one that is CLOSED is in no table of it), and what its
+    """The kernel with a socket in each of its ten states at once (one that is CLOSED is in no table), and what its
     own tools print of them: ss, and netstat where it is installed; /proc/net/tcp, from which netstat reads, by number.
     Each name is the one that `lastack` uses for that tool.
     """

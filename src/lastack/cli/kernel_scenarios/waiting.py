@@ -22,8 +22,8 @@ def fin_wait_2(play: KernelPlay) -> None:
     """
     for kernel in ("client", "server"):
         who = "the kernel" if kernel == "client" else "lastack"
-        sysctl, ours = {"tcp_fin_timeout": 1}, {"fin_wait_2_timeout": SECOND}
-        s = play.stage(f"owned: {who} has half-closed", kernel=kernel, sysctl=sysctl, **ours)
+        sysctl = {"tcp_fin_timeout": 1}
+        s = play.stage(f"owned: {who} has half-closed", kernel=kernel, sysctl=sysctl, fin_wait_2_timeout=SECOND)
         s.open()
         s.client.shutdown()
         s.until_states(State.FIN_WAIT_2, State.CLOSE_WAIT)
@@ -33,7 +33,7 @@ def fin_wait_2(play: KernelPlay) -> None:
         s.until_received(s.client, b"at last")
         s.claim("and what the server sends from CLOSE-WAIT is read", True)
 
-        s = play.stage(f"orphan: {who} has closed", kernel=kernel, sysctl=sysctl, **ours)
+        s = play.stage(f"orphan: {who} has closed", kernel=kernel, sysctl=sysctl, fin_wait_2_timeout=SECOND)
         s.open()
         s.client.close()
         s.until_states(State.FIN_WAIT_2, State.CLOSE_WAIT)

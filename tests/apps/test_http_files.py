@@ -128,10 +128,17 @@ def test_a_folder_is_listed(root: Path):
     assert b'<a href="../">' in deeper.body
 
 
+def test_an_index_that_is_no_file_is_none(root: Path):
+    (root / "sub" / "index.html").mkdir()
+    page = Folder(str(root)).find(b"/sub/")
+    assert isinstance(page, Page) and b"c.json" in page.body
+
+
 def test_no_descriptor_is_left_open(root: Path):
     folder = Folder(str(root))
+    (root / "sub" / "index.html").mkdir()
     before = len(os.listdir("/proc/self/fd"))
-    for target in (b"/", b"/sub", b"/b.txt", b"/a.txt/", b"/..", b"/sub/c.json/x"):
+    for target in (b"/", b"/sub", b"/sub/", b"/b.txt", b"/a.txt/", b"/..", b"/sub/c.json/x"):
         with suppress(HttpError):
             folder.find(target)
     assert len(os.listdir("/proc/self/fd")) == before

@@ -196,7 +196,8 @@ def test_a_body_that_nobody_wants_does_not_hurt_the_answer(web: Web):
     request = get("/a", "Content-Length: 300000", method="POST", close=False) + "x" * 300_000
     ((status, fields, _),) = web.ask(request)
     assert (status, fields["connection"]) == (405, "close")
-    assert web.last.error is None
+    web.run(seconds=1)
+    assert web.last.error is None and web.last.say == b""
     web.last.close(web.now)
     web.run(seconds=1)
     assert not web.server.connections
@@ -282,6 +283,17 @@ def test_stop_lets_a_response_finish(tmp_path: Path):
     assert web.run(lambda: busy.ended and idle.ended, seconds=50)
     assert take_apart(busy.heard, ["GET"])[0][2] == DATA
     assert not web.server.connections
+
+
+def test_stop_answers_a_request_that_has_begun(web: Web):
+    client = web.talk(b"GET /a HT")
+    web.run(seconds=1)
+    web.server.stop(web.now)
+    client.say = b"TP/1.1\r\nHost: x\r\n\r\n"
+    client.ready(web.now)
+    assert web.run(lambda: client.ended)
+    ((status, fields, body),) = take_apart(client.heard, ["GET"])
+    assert (status, fields["connection"], body) == (200, "close", b"hello")
 
 
 def test_a_bad_path_loses_nothing(web: Web):

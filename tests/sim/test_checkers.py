@@ -15,6 +15,7 @@ from lastack.sim.world import CheckFailed, World
 from lastack.tcp.config import DEFAULT
 from lastack.tcp.states import Event, State
 from lastack.tcp.tcb import NEVER, SentRange, Tcb
+from lastack.tcp.window import limit
 from tests.sim.fake import FakeHost
 
 LOCAL, REMOTE = (b"\x0a\0\0\1", 1), (b"\x0a\0\0\2", 2)
@@ -66,8 +67,10 @@ def change(**changes: Any) -> Callable[[], Tcb]:
 def overfull(name: str) -> Callable[[], Tcb]:
     def make() -> Tcb:
         tcb = established()
-        data = bytes(1001)
-        getattr(tcb, name).append(data if name == "send_buffer" else (data,))
+        if name == "send_buffer":
+            tcb.send_buffer.append(bytes(1001))
+        else:
+            tcb.receive_buffer.append((bytes(limit(tcb.config) + 1),))
         return tcb
 
     return make
@@ -75,14 +78,17 @@ def overfull(name: str) -> Callable[[], Tcb]:
 
 IDLE = {"sent": [], "snd_una": 84, "retransmission_at": NEVER}
 
+# Everything is said, the peer's window and ours are closed, and there is room again.
+DEAF = {"rcv_nxt": 1007, "last_ack_sent": 1007}
+
 WRONG: dict[str, Callable[[], Tcb]] = {
     "is beyond SND.NXT": change(snd_una=85),
     "have a gap or an overlap": change(sent=[SentRange(0xFFFFFFF0, 50, 0), SentRange(51, 84, 0)]),
     "the ranges sent end at 83": change(sent=[SentRange(0xFFFFFFF0, 83, 0)]),
     "is beyond the right edge": change(rcv_nxt=1008, last_ack_sent=1008),
     "closed, with timers": change(state=State.CLOSED),
-    "retransmission_at was due at 99": change(retransmission_at=99),
-    "the host wants to wake at 500": change(delayed_ack_at=499),
+    "a timer is due at 99 us": change(retransmission_at=99),
+    "the host wants to wake at 500: .*delayed_ack_at 499": change(delayed_ack_at=499),
     "no timer would send it again": change(retransmission_at=NEVER),
     "nothing is outstanding .RFC 6298": change(sent=[], snd_una=84),
     "the 2MSL timer runs, or not": change(time_wait_at=600),
@@ -91,8 +97,9 @@ WRONG: dict[str, Callable[[], Tcb]] = {
     "runs uncalled for": change(keepalive_at=600),
     "something waits to be sent, nothing": change(**IDLE),
     "and no timer runs .MUST-40": change(rcv_nxt=8),
+    "the window is closed, 1000 bytes have room": change(**DEAF),
     "1101 bytes wait to be sent, 1000 may": overfull("send_buffer"),
-    "1001 bytes were received, 1000 may": overfull("receive_buffer"),
+    "1063 bytes were received, 1062 may": overfull("receive_buffer"),
 }
 
 

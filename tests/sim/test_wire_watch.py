@@ -88,6 +88,16 @@ LIES: dict[str, tuple[str, Callable[[Wire], None]]] = {
 }
 
 
+def test_the_scale_may_round_an_edge_down() -> None:  # RFC 7323 section 2.4
+    wire = Wire()
+    wire.handshake(shift=2)
+    wire.put("b", ACK, 1, 1, window=300)
+    wire.put("a", ACK, 1, 1, window=250, size=3)
+    wire.put("b", ACK, 1, 4, window=299)  # 1196 of the 1197 that are left
+    with pytest.raises(CheckFailed, match="right edge back from offset 1201 to 1196"):
+        wire.put("b", ACK, 1, 4, window=298)
+
+
 @pytest.mark.parametrize("name", LIES)
 def test_a_lie_is_seen(name: str) -> None:
     what, say = LIES[name]

@@ -21,7 +21,7 @@ from lastack.tcp.states import TRANSITIONS, Event, State
 from lastack.tcp.tcb import Tcb
 from lastack.wire.notation import format_segment, parse_line, parse_segment
 from lastack.wire.options import build_timestamp
-from lastack.wire.segment import ACK, SYN, URG, Segment
+from lastack.wire.segment import ACK, RST, SYN, URG, Segment
 from tests.tcp.invariants import problem
 
 PERIOD = 251
@@ -99,13 +99,7 @@ class Calls:
 
     def leave(self) -> None:
         """The user gives the descriptor up: CLOSE of both directions, and an orphan from here on."""
-
-        def all_of_it(c: Connection, now: int) -> None:
-            calls.close_receiving(c.tcb, now)
-            c.close(now)
-            calls.orphaned(c.tcb, now)
-
-        self._t.step(all_of_it)
+        self._t.step(lambda c, now: calls.release(c.tcb, now))
 
 
 class Exchange:
@@ -251,9 +245,11 @@ class Exchange:
             self._note(">", self.line(segment))
             self.pending.append((self.now, segment))
             self._check_text(segment)
+            self._check_edge(segment)
             self._heard = segment.ts_val if segment.ts_val is not None else self._heard
         assert self.connection.transmit(self.now) == []
-        self._check_edge()
+        if self.state in (State.CLOSED, State.LISTEN, State.SYN_SENT, State.TIME_WAIT):
+            self._edge = 0
         wrong = problem(self.tcb, self.now)
         assert not wrong, self._story(wrong, [], "in", [self.state.value])
 
@@ -262,12 +258,11 @@ class Exchange:
         assert len(sent) == segment.length
         assert sent == text((segment.seq - self.iss - 1) & MASK, len(sent)), "other bytes than were given"
 
-    def _check_edge(self) -> None:
-        """The right edge of the window never moves back (SHLD-14)."""
-        if self.state in (State.CLOSED, State.LISTEN, State.SYN_SENT, State.TIME_WAIT):
-            self._edge = 0
+    def _check_edge(self, segment: Segment) -> None:
+        """The right edge of the window, as the peer sees it, never moves back (SHLD-14, RFC 7323 section 2.4)."""
+        if segment.flags & (SYN | RST | ACK) != ACK or self.state in (State.CLOSED, State.TIME_WAIT):
             return
-        edge = (self.tcb.rcv_adv - self.irs) & MASK
+        edge = (segment.ack + (segment.window << self.tcb.rcv_wscale) - self.irs) & MASK
         assert edge >= self._edge, self._story("the right edge moved back", [str(edge)], "from", [str(self._edge)])
         self._edge = edge
 

@@ -300,6 +300,18 @@ def test_the_fin_waits_for_the_text_before_it():  # section 3.10.7.4: segments a
     assert (t.state, t.call.receive()) == (State.CLOSE_WAIT, 10)
 
 
+def test_the_fin_waits_for_all_of_the_text_before_it():
+    t = established()
+    t.gets("F. 21:21(0) ack 1")
+    t.sends(". 1:1(0) ack 1")
+    t.gets("P. 1:11(10) ack 1")
+    t.sends(". 1:1(0) ack 11")
+    assert t.state is State.ESTABLISHED
+    t.gets("P. 11:21(10) ack 1")
+    t.sends(". 1:1(0) ack 22")
+    assert t.state is State.CLOSE_WAIT
+
+
 def test_a_fin_with_text_ahead_of_a_hole():
     t = established()
     t.gets("FP. 11:21(10) ack 1")

@@ -10,7 +10,7 @@ from lastack.tcp.reassembly import Reassembly, trim_back, trim_front
 from lastack.tcp.sequence import MASK
 from tests.tcp.harness import text
 
-SIZES = st.one_of(st.integers(0, 20), st.sampled_from([1, 2047, 2048, 4095, 4096, 5000, 70_000]))
+SIZES = st.one_of(st.integers(0, 20), st.sampled_from([1, 2047, 2048, 4095, 4096, 5000, 70_000, 100_000]))
 STEPS = st.lists(st.tuples(st.sampled_from(["add", "take", "look", "copy", "clear"]), SIZES, SIZES), max_size=120)
 
 

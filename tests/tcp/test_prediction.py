@@ -42,7 +42,10 @@ def variables(tcb: Tcb) -> dict[str, object]:
 def exchange(seed: int) -> list[object]:
     """A random exchange in which much is as predicted and the rest is not; what was sent, and the variables."""
     rng = random.Random(seed)
-    t = established(options=rng.choice(OPTIONS), unit=rng.choice((0, 65_000)), quick_acks=rng.choice((0, 3)), rtt=20)
+    probed = {"keepalive": True, "keepalive_idle": 30_000} if seed % 2 else {}
+    t = established(
+        options=rng.choice(OPTIONS), unit=rng.choice((0, 65_000)), quick_acks=rng.choice((0, 3)), rtt=20, **probed
+    )
     seen: list[object] = []
     peer = 1  # what the peer sends next
     for _ in range(120):

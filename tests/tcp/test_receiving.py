@@ -98,6 +98,15 @@ def test_text_that_comes_again_is_acknowledged_at_once():
     t.sends(". 1:1(0) ack 11")
 
 
+def test_text_that_is_old_in_part_is_acknowledged_at_once():  # the peer has not had our ACK
+    t = delaying()
+    t.gets("P. 1:11(10) ack 1")
+    t.after(40)
+    t.sends(". 1:1(0) ack 11")
+    t.gets("P. 1:21(20) ack 1")
+    t.sends(". 1:1(0) ack 21")
+
+
 def test_holes_have_a_limit():
     t = established(reassembly_holes=4)
     for number in range(10):

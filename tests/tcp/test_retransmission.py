@@ -99,6 +99,23 @@ def test_a_segment_sent_again_is_not_measured():  # Karn, MUST-18
     t.sends("P. 2:3(1) ack 1")
 
 
+def test_a_new_measurement_ends_the_back_off():  # (5.7): "a new RTT measurement"
+    t = established(rtt=100)
+    t.call.send(1)
+    t.sends("P. 1:2(1) ack 1")
+    t.log(1000)
+    t.gets(". 1:1(0) ack 2")
+    t.call.send(1)
+    t.sends("P. 2:3(1) ack 1")
+    t.after(100)
+    t.gets(". 1:1(0) ack 3")
+    t.call.send(1)
+    t.sends("P. 3:4(1) ack 1")
+    t.after(t.tcb.rto / 1000)
+    t.sends("P. 3:4(1) ack 1")
+    assert t.tcb.rto < 300_000
+
+
 def test_with_timestamps_a_segment_sent_again_is_measured():  # RFC 7323 section 4
     t = established(options="mss 1460,nop,nop,TS val 100 ecr 1000", rtt=100)
     t.call.send(1)

@@ -63,6 +63,15 @@ def test_later_timestamps_are_taken_also_across_the_wrap(ahead: int):  # 5.2: si
     t.sends(f". 1:1(0) ack 11 {ts(1040, RECENT + ahead)}")
 
 
+def test_the_clock_of_the_peer_wraps():  # 5.2
+    t = established(options=f"mss 1460,nop,nop,TS val {2**32 - 5} ecr 1000", quick_acks=0)
+    t.gets(f"P. 1:11(10) ack 1 {ts(5)}")
+    t.after(40)
+    t.sends(f". 1:1(0) ack 11 {ts(1040, 5)}")
+    t.gets(f"P. 11:21(10) ack 1 {ts(-1)}")
+    t.sends(f". 1:1(0) ack 11 {ts(1040, 5)}")
+
+
 def test_a_segment_without_a_timestamp_is_dropped_in_silence():  # 3.2: MUST once negotiated (a MAY for the RST)
     t = stamped()
     t.gets("P. 1:11(10) ack 1 <>")

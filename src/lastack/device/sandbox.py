@@ -15,6 +15,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from socket import AF_INET, AF_NETLINK, NETLINK_ROUTE, SOCK_RAW, SOCK_STREAM
@@ -36,6 +37,7 @@ _QUEUE = 10_000
 
 # No duplicate address detection, no router solicitations, no address but those given: nothing to wait for, and no
 # packets that nobody asked for.
+_TENTATIVE = 0x40  # IFA_F_TENTATIVE
 _QUIET_IPV6 = {"accept_dad": "0", "accept_ra": "0", "router_solicitations": "0", "addr_gen_mode": "1"}
 
 
@@ -201,10 +203,27 @@ class Sandbox:
         try:
             configure("lo", connection=self._netlink())
             configure(tun.name, addresses, mtu=self.mtu, queue=_QUEUE, connection=self._netlink())
+            self._wait_for_addresses()
         except BaseException:
             tun.close()
             raise
         return tun
+
+    def _wait_for_addresses(self) -> None:
+        """The kernel makes an IPv6 address usable a little later, also without duplicate address detection: until then
+        it drops what comes for it, and a SYN that is lost costs a second."""
+        until = time.monotonic() + _GRACE
+        while time.monotonic() < until:
+            try:
+                table = str(self._ask("read", "/proc/self/net/if_inet6")[0])
+            except DeviceError as error:
+                if error.errno == errno.ENOENT:  # a kernel without IPv6
+                    return
+                raise
+            # address, index, prefix length, scope, flags, name
+            if not any(int(line.split()[4], 16) & _TENTATIVE for line in table.splitlines()):
+                return
+            time.sleep(0.002)
 
     def _netlink(self) -> Socket:
         return self.socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE)

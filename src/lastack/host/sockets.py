@@ -266,7 +266,7 @@ class Socket(settings.Settings):
             self._shut_read = True
             self._discard(tcb, now)
         if how in (options.SHUT_WR, options.SHUT_RDWR):
-            calls.close(tcb, now)
+            calls.close(tcb, now, "write half")
         self.host.touched(tcb, now)
         self.host.announce(self)
 
@@ -293,9 +293,7 @@ class Socket(settings.Settings):
         if self.linger == 0 and tcb.state is not State.TIME_WAIT:
             calls.abort(tcb, now)
         else:
-            calls.close_receiving(tcb, now)
-            calls.close(tcb, now)
-            calls.orphaned(tcb, now)
+            calls.release(tcb, now)
         self.host.touched(tcb, now)
 
     def _close_listener(self, now: int, listener: Listener) -> None:

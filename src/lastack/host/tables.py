@@ -194,6 +194,7 @@ class Tables:
             self.counters["limit: RST"] += 1
 
     def send(self, now: int, connection: Tcb | TimeWait, segment: Segment) -> None:
+        """Send a segment of a connection."""
         if self.observer is not None:
             self.observer.segment_out(now, connection, segment)
         config = connection.config if isinstance(connection, Tcb) else self.config

@@ -35,6 +35,11 @@ class Frame(Packet):
             self._segment = read_segment(self)
         return self._segment
 
+    @segment.setter
+    def segment(self, segment: Segment | None) -> None:
+        """Who has read it already may say so."""
+        self._segment = segment
+
     @property
     def hop_limit(self) -> int:
         """IPv4's time to live, IPv6's hop limit."""

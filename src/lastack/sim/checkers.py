@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any
 
 from lastack.sim.node import Node
@@ -16,13 +17,14 @@ from lastack.sim.taps import Silent, TraceHash
 from lastack.sim.wire_watch import WireWatch
 from lastack.sim.world import World
 from lastack.tcp import window
-from lastack.tcp.states import TRANSITIONS, Event, State
+from lastack.tcp.states import RECEIVE_CLOSED, SYNCHRONIZED, TRANSITIONS, Event, State
 from lastack.tcp.tcb import NEVER, Tcb
 
 _MASK = 0xFFFFFFFF
 _HALF = 0x80000000
 
 _TIMERS = ("retransmission_at", "persist_at", "delayed_ack_at", "keepalive_at", "fin_wait_2_at", "time_wait_at")
+_timers = attrgetter(*_TIMERS)
 _CAN_SEND = frozenset({State.ESTABLISHED, State.FIN_WAIT_1, State.CLOSE_WAIT, State.CLOSING, State.LAST_ACK})
 
 
@@ -40,6 +42,7 @@ class TcbCheck:
                     _sequence_problem(tcb)
                     or _timer_problem(tcb, world.now, deadline)
                     or _liveness_problem(tcb)
+                    or _silence_problem(tcb)
                     or _buffer_problem(tcb)
                 )
                 if problem:
@@ -63,29 +66,34 @@ def _sequence_problem(tcb: Tcb) -> str:
 
 
 def _timer_problem(tcb: Tcb, now: int, deadline: int | None) -> str:
-    armed = {name: getattr(tcb, name) for name in _TIMERS if getattr(tcb, name) != NEVER}
+    """No timer is missed, and each runs exactly when it is needed."""
+    earliest = min(_timers(tcb))
     state = tcb.state
-    if state is State.CLOSED:
-        return f"closed, with timers {sorted(armed)}" if armed else ""
-    for name, at in armed.items():
-        if at < now:
-            return f"{name} was due at {at} us"
-        if deadline is None or deadline > at:
-            return f"{name} is due at {at} us, and the host wants to wake at {deadline}"
+    if earliest != NEVER:
+        if state is State.CLOSED:
+            return f"closed, with timers: {_armed(tcb)}"
+        if earliest < now or deadline is None or deadline > earliest:
+            return f"a timer is due at {earliest} us, and the host wants to wake at {deadline}: {_armed(tcb)}"
     outstanding = tcb.snd_una != tcb.snd_nxt
-    if outstanding and "retransmission_at" not in armed and "persist_at" not in armed:
-        return "text is outstanding and no timer would send it again (RFC 6298 section 5.1)"
-    if not outstanding and "retransmission_at" in armed:
-        return "the retransmission timer runs, and nothing is outstanding (RFC 6298 section 5.2)"
-    if ("time_wait_at" in armed) != (state is State.TIME_WAIT):
+    if outstanding != (tcb.retransmission_at != NEVER):
+        if outstanding and tcb.persist_at == NEVER:
+            return "text is outstanding and no timer would send it again (RFC 6298 section 5.1)"
+        if not outstanding:
+            return "the retransmission timer runs, and nothing is outstanding (RFC 6298 section 5.2)"
+    if (tcb.time_wait_at != NEVER) != (state is State.TIME_WAIT):
         return "the 2MSL timer runs, or not, against the state"
-    if "fin_wait_2_at" in armed and state is not State.FIN_WAIT_2:
+    if tcb.fin_wait_2_at != NEVER and state is not State.FIN_WAIT_2:
         return "the FIN-WAIT-2 timer runs in another state"
-    if state is State.FIN_WAIT_2 and tcb.orphan and tcb.config.fin_wait_2_timeout and "fin_wait_2_at" not in armed:
+    if state is State.FIN_WAIT_2 and tcb.orphan and tcb.config.fin_wait_2_timeout and tcb.fin_wait_2_at == NEVER:
         return "nobody holds it, and no timer would end it"
-    if "keepalive_at" in armed and not tcb.config.keepalive:
+    if tcb.keepalive_at != NEVER and not tcb.config.keepalive:
         return "the keep-alive timer runs uncalled for (RFC 9293 MUST-25)"
     return ""
+
+
+def _armed(tcb: Tcb) -> str:
+    """The timers that run, in words."""
+    return ", ".join(f"{name} {getattr(tcb, name)}" for name in _TIMERS if getattr(tcb, name) != NEVER)
 
 
 def _liveness_problem(tcb: Tcb) -> str:
@@ -94,6 +102,15 @@ def _liveness_problem(tcb: Tcb) -> str:
         waiting = tcb.send_buffer.length or (tcb.fin_queued and tcb.fin_seq is None)
         if waiting and tcb.persist_at == NEVER:
             return "something waits to be sent, nothing is outstanding, and no timer runs (RFC 9293 section 3.8.6.1)"
+    return ""
+
+
+def _silence_problem(tcb: Tcb) -> str:
+    """What the peer must be told has been said, or a timer will see to it."""
+    if tcb.state not in RECEIVE_CLOSED and tcb.state in SYNCHRONIZED and tcb.rcv_adv == tcb.rcv_nxt:
+        room = window.space(tcb)
+        if room >= max(window.step(tcb), 1) and tcb.delayed_ack_at == NEVER:
+            return f"the window is closed, {room} bytes have room, and the peer was not told (RFC 9293 3.8.6.2.2)"
     if tcb.state in (State.CLOSED, State.LISTEN, State.SYN_SENT) or tcb.rcv_nxt == tcb.last_ack_sent:
         return ""
     # A FIN or text was taken: its ACK has left with this event, or the delayed one will (MUST-40).

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from random import Random
 
@@ -10,7 +10,10 @@ from lastack.link.faults import Faults
 from lastack.sim.world import SECOND
 from lastack.tcp.config import MINUTE, PRESETS, Config
 
-MILLISECOND = 1_000
+# The port of connections that follow one another on the same one.
+SAME_PORT = 40_000
+# Through a buffer below this little text goes in the time of a simulation.
+TINY = 1_000
 
 
 class Ending(Enum):
@@ -64,7 +67,8 @@ class Plan:
     """All of one simulation, times in microseconds from its start.
 
     `partition` is (from, to, whose packets are lost: "" for both), `reboot` is (when, who), `harsh` says that the
-    partition is long enough to end connections.
+    partition is long enough to end connections. `wander` is the probability that a duplicate of a frame wanders for a
+    few seconds, and `wrap` lets the sequence numbers begin just before they wrap.
     """
 
     start: int
@@ -78,6 +82,8 @@ class Plan:
     meetings: tuple[Meeting, ...]
     reboot: tuple[int, str] | None
     harsh: bool
+    wander: float = 0.0
+    wrap: bool = False
 
 
 def draw(seed: int) -> Plan:
@@ -96,8 +102,11 @@ def draw(seed: int) -> Plan:
     faults = {
         name: _draw_faults(chance, mtu) if faulty else Faults(delay=chance.choice((0, 1, 10_000))) for name in "ab"
     }
+    meetings = _draw_meetings(chance)
     reboot = (chance.randrange(1, heal_at), chance.choice("ab")) if faulty and chance.random() < 0.05 else None
     configs = {name: _draw_config(chance) for name in "ab"}
+    if min(config.receive_buffer for config in configs.values()) < TINY:
+        meetings = tuple(_lightened(meeting) for meeting in meetings)
     return Plan(
         start=chance.choice((0, 1, 10**9, 4_294_967_295_000 - 30 * SECOND, chance.randrange(1 << 50))),
         version=version,
@@ -107,9 +116,12 @@ def draw(seed: int) -> Plan:
         partition=partition,
         offload=not faulty and chance.random() < 0.5,
         heal_at=heal_at,
-        meetings=_draw_meetings(chance, heal_at),
+        meetings=meetings,
         reboot=reboot,
         harsh=partition is not None and partition[1] - partition[0] > 10 * SECOND,
+        wander=chance.choice((0.01, 0.1)) if faulty and chance.random() < 0.3 else 0.0,
+        # Another port each time: a connection must not have the numbers of the one before.
+        wrap=chance.random() < 0.2 and all(meeting.port != SAME_PORT for meeting in meetings),
     )
 
 
@@ -133,9 +145,12 @@ def _draw_faults(chance: Random, mtu: int) -> Faults:
 
 def _draw_config(chance: Random) -> Config:
     config = chance.choice(list(PRESETS.values()))
+    tiny = chance.random() < 0.1
     changed = config.having(
-        receive_buffer=chance.choice((2_000, 16_384, 65_535, 200_000, config.receive_buffer)),
-        send_buffer=chance.choice((1_000, 16_384, 200_000, config.send_buffer)),
+        receive_buffer=chance.choice(
+            (*((1, 50, 700) if tiny else ()), 2_000, 16_384, 65_535, 200_000, config.receive_buffer)
+        ),
+        send_buffer=chance.choice((*((1, 50) if tiny else ()), 1_000, 16_384, 200_000, config.send_buffer)),
         timestamps=chance.random() < 0.7,
         window_scaling=chance.random() < 0.8,
         nagle=chance.random() < 0.7,
@@ -154,7 +169,7 @@ def _draw_options(chance: Random, mtu: int) -> dict[str, int | bool]:
     return {"mtu": mtu, "gso": chance.choice((5_000, 65_483)) if offload else 0, "checksum_offload": offload}
 
 
-def _draw_meetings(chance: Random, heal_at: int) -> tuple[Meeting, ...]:
+def _draw_meetings(chance: Random) -> tuple[Meeting, ...]:
     same_port = chance.random() < 0.4
     meetings: list[Meeting] = []
     start = 0
@@ -163,13 +178,19 @@ def _draw_meetings(chance: Random, heal_at: int) -> tuple[Meeting, ...]:
         opener = chance.choice("ab") if not same_port else "a"
         scripts = {name: _draw_script(chance) for name in "ab"}
         if all(script.ending is Ending.WAIT for script in scripts.values()):
-            scripts["a"] = Script(**{**vars(scripts["a"]), "ending": Ending.HALF_CLOSE})
-        port = 40_000 if same_port else chance.choice((0, 0, 41_000 + len(meetings)))
+            scripts["a"] = replace(scripts["a"], ending=Ending.HALF_CLOSE)
+        port = SAME_PORT if same_port else chance.choice((0, 0, 41_000 + len(meetings)))
         skew = chance.choice((0, 1, 1_000, 10_000))
         meetings.append(Meeting(start, opener, both, 42_000 + len(meetings) if both else port, skew, scripts))
         # The clock of initial sequence numbers ticks every 4 us (RFC 6528): nobody opens the same ports twice in one.
         start += chance.choice((10 if same_port else 0, 11, 10_000, SECOND, 10 * SECOND))
     return tuple(meetings)
+
+
+def _lightened(meeting: Meeting) -> Meeting:
+    return replace(
+        meeting, scripts={name: replace(one, size=min(one.size, TINY)) for name, one in meeting.scripts.items()}
+    )
 
 
 def _draw_script(chance: Random) -> Script:

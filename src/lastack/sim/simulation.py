@@ -11,15 +11,19 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing import get_context
+from random import Random
 from traceback import format_exception
 from typing import Any
 
 from lastack.host import options
+from lastack.host.host import Host
 from lastack.link.rules import Partition
+from lastack.link.targeted import Hold
 from lastack.sim.applications import End, Talk
 from lastack.sim.checkers import watch
 from lastack.sim.plan import Plan, draw
 from lastack.sim.world import HOUR, SECOND, CheckFailed, World
+from lastack.tcp.tcb import Endpoint
 
 PORT = 80
 ADDRESSES = {4: {"a": "10.0.0.1", "b": "10.0.0.2"}, 6: {"a": "fd00::1", "b": "fd00::2"}}
@@ -32,6 +36,8 @@ REST_WITHIN = HOUR
 # A port that is busy is asked for again.
 RETRY = 5 * SECOND
 RETRIES = 500
+# No packet is under way for longer: the smallest MSL of any plan is 15 s, and other faults add a few seconds.
+LONGEST_WAY = 10 * SECOND
 # From this share of lost packets on, handshakes may fail.
 HEAVY_LOSS = 0.15
 
@@ -52,13 +58,29 @@ class Result:
         return f"seed {self.seed}: {'ok' if self.ok else self.problem}"
 
 
+class WrappingHost(Host):
+    """A host whose connections soon send sequence number 0."""
+
+    __slots__ = ()
+
+    def initial_sequence_number(self, local: Endpoint, remote: Endpoint, now: int) -> int:
+        """Somewhere in the 64 KiB before the wrap."""
+        return super().initial_sequence_number(local, remote, now) | 0xFFFF0000
+
+
 class Simulation:
     """One simulation, to be run once; afterwards its world can be looked at."""
 
     def __init__(self, seed: int, replay: str = "lastack simulate --seed {seed}", plan: Plan | None = None) -> None:
         self.seed = seed
         self.plan = plan if plan is not None else draw(seed)
-        self.world = World(seed, start=self.plan.start, max_events=3_000_000, replay=replay.format(seed=seed))
+        self.world = World(
+            seed,
+            start=self.plan.start,
+            max_events=3_000_000,
+            replay=replay.format(seed=seed),
+            factory=WrappingHost if self.plan.wrap else Host,
+        )
         self.checks = watch(self.world)
         self.talks = [Talk(number, meeting) for number, meeting in enumerate(self.plan.meetings, 1)]
         self.counters: Counter[str] = Counter()
@@ -70,6 +92,9 @@ class Simulation:
         self._build()
         world, plan = self.world, self.plan
         world.run(for_=plan.heal_at)
+        for path in world.network.paths.values():
+            for rule, counts in path.pipeline.counters().items():
+                self.counters.update({f"faults {rule} {name}": count for name, count in counts.items()})
         world.heal()
         self._run_to_the_end()
         self._judge()
@@ -85,18 +110,38 @@ class Simulation:
         for name in "ab":
             world.host(name, ADDRESSES[plan.version][name], plan.configs[name], **plan.options[name])
             self._boot(name)
-        for name, faults in plan.faults.items():
-            path = world.path(name, OTHER[name])
-            path.offload = plan.offload
-            for rule in faults.rules(world.random):
-                path.add(rule)
-            if plan.partition is not None and plan.partition[2] in ("", name):
-                path.add(Partition().during(world.now + plan.partition[0], world.now + plan.partition[1]))
+        for name in "ab":
+            self._spoil(name)
         for talk in self.talks:
             world.after(talk.meeting.start, lambda talk=talk: self._meet(talk))  # type: ignore[misc]
         if plan.reboot is not None:
             when, name = plan.reboot
             world.after(when, lambda: self._reboot(name))
+
+    def _spoil(self, name: str) -> None:
+        """Put the faults on the path of one direction; some of them come and go."""
+        world, plan = self.world, self.plan
+        path = world.path(name, OTHER[name])
+        path.offload = plan.offload
+        for rule in plan.faults[name].rules(world.random):
+            path.add(rule)
+            if plan.heal_at and world.random.random() < 0.2:
+                since = world.random.randrange(plan.heal_at)
+                rule.during(world.now + since, world.now + world.random.randint(since, plan.heal_at))
+        if plan.partition is not None and plan.partition[2] in ("", name):
+            path.add(Partition().during(world.now + plan.partition[0], world.now + plan.partition[1]))
+        if plan.wander:
+            chance = Random(world.random.getrandbits(64))
+            wanderers = Hold(lambda frame: chance.random() < plan.wander, copy=True, limit=100, name="wander")
+            path.pipeline.insert(wanderers)
+            self._let_go(wanderers)
+
+    def _let_go(self, wanderers: Hold) -> None:
+        """Wandering duplicates arrive within the MSL: what is older, TCP may take for new (RFC 9293 section 3.4.2)."""
+        self.world.release(wanderers)
+        if wanderers.on:
+            delay = self.world.random.randint(1, LONGEST_WAY)
+            self.world.after(delay, lambda: self._let_go(wanderers))
 
     def _boot(self, name: str) -> None:
         node = self.world.nodes[name]
@@ -208,9 +253,12 @@ class Simulation:
         )
 
     def _excused(self, talk: Talk) -> bool:
-        """Whether the network or a loss of power may have ended a connection."""
+        """Whether the network, or a loss of power, may have ended a connection."""
+        if self.plan.harsh or self.plan.reboot is not None or talk.meeting.both:
+            return True
+        # Heavy loss can end a handshake, which gives up after few attempts, and nothing later.
         heavy = any(faults.loss + faults.corrupt >= HEAVY_LOSS for faults in self.plan.faults.values())
-        return heavy or self.plan.harsh or self.plan.reboot is not None or talk.meeting.both
+        return heavy and not (len(talk.ends) == 2 and all(end.connected for end in talk.ends.values()))
 
     def _judge(self) -> None:
         """Who closed with care has all of the other's text."""

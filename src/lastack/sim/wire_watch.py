@@ -83,6 +83,7 @@ class WireWatch(Tap):
             _, segment = parse(frame)
         except WireError as error:
             raise self.world.fail(sender, f"a packet that no receiver would take: {error}") from None
+        frame.segment = segment if isinstance(segment, Segment) else None
         if not isinstance(segment, Segment) or segment.flags & RST:
             return
         key = _key(frame, segment)
@@ -122,11 +123,13 @@ class WireWatch(Tap):
                 return  # the peer has begun anew, and this side has not heard of it
             what = f"{segment!r} acknowledges offset {acked}, and only {other.arrived} have arrived"
             raise self.world.fail(sender, what)
-        edge = acked + (segment.window << _scale(mine, other, segment))
-        if edge < other.advertised:
+        scale = _scale(mine, other, segment)
+        edge = acked + (segment.window << scale)
+        # The scale may round it down; what was offered before stays in the window all the same (RFC 7323 2.4).
+        if edge + (1 << scale) <= other.advertised:
             what = f"{segment!r} moves the window's right edge back from offset {other.advertised} to {edge}"
             raise self.world.fail(sender, what)
-        other.advertised = edge
+        other.advertised = max(other.advertised, edge)
 
     def delivered(self, now: int, sender: str, receiver: str, frame: Frame) -> None:
         segment = _believed(frame) if frame.hurt else frame.segment

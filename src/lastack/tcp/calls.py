@@ -115,12 +115,17 @@ def at_end(tcb: Tcb) -> bool:
     return tcb.fin_received and not tcb.receive_buffer.length
 
 
-def close(tcb: Tcb, now: int) -> None:
+def close(tcb: Tcb, now: int, detail: str = "") -> None:
     """CLOSE, "I have no more data to send": the FIN follows what is queued. A second CLOSE does nothing.
 
-    The state moves at the call, also from CLOSE-WAIT, where section 3.10.4 moves when the FIN is sent.
+    The state moves at the call, also from CLOSE-WAIT, where section 3.10.4 moves when the FIN is sent. `detail` is
+    for the observer.
     """
-    _told(tcb, now, "CLOSE")
+    _told(tcb, now, "CLOSE", detail)
+    _close(tcb, now)
+
+
+def _close(tcb: Tcb, now: int) -> None:
     state = tcb.state
     if state is State.LISTEN or state is State.SYN_SENT:
         ended(tcb, Event.CLOSE, now, Reason.CLOSED_BEFORE_OPEN, 0)
@@ -146,12 +151,16 @@ def deferred_close(tcb: Tcb, now: int) -> None:
         _queue_fin(tcb, now)
 
 
-def close_receiving(tcb: Tcb, now: int) -> None:
-    """The user will read no more (MAY-1): unread data, or data that comes later, ends in a RST (SHLD-3)."""
+def release(tcb: Tcb, now: int) -> None:
+    """The user closes both directions and lets go (MAY-1): unread data, or data that comes later, ends in a RST
+    (SHLD-3), and from here on FIN-WAIT-2 has a timer."""
+    _told(tcb, now, "CLOSE")
     tcb.receive_shut = True
     over = tcb.state is State.TIME_WAIT  # all was acknowledged, both ways: the peer has nothing to be told
     if tcb.receive_buffer.length and tcb.config.reset_on_unread_data and not over:
         abort_for_lost_data(tcb, now)
+    _close(tcb, now)
+    orphaned(tcb, now)
 
 
 def orphaned(tcb: Tcb, now: int) -> None:

@@ -16,7 +16,7 @@ from importlib import import_module
 from inspect import cleandoc
 from typing import Any
 
-from lastack.cli.kernel_scenarios.stage import KernelStage
+from lastack.cli.kernel_scenarios.stage import CALM, KernelStage
 from lastack.device.errors import DeviceError
 from lastack.sim.scenarios.play import Claim, Play, Result
 from lastack.sim.scenarios.registry import Scenario, find
@@ -95,18 +95,22 @@ class KernelPlay(Play):
         kernel: str,
         sysctl: Mapping[str, str | int] | None = None,
         options: bool = False,
+        impatient: bool = False,
         **ours: Any,
     ) -> KernelStage:
         """A fresh sandbox, in which the kernel is the "client" or the "server".
 
         `ours` are settings of `Config` for our host, `sysctl` those of the kernel, without their "net.ipv4.".
+        Neither end sends anything again within 2 s, unless `impatient` says that this is wanted.
         """
         self.finish()
         start = self.acts[-1].now + 1_000_000_000 + self._start if self.acts else 0
         self._start = start
         capture = Capture(self._writer, start)
-        config = self.preset.having(**ours)
-        made = KernelStage(title, config, capture, kernel=kernel, sysctl=sysctl or {}, options=options)
+        config = self.preset.having(**{**({} if impatient else {"rto_min": CALM}), **ours})
+        made = KernelStage(
+            title, config, capture, kernel=kernel, sysctl=sysctl or {}, options=options, impatient=impatient
+        )
         self.acts.append(made)
         return made
 

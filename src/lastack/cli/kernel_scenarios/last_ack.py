@@ -47,7 +47,7 @@ def lost_final_ack(play: KernelPlay) -> None:
     answers from TIME-WAIT, and begins its 2MSL anew. Then lastack is in LAST-ACK and the kernel in TIME-WAIT: it
     answers too, and its timer, which sock_diag shows, begins anew.
     """
-    s = play.stage("the kernel is in LAST-ACK, lastack in TIME-WAIT", kernel="server", msl=MSL)
+    s = play.stage("the kernel is in LAST-ACK, lastack in TIME-WAIT", kernel="server", impatient=True, msl=MSL)
     until_last_ack(s)
     s.claim("the client is in TIME-WAIT, the server in LAST-ACK", s.states() == (State.TIME_WAIT, State.LAST_ACK))
     s.until_state(s.server, State.CLOSED)
@@ -58,7 +58,9 @@ def lost_final_ack(play: KernelPlay) -> None:
     # The kernel was looked at a moment after our answer had left.
     s.claim("2MSL began anew with the second FIN, here 1 s", waited > 2 * MSL - 100 * MILLISECOND, waited)
 
-    s = play.stage("lastack is in LAST-ACK, the kernel in TIME-WAIT", kernel="client", rto_min=500 * MILLISECOND)
+    s = play.stage(
+        "lastack is in LAST-ACK, the kernel in TIME-WAIT", kernel="client", impatient=True, rto_min=500 * MILLISECOND
+    )
     until_last_ack(s)
     s.until_states(State.TIME_WAIT, State.LAST_ACK)
     ends = _time_wait_ends(s)
@@ -75,9 +77,9 @@ def lost_final_ack(play: KernelPlay) -> None:
 
 def _answered_twice(s: KernelStage) -> None:
     fins = s.sent("FIN", s.server)
-    s.claim("the server has sent its FIN twice", len(fins) == 2, len(fins))
+    s.claim("the server has sent its FIN again", len(fins) >= 2, len(fins))
     acks = [one for one in s.sent("ACK", s.client) if one.ack == fins[0].seq + 1 & MASK]
-    s.claim("TIME-WAIT has answered both", len(acks) == 2, len(acks))
+    s.claim("TIME-WAIT has answered each", len(acks) >= 2, len(acks))
     s.claim("the server is CLOSED on that ACK, the client still in TIME-WAIT", s.client.state is State.TIME_WAIT)
     s.claim("nobody was reset", not s.sent("RST", s.client) and not s.sent("RST", s.server))
 
@@ -96,7 +98,7 @@ def lost_final_ack_without_time_wait(play: KernelPlay) -> None:
     read still returns EOF. (With that setting the kernel also drops an orphan that should wait in FIN-WAIT-2, so there
     the client closes by a shutdown.)
     """
-    s = play.stage("our 2MSL is 0, the kernel is in LAST-ACK", kernel="server", msl=0)
+    s = play.stage("our 2MSL is 0, the kernel is in LAST-ACK", kernel="server", impatient=True, msl=0)
     until_last_ack(s, lose="every ACK", keep=True)
     _reset_in_last_ack(s)
     sock = s.kernel.kernel_talk.kernel
@@ -112,6 +114,7 @@ def lost_final_ack_without_time_wait(play: KernelPlay) -> None:
         "the kernel's tcp_max_tw_buckets is 0, lastack is in LAST-ACK",
         kernel="client",
         sysctl={"tcp_max_tw_buckets": 0},
+        impatient=True,
         rto_min=500 * MILLISECOND,
     )
     until_last_ack(s, lose="every ACK", half=True, keep=True)
@@ -140,10 +143,14 @@ def late_syn_meets_last_ack(play: KernelPlay) -> None:
     connection, and its next SYN succeeds. As the opener, Linux does not wait a second for that next SYN: having sent
     the RST it sends the SYN again after two ticks.
     """
-    s = play.stage("the kernel is in LAST-ACK", kernel="server", msl=0)
+    s = play.stage("the kernel is in LAST-ACK", kernel="server", impatient=True, msl=0)
     _meet(s, until_last_ack(s))
     s = play.stage(
-        "the kernel is the opener", kernel="client", sysctl={"tcp_max_tw_buckets": 0}, rto_min=500 * MILLISECOND
+        "the kernel is the opener",
+        kernel="client",
+        sysctl={"tcp_max_tw_buckets": 0},
+        impatient=True,
+        rto_min=500 * MILLISECOND,
     )
     lost = until_last_ack(s, half=True)
     s.client.close()

@@ -35,7 +35,7 @@ def three_way_handshake(play: KernelPlay) -> None:
 @against_kernel("simultaneous-open")
 def simultaneous_open(play: KernelPlay) -> None:
     """Both sides connect at once, and the SYNs cross. Each answers by a SYN,ACK that repeats its own SYN (RFC 9293
-    Figure 8). Linux takes that segment since 6.11; before, it answers it by a challenge ACK, which does as well.
+    Figure 8). Linux takes that segment (since 2024; before, it answered by a challenge ACK, which does as well).
     Then a socket of the kernel connects to its own address and port.
     """
     for kernel in ("server", "client"):

@@ -23,7 +23,9 @@ def fin_wait_2(play: KernelPlay) -> None:
     for kernel in ("client", "server"):
         who = "the kernel" if kernel == "client" else "lastack"
         sysctl = {"tcp_fin_timeout": 1}
-        s = play.stage(f"owned: {who} has half-closed", kernel=kernel, sysctl=sysctl, fin_wait_2_timeout=SECOND)
+        s = play.stage(
+            f"owned: {who} has half-closed", kernel=kernel, sysctl=sysctl, impatient=True, fin_wait_2_timeout=SECOND
+        )
         s.open()
         s.client.shutdown()
         s.until_states(State.FIN_WAIT_2, State.CLOSE_WAIT)
@@ -33,7 +35,9 @@ def fin_wait_2(play: KernelPlay) -> None:
         s.until_received(s.client, b"at last")
         s.claim("and what the server sends from CLOSE-WAIT is read", True)
 
-        s = play.stage(f"orphan: {who} has closed", kernel=kernel, sysctl=sysctl, fin_wait_2_timeout=SECOND)
+        s = play.stage(
+            f"orphan: {who} has closed", kernel=kernel, sysctl=sysctl, impatient=True, fin_wait_2_timeout=SECOND
+        )
         s.open()
         s.client.close()
         s.until_states(State.FIN_WAIT_2, State.CLOSE_WAIT)

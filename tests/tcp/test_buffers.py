@@ -49,6 +49,14 @@ def test_views_stay_valid_when_more_is_written_and_what_is_acknowledged_is_dropp
     assert b"".join(views) == b"abc"
 
 
+def test_much_is_acknowledged_at_once():
+    buffer = SendBuffer()
+    for at in range(0, 300_000, 30_000):
+        buffer.append(text(at, 30_000))
+    buffer.drop(110_000)
+    assert b"".join(buffer.view(0, 190_000)) == text(110_000, 190_000)
+
+
 def test_small_writes_are_gathered():
     buffer = SendBuffer()
     for _ in range(4000):

@@ -1,6 +1,6 @@
 """All eleven states are reached by calls and segments, and every edge of the table by a driver of its own.
 
-The edges that only a host can fire (ICMP) have theirs in tests/host/test_edges.py, which this file counts in.
+The edges that only a host can fire, by an ICMP hard error, have theirs in tests/host/test_icmp.py.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from errno import (
     EADDRNOTAVAIL,
     EAFNOSUPPORT,
@@ -22,6 +23,8 @@ from errno import (
 import pytest
 
 from lastack.host import options as o
+from lastack.host.host import Host
+from lastack.tcp.config import DEFAULT
 from lastack.tcp.states import State
 from tests.host.harness import Bench, client, connect, errno_of, number, to_time_wait
 
@@ -311,3 +314,16 @@ def test_accepted_sockets_inherit_options():
     h.connected()
     child, _ = h.do(server.accept)
     assert child.getsockopt(o.IPPROTO_TCP, o.TCP_NODELAY) == 1
+
+
+def test_a_long_transfer_to_oneself_ends():  # RFC 9293 3.5, a socket connected to itself
+    host = Host(["10.0.0.1"], DEFAULT.having(mss=88), secret=b"self" * 4)
+    socket = host.socket()
+    socket.bind(("10.0.0.1", 7000))
+    with suppress(BlockingIOError):
+        socket.connect(0, ("10.0.0.1", 7000))
+    assert host.transmit(0) == []
+    socket.tcb.congestion.ssthresh = 0  # congestion avoidance: hundreds of rounds, all within one transmit
+    assert socket.send(0, bytes(4_000_000)) == 4_000_000
+    assert host.transmit(0) == []
+    assert len(socket.recv(0, 5_000_000)) == 4_000_000

@@ -63,17 +63,24 @@ class Host(Tables):
             self.ports.leave(record.local, record.reuse)
 
     def transmit(self, now: int) -> list[Packet]:
-        """The packets to send now; [] when there are no more."""
-        while self._dirty:
+        """The packets to send now; [] when there are no more.
+
+        Packets to our own addresses never leave: a socket that connects to itself, or to one beside it.
+        """
+        leaving: list[Packet] = []
+        while self._dirty or self._out:
             dirty, self._dirty = self._dirty, {}
             for tcb in dirty:
                 for segment in output.transmit(tcb, now):
                     self.send(now, tcb, segment)
                 self.settle(tcb, now)
-        out, self._out = self._out, []
-        if len(self.addresses) and out:
-            out = self._loop_back(now, out)
-        return out
+            out, self._out = self._out, []
+            for packet in out:
+                if _destination(packet) in self.addresses:
+                    self.receive(now, Packet(packet.joined(), (), VERIFIED, packet.gso_size, packet.transport))
+                else:
+                    leaving.append(packet)
+        return leaving
 
     def deadline(self) -> int | None:
         """When `advance` is next needed, or None."""
@@ -163,14 +170,7 @@ class Host(Tables):
         icmp.error_arrives(tcb, message, now)
         self.touched(tcb, now)
 
-    def _loop_back(self, now: int, out: list[Packet]) -> list[Packet]:
-        """Packets to our own addresses never leave: a socket that connects to itself, or to one beside it."""
-        leaving = []
-        for packet in out:
-            data = packet.data
-            destination = bytes(data[16:20] if data[0] >> 4 == 4 else data[24:40])
-            if destination in self.addresses:
-                self.receive(now, Packet(packet.joined(), (), VERIFIED, packet.gso_size, packet.transport))
-            else:
-                leaving.append(packet)
-        return leaving if leaving or (not self._dirty and not self._out) else self.transmit(now)
+
+def _destination(packet: Packet) -> bytes:
+    data = packet.data
+    return bytes(data[16:20] if data[0] >> 4 == 4 else data[24:40])

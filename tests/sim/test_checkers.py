@@ -40,6 +40,7 @@ def established(**changes: Any) -> Tcb:
     tcb.state = State.ESTABLISHED
     tcb.snd_una, tcb.snd_nxt = 0xFFFFFFF0, 84
     tcb.sent = [SentRange(0xFFFFFFF0, 84, 0)]
+    tcb.pipe = 100
     tcb.send_buffer.append(bytes(100))
     tcb.retransmission_at = 500
     tcb.rcv_nxt = tcb.last_ack_sent = 7
@@ -60,6 +61,12 @@ def test_a_connection_as_it_should_be_passes() -> None:
     look(established())
 
 
+def lost(first: int, end: int) -> list[SentRange]:
+    sent = SentRange(first, end, 0)
+    sent.lost = True
+    return [sent]
+
+
 def change(**changes: Any) -> Callable[[], Tcb]:
     return lambda: established(**changes)
 
@@ -76,7 +83,7 @@ def overfull(name: str) -> Callable[[], Tcb]:
     return make
 
 
-IDLE = {"sent": [], "snd_una": 84, "retransmission_at": NEVER}
+IDLE = {"sent": [], "pipe": 0, "snd_una": 84, "retransmission_at": NEVER}
 
 # Everything is said, the peer's window and ours are closed, and there is room again.
 DEAF = {"rcv_nxt": 1007, "last_ack_sent": 1007}
@@ -85,18 +92,24 @@ WRONG: dict[str, Callable[[], Tcb]] = {
     "is beyond SND.NXT": change(snd_una=85),
     "have a gap or an overlap": change(sent=[SentRange(0xFFFFFFF0, 50, 0), SentRange(51, 84, 0)]),
     "the ranges sent end at 83": change(sent=[SentRange(0xFFFFFFF0, 83, 0)]),
+    "83 bytes are in flight, and 100 are counted": change(
+        sent=[SentRange(0xFFFFFFF0, 0xFFFFFFF1, 0), *lost(0xFFFFFFF1, 2), SentRange(2, 84, 0)]
+    ),
+    "less than a segment .RFC 5681": change(snd_mss=1 << 20),
+    "delayed until 600101": change(rcv_nxt=8, rcv_mss=50, delayed_ack_at=600_101),
+    "100 bytes are unacknowledged, two segments of 50": change(rcv_nxt=107, rcv_mss=50, delayed_ack_at=600),
     "is beyond the right edge": change(rcv_nxt=1008, last_ack_sent=1008),
     "closed, with timers": change(state=State.CLOSED),
     "a timer is due at 99 us": change(retransmission_at=99),
     "the host wants to wake at 500: .*delayed_ack_at 499": change(delayed_ack_at=499),
     "no timer would send it again": change(retransmission_at=NEVER),
-    "nothing is outstanding .RFC 6298": change(sent=[], snd_una=84),
+    "nothing is outstanding .RFC 6298": change(sent=[], pipe=0, snd_una=84),
     "the 2MSL timer runs, or not": change(time_wait_at=600),
     "the FIN-WAIT-2 timer runs in another state": change(fin_wait_2_at=600),
     "no timer would end it": change(**{**IDLE, "state": State.FIN_WAIT_2, "orphan": True}),
     "runs uncalled for": change(keepalive_at=600),
     "something waits to be sent, nothing": change(**IDLE),
-    "and no timer runs .MUST-40": change(rcv_nxt=8),
+    "and no timer runs .MUST-40": change(rcv_nxt=8, rcv_mss=50),
     "the window is closed, 1000 bytes have room": change(**DEAF),
     "1101 bytes wait to be sent, 1000 may": overfull("send_buffer"),
     "1063 bytes were received, 1062 may": overfull("receive_buffer"),
@@ -117,12 +130,24 @@ def test_a_host_that_would_sleep_through_a_timer_is_seen() -> None:
 def test_a_move_that_is_no_edge_is_seen() -> None:
     world = World()
     moves = Moves(world, "a", Counter())
-    here = SimpleNamespace(state=State.TIME_WAIT)
+    here = SimpleNamespace(state=State.TIME_WAIT, local=LOCAL, remote=REMOTE)
     moves.moved(0, here, State.FIN_WAIT_2, Event.RCV_FIN, State.TIME_WAIT)
     with pytest.raises(CheckFailed, match="FIN-WAIT-1 went to TIME-WAIT by rcv FIN: no edge does"):
         moves.moved(0, here, State.FIN_WAIT_1, Event.RCV_FIN, State.TIME_WAIT)
     with pytest.raises(CheckFailed, match="moved to CLOSING, and is in TIME-WAIT"):
         moves.moved(0, here, State.FIN_WAIT_1, Event.RCV_FIN, State.CLOSING)
+
+
+def test_a_time_wait_that_is_too_short_is_seen() -> None:  # RFC 9293 section 3.6.1
+    world = World(factory=FakeHost)
+    world.host("a", "10.0.0.1")
+    moves = Moves(world, "a", Counter())
+    here = SimpleNamespace(state=State.TIME_WAIT, local=LOCAL, remote=REMOTE)
+    moves.moved(0, here, State.FIN_WAIT_2, Event.RCV_FIN, State.TIME_WAIT)
+    world.run(for_=2 * DEFAULT.msl - 1)
+    here.state = State.CLOSED
+    with pytest.raises(CheckFailed, match="TIME-WAIT lasted 59999999 us"):
+        moves.moved(world.now, here, State.TIME_WAIT, Event.TIME_WAIT_TIMEOUT, State.CLOSED)
 
 
 def two_streams() -> tuple[Streams, Any, Any]:

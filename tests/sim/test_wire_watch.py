@@ -14,7 +14,7 @@ from lastack.sim.wire_watch import WireWatch
 from lastack.sim.world import CheckFailed, World
 from lastack.wire.address import parse_address
 from lastack.wire.datagram import build_tcp
-from lastack.wire.options import WindowScale, build
+from lastack.wire.options import WindowScale, build, build_timestamp
 from lastack.wire.segment import ACK, FIN, PSH, RST, SYN, Segment
 from tests.sim.fake import FakeHost
 
@@ -60,7 +60,8 @@ class Wire:
 def test_a_whole_connection_is_right() -> None:
     wire = Wire()
     wire.handshake()
-    wire.put("a", ACK | PSH, 1, 1, size=1000)
+    wire.put("a", ACK | PSH, 1, 1, size=500)
+    wire.put("a", ACK | PSH, 501, 1, size=500)
     wire.put("b", ACK, 1, 1001, window=0)
     wire.put("a", ACK, 1001, 1, size=1)  # a probe of a window that is closed (RFC 9293 section 3.8.6.1)
     wire.put("b", ACK, 1, 1001, window=500)
@@ -74,16 +75,39 @@ def test_windows_are_scaled_when_both_offered_it() -> None:  # RFC 7323 section 
     wire = Wire()
     wire.handshake(shift=2)
     wire.put("b", ACK, 1, 1, window=300)
-    wire.put("a", ACK, 1, 1, window=250, size=1200)
+    for start in (1, 401, 801):
+        wire.put("a", ACK, start, 1, window=250, size=400)
     with pytest.raises(CheckFailed, match="reaches offset 1202, beyond the window's edge at 1201"):
-        wire.put("a", ACK, 1, 1, window=250, size=1201)
+        wire.put("a", ACK, 1001, 1, window=250, size=201)
 
 
-LIES: dict[str, tuple[str, Callable[[Wire], None]]] = {
-    "beyond the window": ("beyond the window's edge at 1001", lambda wire: wire.put("a", ACK, 1, 1, size=1001)),
-    "a fin beyond it": ("beyond the window's edge", lambda wire: wire.put("a", ACK | FIN, 1, 1, size=1000)),
+LIES: dict[str, tuple[str, Callable[[Wire], object]]] = {
+    "beyond the window": (
+        "beyond the window's edge at 1001",
+        lambda wire: (wire.put("a", ACK, 1, 1, size=500), wire.put("a", ACK, 501, 1, size=501)),
+    ),
+    "a fin beyond it": (
+        "beyond the window's edge",
+        lambda wire: (wire.put("a", ACK, 1, 1, size=500), wire.put("a", ACK | FIN, 501, 1, size=500)),
+    ),
     "an ack of nothing": ("acknowledges offset 2, and only 1", lambda wire: wire.put("b", ACK, 1, 2)),
     "an edge moved back": ("right edge back from offset 1001 to 1000", lambda wire: wire.put("a", ACK, 1, 1, 999)),
+    "text behind the fin": (
+        "reaches offset 3, and its FIN ended at 2",
+        lambda wire: (wire.put("a", ACK | FIN, 1, 1), wire.put("a", ACK, 2, 1, size=1)),
+    ),
+    "a fin elsewhere": (
+        "reaches offset 3, and its FIN ended at 2",
+        lambda wire: (wire.put("a", ACK | FIN, 1, 1), wire.put("a", ACK | FIN, 1, 1, size=1)),
+    ),
+    "too large for the mss": (
+        "larger than the MSS of 536",  # MUST-15: no option was sent
+        lambda wire: wire.put("a", ACK, 1, 1, size=537),
+    ),
+    "too large for the mtu": (
+        "a packet of 1501 bytes",
+        lambda wire: (wire.put("b", ACK, 1, 1, window=9000), wire.put("a", ACK, 1, 1, size=1461)),
+    ),
     "a gap": ("begins at offset 2, and only 1 were sent", lambda wire: wire.put("a", ACK, 2, 1, size=5)),
 }
 
@@ -105,6 +129,21 @@ def test_a_lie_is_seen(name: str) -> None:
     wire.handshake()
     with pytest.raises(CheckFailed, match=what):
         say(wire)
+
+
+def test_timestamps_are_agreed_on_and_never_turn_back() -> None:  # RFC 7323 sections 3.2 and 5.4
+    def stamped(val: int) -> Wire:
+        wire = Wire()
+        wire.put("a", SYN, 0, options=build_timestamp(7, 0))
+        wire.put("b", SYN | ACK, 0, 1, options=build_timestamp(9, 7))
+        wire.put("a", ACK, 1, 1, options=build_timestamp(0xFFFFFFFF, 9))
+        wire.put("a", ACK, 1, 1, options=build_timestamp(val, 9))
+        return wire
+
+    with pytest.raises(CheckFailed, match="bears no timestamp"):
+        stamped(3).put("a", ACK, 1, 1)
+    with pytest.raises(CheckFailed, match="has the timestamp 4294967294, after 4294967295"):
+        stamped(0xFFFFFFFE)
 
 
 def test_a_segment_of_no_connection_is_seen() -> None:

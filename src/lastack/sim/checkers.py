@@ -24,6 +24,7 @@ _MASK = 0xFFFFFFFF
 _HALF = 0x80000000
 
 _TIMERS = ("retransmission_at", "persist_at", "delayed_ack_at", "keepalive_at", "fin_wait_2_at", "time_wait_at")
+_LATEST_ACK = 500_000
 _timers = attrgetter(*_TIMERS)
 _CAN_SEND = frozenset({State.ESTABLISHED, State.FIN_WAIT_1, State.CLOSE_WAIT, State.CLOSING, State.LAST_ACK})
 
@@ -42,7 +43,7 @@ class TcbCheck:
                     _sequence_problem(tcb)
                     or _timer_problem(tcb, world.now, deadline)
                     or _liveness_problem(tcb)
-                    or _silence_problem(tcb)
+                    or _silence_problem(tcb, world.now)
                     or _buffer_problem(tcb)
                 )
                 if problem:
@@ -53,13 +54,19 @@ def _sequence_problem(tcb: Tcb) -> str:
     outstanding = (tcb.snd_nxt - tcb.snd_una) & _MASK
     if outstanding >= _HALF:
         return f"SND.UNA {tcb.snd_una} is beyond SND.NXT {tcb.snd_nxt}"
-    at = tcb.snd_una
+    at, flight = tcb.snd_una, 0
     for sent in tcb.sent:
         if sent.first != at:
             return f"the ranges sent have a gap or an overlap at {at}: {sent.first}"
         at = sent.end
+        if not sent.lost:
+            flight += (sent.end - sent.first) & _MASK
     if at != tcb.snd_nxt:
         return f"the ranges sent end at {at}, and SND.NXT is {tcb.snd_nxt}"
+    if flight != tcb.pipe:
+        return f"{flight} bytes are in flight, and {tcb.pipe} are counted"
+    if tcb.snd_mss and tcb.congestion.cwnd < tcb.snd_mss:
+        return f"the congestion window of {tcb.congestion.cwnd} bytes is less than a segment (RFC 5681 section 3.1)"
     if tcb.state is not State.CLOSED and (tcb.rcv_adv - tcb.rcv_nxt) & _MASK >= _HALF:
         return f"RCV.NXT {tcb.rcv_nxt} is beyond the right edge {tcb.rcv_adv} that was advertised"
     return ""
@@ -105,7 +112,7 @@ def _liveness_problem(tcb: Tcb) -> str:
     return ""
 
 
-def _silence_problem(tcb: Tcb) -> str:
+def _silence_problem(tcb: Tcb, now: int) -> str:
     """What the peer must be told has been said, or a timer will see to it."""
     if tcb.state not in RECEIVE_CLOSED and tcb.state in SYNCHRONIZED and tcb.rcv_adv == tcb.rcv_nxt:
         room = window.space(tcb)
@@ -116,6 +123,11 @@ def _silence_problem(tcb: Tcb) -> str:
     # A FIN or text was taken: its ACK has left with this event, or the delayed one will (MUST-40).
     if tcb.delayed_ack_at == NEVER:
         return f"{tcb.rcv_nxt} is received, {tcb.last_ack_sent} acknowledged, and no timer runs (MUST-40)"
+    if tcb.delayed_ack_at > now + _LATEST_ACK:
+        return f"an ACK is delayed until {tcb.delayed_ack_at} us (MUST-40: less than 0.5 s)"
+    waiting = (tcb.rcv_nxt - tcb.last_ack_sent) & _MASK
+    if waiting >= 2 * tcb.rcv_mss:
+        return f"{waiting} bytes are unacknowledged, two segments of {tcb.rcv_mss} (MUST-58)"
     return ""
 
 
@@ -133,12 +145,16 @@ def _buffer_problem(tcb: Tcb) -> str:
 
 
 class Moves(Silent):
-    """Every move of a state is an edge of `TRANSITIONS`; the moves seen are counted for who wants them all."""
+    """Every move of a state is an edge of `TRANSITIONS`, and TIME-WAIT lasts 2MSL at least (RFC 9293 section 3.6.1).
+
+    The moves seen are counted for who wants them all.
+    """
 
     def __init__(self, world: World, host: str, seen: Counter[tuple[State, Event]]) -> None:
         self.world = world
         self.host = host
         self.seen = seen
+        self._waiting: dict[Any, int] = {}  # since when, by (local, remote)
 
     def moved(self, now: int, connection: Any, old: State, event: Event, new: State) -> None:
         self.seen[old, event] += 1
@@ -148,6 +164,13 @@ class Moves(Silent):
             raise self.world.fail(self.host, f"moved to {new.value}, and is in {connection.state.value}")
         if now != self.world.now:
             raise self.world.fail(self.host, f"moved at {now} us, and it is {self.world.now} us")
+        name = (connection.local, connection.remote)
+        if event is Event.TIME_WAIT_TIMEOUT:
+            lasted = now - self._waiting.pop(name, now)
+            if lasted < 2 * self.world.nodes[self.host].config.msl:
+                raise self.world.fail(self.host, f"TIME-WAIT lasted {lasted} us, less than 2MSL (section 3.6.1)")
+        elif new is State.TIME_WAIT and event is not Event.RCV_RST_OLD_DUPLICATE:
+            self._waiting[name] = now
 
 
 class Checks:
@@ -172,6 +195,8 @@ class Checks:
             left = [f"{tcb.state.value} port {tcb.local[1]} to {tcb.remote[1]}" for tcb in host.connections()]
             if left:
                 raise self.world.fail(node.name, f"connections are left: {', '.join(left)}")
+            if host.ports.in_use():
+                raise self.world.fail(node.name, f"{host.ports.in_use()} holders of ports are left")
             if len(host.time_wait):
                 raise self.world.fail(node.name, f"{len(host.time_wait)} TIME-WAIT records are left")
             if host.listeners():

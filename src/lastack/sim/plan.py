@@ -105,7 +105,7 @@ def draw(seed: int) -> Plan:
     meetings = _draw_meetings(chance)
     reboot = (chance.randrange(1, heal_at), chance.choice("ab")) if faulty and chance.random() < 0.05 else None
     configs = {name: _draw_config(chance) for name in "ab"}
-    if min(config.receive_buffer for config in configs.values()) < TINY:
+    if min(min(config.receive_buffer, config.send_buffer) for config in configs.values()) < TINY:
         meetings = tuple(_lightened(meeting) for meeting in meetings)
     return Plan(
         start=chance.choice((0, 1, 10**9, 4_294_967_295_000 - 30 * SECOND, chance.randrange(1 << 50))),

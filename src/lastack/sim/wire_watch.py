@@ -14,12 +14,13 @@ from lastack.sim.taps import Tap
 from lastack.sim.world import World
 from lastack.wire.datagram import parse
 from lastack.wire.errors import WireError
-from lastack.wire.options import WindowScale
+from lastack.wire.options import MaximumSegmentSize, WindowScale
 from lastack.wire.options import parse as parse_options
-from lastack.wire.segment import ACK, RST, SYN, Segment, segment_length
+from lastack.wire.segment import ACK, FIN, RST, SYN, Segment, segment_length
 
 _MASK = 0xFFFFFFFF
 _MAX_SHIFT = 14
+_DEFAULT_MSS = {4: 536, 6: 1220}  # MUST-15
 # A connection here moves far less than this; an offset beyond it is one behind the beginning.
 _FAR = 1 << 31
 
@@ -29,11 +30,30 @@ Key = tuple[bytes, int, bytes, int]
 class Side:
     """One direction of one incarnation: the text of who sent the SYN, and what the other side said of it."""
 
-    __slots__ = ("advertised", "allowed", "arrived", "end", "first", "islands", "iss", "offered", "older", "shift")
+    __slots__ = (
+        "advertised",
+        "allowed",
+        "arrived",
+        "end",
+        "fin",
+        "first",
+        "islands",
+        "iss",
+        "mss",
+        "offered",
+        "older",
+        "shift",
+        "stamp",
+        "stamped",
+    )
 
-    def __init__(self, iss: int, shift: int, first: int, older: Side | None) -> None:
+    def __init__(self, iss: int, first: int, older: Side | None) -> None:
         self.iss = iss
-        self.shift = shift  # of the windows that this side sends; -1: not offered
+        self.shift = -1  # of the windows that this side sends; -1: not offered
+        self.mss = 0  # the largest segment that this side takes, options counted (RFC 6691)
+        self.stamped = False  # it offered timestamps
+        self.stamp: int | None = None  # the last that it sent
+        self.fin: int | None = None  # behind its FIN
         self.first = first  # the number of the frame with the SYN
         self.end = 0  # behind what has been sent
         self.arrived = 0  # behind what has arrived without a hole
@@ -70,8 +90,9 @@ class WireWatch(Tap):
     """Fails where a segment breaks what RFC 9293 demands of any sender and any receiver:
 
     it acknowledges what has not arrived (3.8.6), moves the right edge of its window back (3.8.6, RFC 7323 2.4), sends
-    beyond the window of the peer and is no probe (3.8.6.1), leaves a gap in its own sequence numbers, belongs to a
-    connection that sent no SYN and is no reset, or cannot be read at all.
+    beyond the window of the peer and is no probe (3.8.6.1), leaves a gap in its own sequence numbers, sends behind
+    its FIN, is larger than the MTU or the MSS (3.7.1), lacks a timestamp or turns it back (RFC 7323 3.2, 5.4), belongs
+    to a connection that sent no SYN and is no reset, or cannot be read at all.
     """
 
     def __init__(self, world: World) -> None:
@@ -90,7 +111,7 @@ class WireWatch(Tap):
         other = self.sides.get(key[2:] + key[:2])
         mine = self.sides.get(key)
         if segment.flags & SYN and (mine is None or mine.iss != segment.seq):
-            mine = self.sides[key] = Side(segment.seq, _shift(segment), frame.number, mine)
+            mine = self.sides[key] = _side(segment, frame, mine)
             if other is not None:
                 other.advertised = 0  # what this host said before, an earlier connection of it said
         if mine is None:
@@ -98,6 +119,7 @@ class WireWatch(Tap):
         if not segment.flags & SYN and _of_older(mine, segment):
             return  # a TIME-WAIT that took a SYN for a new incarnation, and was told that it was an old duplicate
         self._check_sequence(sender, mine, other, segment)
+        self._check_form(sender, mine, other, segment, len(frame.data))
         if segment.flags & ACK:
             self._check_acknowledgment(sender, mine, other, segment)
 
@@ -113,6 +135,26 @@ class WireWatch(Tap):
         if end > max(start, edge) and not segment.flags & SYN and not probe:
             raise self.world.fail(sender, f"{segment!r} reaches offset {end}, beyond the window's edge at {edge}")
         mine.end = max(mine.end, end)
+        if segment.flags & FIN and mine.fin is None:
+            mine.fin = end
+        if mine.fin is not None and (end > mine.fin or (segment.flags & FIN and end != mine.fin)):
+            raise self.world.fail(sender, f"{segment!r} reaches offset {end}, and its FIN ended at {mine.fin}")
+
+    def _check_form(self, sender: str, mine: Side, other: Side | None, segment: Segment, size: int) -> None:
+        mtu = self.world.nodes[sender].options.get("mtu", 1500)
+        if size > mtu:
+            raise self.world.fail(sender, f"{segment!r} makes a packet of {size} bytes, and the MTU is {mtu}")
+        if segment.flags & SYN or other is None:
+            return
+        if segment.length and segment.length + len(segment.options) > other.mss:
+            raise self.world.fail(sender, f"{segment!r} is larger than the MSS of {other.mss} that the peer asked for")
+        if mine.stamped and other.stamped:
+            if segment.ts_val is None:
+                raise self.world.fail(sender, f"{segment!r} bears no timestamp, and both agreed to (RFC 7323 3.2)")
+            if mine.stamp is not None and (segment.ts_val - mine.stamp) & _MASK >= _FAR:
+                what = f"{segment!r} has the timestamp {segment.ts_val}, after {mine.stamp} (RFC 7323 5.4)"
+                raise self.world.fail(sender, what)
+            mine.stamp = segment.ts_val
 
     def _check_acknowledgment(self, sender: str, mine: Side, other: Side | None, segment: Segment) -> None:
         if other is None:
@@ -167,11 +209,17 @@ def _believed(frame: Frame) -> Segment | None:
     return segment if isinstance(segment, Segment) else None
 
 
-def _shift(segment: Segment) -> int:
-    for option in parse_options(segment.options):
+def _side(syn: Segment, frame: Frame, older: Side | None) -> Side:
+    """A new incarnation, as its SYN describes it."""
+    side = Side(syn.seq, frame.number, older)
+    side.mss = _DEFAULT_MSS[frame.data[0] >> 4]
+    side.stamped = syn.ts_val is not None
+    for option in parse_options(syn.options):
         if isinstance(option, WindowScale):
-            return min(option.shift, _MAX_SHIFT)
-    return -1
+            side.shift = min(option.shift, _MAX_SHIFT)
+        elif isinstance(option, MaximumSegmentSize):
+            side.mss = option.value
+    return side
 
 
 def _scale(sender: Side, receiver: Side, segment: Segment) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from lastack.host.host import LOOP_BACK_ROUNDS
+from lastack.tcp import arrives
 from lastack.tcp.states import Event, State
 from lastack.wire.address import parse_address
 from lastack.wire.datagram import build_tcp
@@ -276,6 +278,16 @@ def test_a_socket_connects_to_itself():  # section 3.5, a simultaneous open with
     assert socket.state is State.ESTABLISHED
     assert h.do(socket.send, b"hello") == 5
     assert h.do(socket.recv, 9) == b"hello"
+
+
+def test_packets_to_oneself_that_never_end_are_cut_short(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(arrives, "_trim_syn_of_figure_8", lambda tcb, segment: None)  # each SYN,ACK calls for another
+    h = Bench()
+    socket = h.socket()
+    socket.bind(("10.0.0.1", 9999))
+    h.do(socket.connect, ("10.0.0.1", 9999))
+    assert h.host.counters["limit: packets to ourselves"] == 1
+    assert h.host.counters["packets in"] == LOOP_BACK_ROUNDS
 
 
 def test_checksums_and_cutting_may_be_left_to_the_device():

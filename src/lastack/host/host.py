@@ -24,6 +24,9 @@ from lastack.wire.options import build_timestamp
 from lastack.wire.packet import VERIFIED, Packet
 from lastack.wire.segment import ACK, Segment
 
+# Rounds of packets to ourselves in one call of `transmit`: a whole window of small units takes fewer.
+LOOP_BACK_ROUNDS = 1_000
+
 
 class Host(Tables):
     """The five verbs over the tables. Its arguments are those of `Tables`."""
@@ -65,10 +68,13 @@ class Host(Tables):
     def transmit(self, now: int) -> list[Packet]:
         """The packets to send now; [] when there are no more.
 
-        Packets to our own addresses never leave: a socket that connects to itself, or to one beside it.
+        Packets to our own addresses never leave: a socket that connects to itself, or to one beside it. Those that
+        still answer each other after LOOP_BACK_ROUNDS are dropped, as a network would, and counted.
         """
         leaving: list[Packet] = []
+        rounds = 0
         while self._dirty or self._out:
+            rounds += 1
             dirty, self._dirty = self._dirty, {}
             for tcb in dirty:
                 for segment in output.transmit(tcb, now):
@@ -76,10 +82,12 @@ class Host(Tables):
                 self.settle(tcb, now)
             out, self._out = self._out, []
             for packet in out:
-                if _destination(packet) in self.addresses:
-                    self.receive(now, Packet(packet.joined(), (), VERIFIED, packet.gso_size, packet.transport))
-                else:
+                if _destination(packet) not in self.addresses:
                     leaving.append(packet)
+                elif rounds > LOOP_BACK_ROUNDS:
+                    self.counters["limit: packets to ourselves"] += 1
+                else:
+                    self.receive(now, Packet(packet.joined(), (), VERIFIED, packet.gso_size, packet.transport))
         return leaving
 
     def deadline(self) -> int | None:

@@ -10,7 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lastack.link.faults import Faults
-from lastack.link.units import format_rate, format_time, parse_percent, parse_rate, parse_size, parse_time
+from lastack.link.units import (
+    format_percent,
+    format_rate,
+    format_time,
+    parse_percent,
+    parse_rate,
+    parse_size,
+    parse_time,
+)
 
 
 def test_the_command_line_of_faults() -> None:
@@ -80,6 +88,7 @@ def test_text_that_is_no_fault_says_why(options: dict[str, str], problem: str) -
 
 def test_units() -> None:
     assert parse_percent("0.5%") == 0.005
+    assert [format_percent(chance) for chance in (0.02, 0.005, 1.0)] == ["2%", "0.5%", "100%"]
     assert [parse_time(text) for text in ("250us", "1.5 ms", "2s", "3min", "1h")] == [
         250,
         1_500,

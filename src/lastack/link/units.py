@@ -45,7 +45,7 @@ def parse_size(text: str) -> int:
 
 def format_percent(probability: float) -> str:
     """0.02 is "2%"."""
-    return f"{Decimal(repr(probability)) * 100:f}%"
+    return f"{(Decimal(repr(probability)) * 100).normalize():f}%"
 
 
 def format_time(microseconds: int) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from lastack.host.host import LOOP_BACK_ROUNDS
 from lastack.tcp import arrives
 from lastack.tcp.states import Event, State
 from lastack.wire.address import parse_address
@@ -287,7 +286,7 @@ def test_packets_to_oneself_that_never_end_are_cut_short(monkeypatch: pytest.Mon
     socket.bind(("10.0.0.1", 9999))
     h.do(socket.connect, ("10.0.0.1", 9999))
     assert h.host.counters["limit: packets to ourselves"] == 1
-    assert h.host.counters["packets in"] == LOOP_BACK_ROUNDS
+    assert h.host.counters["packets in"] == h.host.config.loop_back_rounds
 
 
 def test_checksums_and_cutting_may_be_left_to_the_device():

@@ -24,9 +24,6 @@ from lastack.wire.options import build_timestamp
 from lastack.wire.packet import VERIFIED, Packet
 from lastack.wire.segment import ACK, Segment
 
-# Rounds of packets to ourselves in one call of `transmit`: a whole window of small units takes fewer.
-LOOP_BACK_ROUNDS = 1_000
-
 
 class Host(Tables):
     """The five verbs over the tables. Its arguments are those of `Tables`."""
@@ -69,7 +66,7 @@ class Host(Tables):
         """The packets to send now; [] when there are no more.
 
         Packets to our own addresses never leave: a socket that connects to itself, or to one beside it. Those that
-        still answer each other after LOOP_BACK_ROUNDS are dropped, as a network would, and counted.
+        still answer each other after `loop_back_rounds` are dropped, as a network would, and counted.
         """
         leaving: list[Packet] = []
         rounds = 0
@@ -84,7 +81,7 @@ class Host(Tables):
             for packet in out:
                 if _destination(packet) not in self.addresses:
                     leaving.append(packet)
-                elif rounds > LOOP_BACK_ROUNDS:
+                elif rounds > self.config.loop_back_rounds:
                     self.counters["limit: packets to ourselves"] += 1
                 else:
                     self.receive(now, Packet(packet.joined(), (), VERIFIED, packet.gso_size, packet.transport))
@@ -98,7 +95,10 @@ class Host(Tables):
         return min(at, expiry)
 
     def ready(self) -> list[Socket]:
-        """The sockets whose readiness has changed since the last call, each once, in that order."""
+        """The sockets whose readiness has changed since the last call, each once, in that order.
+
+        One of them may have been closed meanwhile.
+        """
         ready, self._ready = self._ready, {}
         return list(ready)
 

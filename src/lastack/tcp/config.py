@@ -101,6 +101,7 @@ class Config:
     traffic_class: int = 0
     rst_per_second: int = 1000  # answers to segments that belong nowhere
     icmp_per_second: int = 1000
+    loop_back_rounds: int = 1000  # packets to ourselves that answer each other without time passing
 
     _variants: dict[tuple[str, Any], Config] = field(default_factory=dict, repr=False)
 

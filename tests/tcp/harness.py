@@ -13,7 +13,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from lastack.tcp import calls
+import pytest
+
+from lastack.tcp import calls, output
 from lastack.tcp.config import DEFAULT, Config
 from lastack.tcp.connection import Connection
 from lastack.tcp.sequence import MASK
@@ -27,6 +29,7 @@ from tests.tcp.invariants import problem
 PERIOD = 251
 PATTERN = bytes(range(PERIOD)) * 600
 START = 1_000_000
+STRIDE = 1 << 28
 # (what this TCP begins with, what its peer begins with): each test runs with each (see conftest).
 NUMBERS = {"plain": (1000, 5000), "wraps": (MASK - 2, MASK - 4), "half": (0x7FFF_FFFE, 0x7FFF_FF00)}
 numbers = NUMBERS["plain"]
@@ -201,6 +204,21 @@ class Exchange:
             and ("<" not in line or want.options is None or want.options == bytes(segment.options))
         )
 
+    def streams(self, size: int) -> None:
+        """`size` bytes leave and are acknowledged in strides, and nobody looks at them. See `LONG`."""
+        self.gets(f". 1:1(0) ack {self.tcb.snd_nxt - self.iss & MASK}")  # its window is scaled, that of a SYN is not
+        self.tcb.congestion.cwnd = 2 * STRIDE
+        cut, self.tcb.unit = self.tcb.unit, STRIDE
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(output, "UNIT", STRIDE)
+            for start in range(0, size, STRIDE):
+                stride = min(STRIDE, size - start)
+                assert self.connection.send(self.now, bytes(stride)) == stride
+                assert sum(segment.length for segment in self.connection.transmit(self.now)) == stride
+                self.call.given = (self.call.given + stride) & MASK
+                self.gets(f". 1:1(0) ack {self.tcb.snd_nxt - self.iss & MASK}")
+        self.tcb.unit = cut
+
     # --- time, calls ---
 
     def after(self, ms: float) -> None:
@@ -276,6 +294,10 @@ class Exchange:
     def _story(self, one: str, first: list[str], other: str, second: list[str]) -> str:
         parts = [one, *(f"    {line}" for line in first), other, *(f"    {line}" for line in second), "transcript"]
         return "\n".join(parts + self.transcript[-40:])
+
+
+# What `established` needs for `Exchange.streams`: a window and a buffer that take a stride.
+LONG: dict[str, Any] = {"options": "mss 1024,nop,wscale 14", "send_buffer": STRIDE}
 
 
 def _made(config: Config, more: dict[str, Any]) -> Exchange:

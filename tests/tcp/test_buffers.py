@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -137,6 +139,20 @@ def test_a_limit_of_holes_holds_and_what_is_held_is_right(pieces: list[tuple[int
         assert len(held.blocks) <= holes
     for block in held.blocks:
         assert b"".join(block.views) == text((block.first - START) & MASK, (block.end - block.first) & MASK)
+
+
+def test_tiny_segments_behind_a_hole_take_little_more_than_their_bytes():  # RFC 9293 section 3.10.7.4, SHLD-31
+    held, count = Reassembly(), 5_000
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    for at in range(count):
+        packet = memoryview(bytes(40) + text(at, 1))
+        assert held.insert((START + at) & MASK, (packet[40:],), 1, 256)
+    used = tracemalloc.get_traced_memory()[0] - before
+    tracemalloc.stop()
+    assert used / count < 3
+    views, size = held.take(START)
+    assert (size, b"".join(views)) == (count, text(0, count))
 
 
 def test_a_copy_of_a_reassembly_goes_its_own_way():

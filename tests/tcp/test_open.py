@@ -9,7 +9,7 @@ import pytest
 from lastack.tcp.config import LINUX, RFC9293
 from lastack.tcp.states import State
 from lastack.tcp.tcb import Reason
-from tests.tcp.harness import established, opening, reach
+from tests.tcp.harness import Exchange, established, opening, reach
 
 SYN_OPTIONS = "<mss 1460,nop,nop,TS val 1000 ecr 0,nop,wscale 7>"
 
@@ -143,6 +143,14 @@ def test_the_crossing_syn_ack_of_a_simultaneous_open():  # Figure 8: SEQ=IRS, wh
     t.gets("S 0:0(0) <mss 1460>")
     t.sends("S. 0:0(0) ack 1")
     t.gets("S. 0:0(0) ack 1 <mss 1460>")
+    assert t.state is State.ESTABLISHED
+
+
+@pytest.mark.parametrize("second", ["S. 0:0(0) ack 1 <mss 1460>", ". 1:1(0) ack 1"])
+def test_a_simultaneous_open_in_one_batch_owes_its_ack(second: str):  # section 3.10.7.3, fourth step
+    t = opening()
+    t.gets("S 0:0(0) <mss 1460>", second)
+    t.sends(". 1:1(0) ack 1")
     assert t.state is State.ESTABLISHED
 
 
@@ -291,6 +299,42 @@ def test_after_a_lost_syn_ack_the_first_window_is_one_segment():  # RFC 5681 3.1
     t.gets(". 1:1(0) ack 1")
     t.call.send(5000)
     t.sends(". 1:1001(1000) ack 1")
+
+
+def rto_is(t: Exchange, ms: float) -> None:
+    """One byte that is never acknowledged goes again after this time."""
+    t.call.send(1)
+    t.sends("P. 1:2(1) ack 1")
+    t.after(ms)
+    t.sends("P. 1:2(1) ack 1")
+
+
+def test_after_a_lost_syn_the_rto_is_three_seconds():  # RFC 6298 (5.7), although 300 ms were measured
+    t = opening()
+    t.after(1000)
+    t.sends("S 0:0(0)")
+    t.after(100)
+    t.gets("S. 0:0(0) ack 1 <mss 1460,nop,nop,TS val 100 ecr 2000>")
+    t.sends(". 1:1(0) ack 1")
+    rto_is(t, 3000)
+
+
+def test_after_a_simultaneous_open_the_rto_is_as_measured():  # RFC 6298 (5.7) asks for a timer that has expired
+    t = opening()
+    t.gets("S 0:0(0) <mss 1460>")
+    t.sends("S. 0:0(0) ack 1")
+    t.after(100)
+    t.gets(". 1:1(0) ack 1")
+    rto_is(t, 300)
+
+
+def test_after_a_syn_that_came_twice_the_rto_is_the_initial_one():  # RFC 6298 (5.7), and (3): nothing to measure
+    t = reach(State.SYN_RCVD)
+    t.gets("S 0:0(0) <mss 1460>")
+    t.sends("S. 0:0(0) ack 1")
+    t.after(100)
+    t.gets(". 1:1(0) ack 1")
+    rto_is(t, 1000)
 
 
 @pytest.mark.parametrize("way", ["active", "passive"])

@@ -9,7 +9,7 @@ import pytest
 from lastack.tcp.config import RFC9293
 from lastack.tcp.states import State
 from lastack.tcp.tcb import Reason
-from tests.tcp.harness import Exchange, established
+from tests.tcp.harness import LONG, Exchange, established
 
 MSS = 1000
 
@@ -357,6 +357,19 @@ def test_a_loss_after_a_whole_recovery_is_a_loss_again():
     for _ in range(3):
         t.gets(f". 1:1(0) ack {1 + 9 * MSS}")
     t.sends(*full(9))
+
+
+@pytest.mark.parametrize("before", [2**31, 2**31 + 2**28, 2**32])
+def test_a_loss_is_found_however_much_went_without_one(before: int):  # RFC 6582 3.2 step 2; RFC 9293 3.4: modulo 2**32
+    t = established(**LONG)
+    t.streams(before)
+    una = (1 + before) % 2**32
+    first = f". {una}:{una + 1024}(1024) ack 1"
+    t.call.send(2048)
+    t.sends(first, f"P. {una + 1024}:{una + 2048}(1024) ack 1")
+    for _ in range(3):
+        t.gets(f". 1:1(0) ack {una}")
+    t.sends(first)
 
 
 def test_a_lost_fin_is_found_by_duplicates_too():

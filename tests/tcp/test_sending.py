@@ -6,7 +6,9 @@ import pytest
 
 from lastack.tcp.config import RFC9293
 from lastack.tcp.states import State
-from tests.tcp.harness import established, reach
+from tests.tcp.harness import LONG, established, reach
+
+FAR = 2**31 + 2**28  # so far behind that modulo 2**32 (RFC 9293 section 3.4) it would be ahead
 
 
 def test_nagle_of_the_letter_holds_a_small_segment_while_anything_is_outstanding():  # section 3.7.4, SHLD-7
@@ -32,6 +34,19 @@ def test_nagle_as_modified_holds_it_while_a_small_one_is_outstanding():  # Appen
     t.silent()
     t.gets(". 1:1(0) ack 1011")
     t.sends("P. 1011:1021(10) ack 1")
+
+
+def test_a_small_segment_of_long_ago_holds_nothing():  # Appendix A.3
+    t = established(**LONG)
+    t.call.send(10)
+    t.sends("P. 1:11(10) ack 1")
+    t.gets(". 1:1(0) ack 11")
+    t.streams(FAR)
+    at = 11 + FAR
+    t.call.send(1024)
+    t.sends(f"P. {at}:{at + 1024}(1024) ack 1")
+    t.call.send(10)
+    t.sends(f"P. {at + 1024}:{at + 1034}(10) ack 1")
 
 
 def test_a_full_segment_never_waits():
@@ -166,6 +181,16 @@ def test_the_pointer_goes_with_every_segment_before_its_end():
     t.gets(". 1:1(0) ack 26")
     t.call.send(1)
     t.sends("P. 26:27(1) ack 1")
+
+
+def test_urgent_data_of_long_ago_is_not_pointed_at():  # section 3.8.5
+    t = established(**LONG)
+    t.call.send(5, urgent=True)
+    t.sends("PU. 1:6(5) ack 1 urg 5")
+    t.gets(". 1:1(0) ack 6")
+    t.streams(FAR)
+    t.call.send(5)
+    t.sends(f"P. {6 + FAR}:{11 + FAR}(5) ack 1")
 
 
 def test_normal_data_before_urgent_data():

@@ -46,6 +46,16 @@ def test_an_old_duplicate_is_answered_and_restarts_nothing(line: str):
     assert t.state is State.CLOSED
 
 
+@pytest.mark.parametrize("line", ["F 1:1(0)", "FP 1:1(0)"])
+def test_a_fin_without_ack_restarts_nothing(line: str):  # section 3.10.7.4, fifth step: it is dropped
+    t = reach(State.TIME_WAIT)
+    t.after(30_000)
+    t.gets(line)
+    t.sends(". 2:2(0) ack 2")  # as everything that is not acceptable: first step
+    t.after(30_000)
+    assert t.state is State.CLOSED
+
+
 def test_two_hosts_do_not_answer_each_other_for_ever():
     t = reach(State.TIME_WAIT)
     t.gets(". 90000:90000(0) ack 2")

@@ -319,6 +319,17 @@ def test_after_a_lost_syn_the_rto_is_three_seconds():  # RFC 6298 (5.7), althoug
     rto_is(t, 3000)
 
 
+@pytest.mark.parametrize("lost", [1, 2, 3])
+def test_without_timestamps_too_however_many_syns_were_lost(lost: int):  # RFC 6298 (5.7): 3 seconds, not backed off
+    t = opening()
+    for doublings in range(lost):
+        t.after(1000 << doublings)
+        t.sends("S 0:0(0)")
+    t.gets("S. 0:0(0) ack 1 <mss 1460>")
+    t.sends(". 1:1(0) ack 1")
+    rto_is(t, 3000)
+
+
 def test_after_a_simultaneous_open_the_rto_is_as_measured():  # RFC 6298 (5.7) asks for a timer that has expired
     t = opening()
     t.gets("S 0:0(0) <mss 1460>")

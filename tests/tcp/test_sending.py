@@ -193,6 +193,14 @@ def test_urgent_data_of_long_ago_is_not_pointed_at():  # section 3.8.5
     t.sends(f"P. {6 + FAR}:{11 + FAR}(5) ack 1")
 
 
+def test_a_number_that_was_iss_once_is_no_syn():  # 2**32 - 1 octets on, SND.NXT is ISS again
+    t = established(**LONG)
+    t.streams((1 << 32) - 1)
+    assert t.tcb.snd_nxt == t.tcb.iss
+    t.call.send(5, urgent=True)
+    t.sends("PU. 0:5(5) ack 1 urg 5")
+
+
 def test_normal_data_before_urgent_data():
     t = established(window=0)
     t.call.send(10)

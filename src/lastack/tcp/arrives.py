@@ -107,6 +107,7 @@ def _opened(tcb: Tcb, segment: Segment, event: Event, now: int) -> None:
     move(tcb, event, now)
     if late:
         tcb.rto = max(tcb.rto, tcb.config.rto_after_syn_loss)  # RFC 6298 (5.7)
+        tcb.backoff = 0
     if tcb.config.keepalive:
         tcb.keepalive_at = now + tcb.config.keepalive_idle
     tcb.signals |= OPENED | WRITABLE

@@ -51,6 +51,7 @@ def _begin(tcb: Tcb, event: Event, now: int, iss: int) -> None:
 def set_iss(tcb: Tcb, iss: int) -> None:
     """The send variables before our SYN; what it will offer."""
     tcb.iss = tcb.snd_una = tcb.snd_nxt = tcb.recover = tcb.snd_sml = iss
+    tcb.syn_queued = True
     handshake.offer(tcb)
 
 
@@ -73,9 +74,7 @@ def send(tcb: Tcb, data: Buffer, now: int, *, urgent: bool = False, iss: int | N
         return 0
     tcb.send_buffer.append(data if size == len(data) else memoryview(data)[:size])
     if urgent:
-        queued = tcb.send_buffer.length
-        first = tcb.snd_una if tcb.snd_una != tcb.iss else (tcb.iss + 1) & MASK
-        tcb.snd_up = (first + queued) & MASK
+        tcb.snd_up = (handshake.text_start(tcb) + tcb.send_buffer.length) & MASK
     return size
 
 

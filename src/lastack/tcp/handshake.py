@@ -37,6 +37,15 @@ def timestamp(tcb: Tcb, now: int) -> int:
     return (now // 1000 + tcb.ts_offset) & MASK
 
 
+def text_start(tcb: Tcb) -> int:
+    """The sequence number of the first octet in the send buffer: SND.UNA, or behind our SYN until that is acknowledged.
+
+    ISS itself says nothing: after 2**32 octets SND.UNA comes by there again.
+    """
+    before = tcb.syn_queued or (tcb.sent and tcb.sent[0].syn)
+    return (tcb.snd_una + 1) & MASK if before else tcb.snd_una
+
+
 def offer(tcb: Tcb) -> None:
     """Before our first SYN: what we shall ask for. `accept_syn` leaves of it what the peer asks for too."""
     tcb.ts_on = tcb.config.timestamps

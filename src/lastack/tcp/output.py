@@ -28,7 +28,7 @@ def transmit(tcb: Tcb, now: int) -> list[Segment]:
     state = tcb.state
     if state is CLOSED or state is LISTEN:
         return out
-    if tcb.snd_nxt == tcb.iss and not tcb.sent:
+    if tcb.syn_queued:
         _first_syn(tcb, now, out)
     while tcb.dup_acks_owed:
         tcb.dup_acks_owed -= 1
@@ -72,6 +72,7 @@ def _pure_ack(tcb: Tcb, now: int) -> Segment:
 
 
 def _first_syn(tcb: Tcb, now: int, out: list[Segment]) -> None:
+    tcb.syn_queued = False
     tcb.snd_nxt = (tcb.iss + 1) & MASK
     tcb.sent.append(SentRange(tcb.iss, tcb.snd_nxt, now, syn=True))
     tcb.pipe = 1
@@ -133,7 +134,7 @@ def _send_new(tcb: Tcb, now: int, out: list[Segment]) -> None:
     if tcb.snd_una == tcb.snd_nxt and now - tcb.sent_at > tcb.rto and tcb.sent_at:
         tcb.congestion.idle()
     while tcb.fin_seq is None:
-        unsent = tcb.send_buffer.length - ((tcb.snd_nxt - _text_start(tcb)) & MASK)
+        unsent = tcb.send_buffer.length - ((tcb.snd_nxt - handshake.text_start(tcb)) & MASK)
         usable = (tcb.snd_una + tcb.snd_wnd - tcb.snd_nxt) & MASK
         if usable >= HALF:
             return  # the window shrank (MUST-34)
@@ -150,11 +151,6 @@ def _send_new(tcb: Tcb, now: int, out: list[Segment]) -> None:
             if not size:
                 return
         _send_range(tcb, size, fin, size == unsent, now, out)
-
-
-def _text_start(tcb: Tcb) -> int:
-    """The sequence number of the first octet in the send buffer: SND.UNA, or behind a SYN not acknowledged yet."""
-    return (tcb.snd_una + 1) & MASK if tcb.snd_una == tcb.iss and tcb.sent and tcb.sent[0].syn else tcb.snd_una
 
 
 def _unit(mss: int) -> int:
@@ -202,7 +198,7 @@ def _emit(tcb: Tcb, sent: SentRange, now: int, out: list[Segment]) -> None:
         return
     seq = sent.first
     size = ((sent.end - seq) & MASK) - sent.fin
-    position = (seq - _text_start(tcb)) & MASK
+    position = (seq - handshake.text_start(tcb)) & MASK
     mss = tcb.snd_mss
     largest = tcb.unit - tcb.unit % mss if tcb.unit > mss else mss
     while True:

@@ -144,6 +144,7 @@ class Tcb:
         "srtt",
         "stalled_since",
         "state",
+        "syn_queued",
         "time_wait_at",
         "total_retransmissions",
         "ts_offset",
@@ -197,6 +198,7 @@ class Tcb:
         self.send_buffer = SendBuffer()
         self.sent: list[SentRange] = []  # in sequence order, without gaps, from snd_una to snd_nxt
         self.pipe = 0  # bytes of `sent` that are not marked lost
+        self.syn_queued = False  # ISS is chosen, and our SYN has not left
         self.close_pending = False  # CLOSE was called in SYN-RECEIVED with data queued (section 3.10.4)
         self.fin_queued = False  # a FIN follows the queued data
         self.fin_seq: int | None = None  # its sequence number, once sent

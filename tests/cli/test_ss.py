@@ -19,6 +19,7 @@ from lastack.cli.control import Control
 from lastack.cli.kernel_sockets import NETLINK_SOCK_DIAG, kernel_sockets
 from lastack.cli.socket_table import Row, Timer, format_end, format_left, rows_of, table
 from lastack.cli.ss import ss
+from lastack.device.errors import DeviceError
 from lastack.device.sandbox import Sandbox
 from lastack.sim.scenarios.play import Play
 from lastack.sim.scenarios.stage import Stage
@@ -94,6 +95,17 @@ def test_a_syn_and_a_fin_take_a_place_in_the_queue(stage: Stage):
     stage.world.settle()
     found = {row.state: row.send_q for row in rows(stage, "client")}
     assert found == {State.FIN_WAIT_1: 1, State.SYN_SENT: 1}
+
+
+def test_the_peers_fin_takes_a_place_until_the_program_has_read_the_end(stage: Stage):
+    """Recv-Q 1 in CLOSE-WAIT: the kernel's ss shows so, too, that nobody has looked."""
+    stage.server.talk.reads = False
+    stage.client.send(b"x" * 10)
+    stage.client.close()
+    stage.pause()
+    assert (connection(stage, "server").state, connection(stage, "server").recv_q) == (State.CLOSE_WAIT, 11)
+    stage.server.talk.read()
+    assert connection(stage, "server").recv_q == 0
 
 
 def test_a_retransmission_is_counted(stage: Stage):
@@ -262,7 +274,7 @@ def test_the_kernel_s_sockets_are_those_of_ss():
         ends[4].send(b"x" * 100)
         ends[4].setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         told = [line.split() for line in box.run(["ss", "-Htano"]).stdout.splitlines()]
-        found = kernel_sockets(box.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_SOCK_DIAG))
+        found = kernel_sockets(box.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, NETLINK_SOCK_DIAG))
         for end in ends:
             end.close()
     lines = [line.split() for line in table(found)[1:]]
@@ -272,6 +284,36 @@ def test_the_kernel_s_sockets_are_those_of_ss():
     assert (State.ESTABLISHED, "keepalive") in timers
     assert all(row.timer.left <= 60 * SECOND for row in found if row.state is State.TIME_WAIT)
     assert {row.info["tcpi_state"] for row in found if row.state is State.ESTABLISHED} == {1}
+
+
+@pytest.mark.interop
+def test_a_kernel_s_socket_whole_of_a_namespace_that_is_not_ours():
+    with Sandbox() as box, box.socket(socket.AF_INET6) as listener, box.socket(socket.AF_INET6) as client:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 10_000)
+        listener.bind(("fd09::1", 80))
+        listener.listen(5)
+        client.connect(("fd09::1", 80))
+        info = client.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 8)
+        with box.socket() as knocker:  # nobody answers
+            knocker.setblocking(False)
+            knocker.connect_ex(("10.9.0.7", 5))
+            open_files = len(os.listdir("/proc/self/fd"))
+            found = kernel_sockets(box.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, NETLINK_SOCK_DIAG))
+            assert len(os.listdir("/proc/self/fd")) == open_files
+        (ours,) = [row for row in found if row.local == client.getsockname()[:2]]
+        (knocking,) = [row for row in found if row.state is State.SYN_SENT]
+    assert (ours.state, ours.remote, ours.orphan) == (State.ESTABLISHED, ("fd09::1", 80), False)
+    assert (ours.info["tcpi_snd_wscale"], ours.info["tcpi_rcv_wscale"]) == (info[6] & 0xF, info[6] >> 4)
+    assert info[6] & 0xF != info[6] >> 4
+    assert (knocking.send_q, knocking.timer.name) == (1, "on")
+    assert 0 < knocking.timer.left <= SECOND
+
+
+@pytest.mark.interop
+def test_a_kernel_that_does_not_tell():
+    # A socket of another protocol takes the question for an order that makes no sense.
+    with Sandbox() as box, pytest.raises(DeviceError, match="the kernel does not tell its sockets: Invalid argument"):
+        kernel_sockets(box.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, socket.NETLINK_ROUTE))
 
 
 def test_the_kernel_s_sockets_are_shown(monkeypatch: pytest.MonkeyPatch):

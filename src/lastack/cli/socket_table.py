@@ -112,13 +112,15 @@ def _of_listener(listener: Listener) -> Row:
 
 def _of_tcb(tcb: Tcb, now: int) -> Row:
     info = tcp_info(tcb)
-    # As the kernel counts: from the first sequence number that is not acknowledged, and a SYN or FIN takes one.
-    send_q = tcb.send_buffer.length + (tcb.state is State.SYN_SENT) + (tcb.fin_queued and not _fin_acknowledged(tcb))
+    # As the kernel counts, in sequence numbers: a SYN or FIN takes one, the peer's FIN until the program has read EOF.
+    syn = tcb.state is State.SYN_SENT or (tcb.state is State.SYN_RCVD and tcb.opened_from is not State.LISTEN)
+    send_q = tcb.send_buffer.length + syn + (tcb.fin_queued and not _fin_acknowledged(tcb))
+    recv_q = tcb.receive_buffer.length + (tcb.fin_received and not tcb.end_read)
     return Row(
         tcb.state,
         _text(tcb.local),
         _text(tcb.remote),
-        tcb.receive_buffer.length,
+        0 if tcb.state is State.TIME_WAIT else recv_q,
         send_q,
         _timer(tcb, now),
         tcb.retransmissions,

@@ -91,6 +91,7 @@ def receive(tcb: Tcb, size: int, now: int) -> bytes:
     May open the window, which then is told (`output.transmit`).
     """
     data = tcb.receive_buffer.read(size)
+    tcb.end_read = at_end(tcb)
     if data:
         _told(tcb, now, "RECEIVE", str(len(data)))
         if update_due(tcb):

@@ -86,6 +86,7 @@ class Tcb:
         "delayed_ack_at",
         "dup_acks",
         "dup_acks_owed",
+        "end_read",
         "error",
         "fin_queued",
         "fin_received",
@@ -213,6 +214,7 @@ class Tcb:
         self.rcv_mss = 0  # the largest text of one wire segment seen
         self.receive_buffer = ReceiveBuffer()
         self.reassembly: Reassembly | None = None  # made on the first hole
+        self.end_read = False  # the user has been told that there is no more
         self.fin_received = False
         self.receive_shut = False  # the user reads no more: what arrives now is lost (SHLD-3)
         self.orphan = False  # no user holds it any more

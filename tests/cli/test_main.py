@@ -55,9 +55,17 @@ def test_only_the_command_that_is_asked_for_is_built() -> None:
     assert len(build().registered_commands) == len(COMMANDS)
 
 
-def test_a_missing_package_is_named_and_nothing_else_happens() -> None:
-    code = "import sys; sys.modules['typer'] = None; from lastack.cli.main import main; main(['--help'])"
+@pytest.mark.parametrize("package", ["typer", "pyroute2"])
+def test_a_missing_package_is_named_and_nothing_else_happens(package: str) -> None:
+    code = f"import sys; sys.modules['{package}'] = None; from lastack.cli.main import main; main(['--help'])"
     environment = {"PYTHONPATH": str(lastack.__path__[0]).removesuffix("/lastack")}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.count("\n") == 1 and "pip install 'lastack[cli]'" in done.stderr
+
+
+def test_commands_that_need_no_device_do_not_wait_for_the_import_of_netlink() -> None:
+    code = "import sys; from lastack.cli.main import build; build(); print('pyroute2' in sys.modules)"
+    environment = {"PYTHONPATH": str(lastack.__path__[0]).removesuffix("/lastack")}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout == "False\n"

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyroute2
 import pytest
 
 from lastack.device.errors import DeviceError
@@ -20,6 +21,7 @@ pytestmark = pytest.mark.interop
 # Not until a program has been started are the rights gone: so one is started between.
 NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "sh", "-c", 'exec "$@"', "sh"]
 SOURCE = Path(__file__).parents[2] / "src"
+SOURCES = os.pathsep.join([str(SOURCE), str(Path(pyroute2.__file__).parents[1])])
 
 IN_A_SANDBOX = """
 from lastack.device.errors import DeviceError
@@ -43,7 +45,7 @@ def as_nobody(*before: str) -> str:
     if python is None:
         pytest.skip("no Python that an unprivileged user may run with this source")
     command = [*before, *NOBODY, python, "-c", IN_A_SANDBOX]
-    environment = {"PYTHONPATH": str(SOURCE), "PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {"PYTHONPATH": SOURCES, "PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
@@ -51,8 +53,9 @@ def as_nobody(*before: str) -> str:
 
 def runs_as_nobody(python: str) -> bool:
     """Whether that Python, of 3.11 or newer, can read the package when an unprivileged user runs it."""
-    environment = {"PYTHONPATH": str(SOURCE), "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [*NOBODY, python, "-c", "import sys, lastack.device.sandbox; sys.exit(sys.version_info < (3, 11))"]
+    environment = {"PYTHONPATH": SOURCES, "PYTHONDONTWRITEBYTECODE": "1"}
+    script = "import sys, pyroute2, lastack.device.sandbox; sys.exit(sys.version_info < (3, 11))"
+    command = [*NOBODY, python, "-c", script]
     return subprocess.run(command, env=environment, capture_output=True, check=False, cwd="/").returncode == 0
 
 
@@ -203,6 +206,12 @@ def test_links_are_configured() -> None:
             packet = box.tun.read()
             assert packet is not None
             assert packet.data[0] >> 4 == (4 if family == 2 else 6)
+
+
+def test_what_it_takes_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyroute2", None)
+    with pytest.raises(DeviceError, match="takes pyroute2; install it with: pip install"):
+        configure("lo")
 
 
 @pytest.mark.interop("setpriv")

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from socket import AF_NETLINK, SOCK_RAW
+from socket import AF_NETLINK, SOCK_DGRAM
 from tempfile import TemporaryDirectory
 from textwrap import indent
 
@@ -111,14 +111,14 @@ class Demonstration:
             theirs = self.box.run(command.split()).stdout.splitlines()
         else:
             command = "lastack ss --kernel"
-            theirs = table(kernel_sockets(self.box.socket(AF_NETLINK, SOCK_RAW, NETLINK_SOCK_DIAG)))
+            theirs = table(kernel_sockets(self.box.socket(AF_NETLINK, SOCK_DGRAM, NETLINK_SOCK_DIAG)))
         lines = [f"the kernel's end: {command}", *_indented(theirs), "", "lastack's end: lastack ss", *_indented(ours)]
         return ["    " + line if line else "" for line in lines]
 
     def _check(self) -> None:
         """What the text says must be so."""
         host = self.running.host
-        theirs = kernel_sockets(self.box.socket(AF_NETLINK, SOCK_RAW, NETLINK_SOCK_DIAG))
+        theirs = kernel_sockets(self.box.socket(AF_NETLINK, SOCK_DGRAM, NETLINK_SOCK_DIAG))
         waiting = len(host.time_wait), [row.state for row in theirs]
         if waiting != (1, [State.TIME_WAIT]):
             raise CommandError(f"TIME-WAIT is not where it should be: {waiting}")

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, redirect_stdout
 from random import Random
-from socket import AF_NETLINK, SOCK_RAW
+from socket import AF_NETLINK, SOCK_DGRAM
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -259,7 +259,7 @@ class Experiment:
         told = False
         while not any(
             row.state is State.LISTEN
-            for row in kernel_sockets(self.box.socket(AF_NETLINK, SOCK_RAW, NETLINK_SOCK_DIAG))
+            for row in kernel_sockets(self.box.socket(AF_NETLINK, SOCK_DGRAM, NETLINK_SOCK_DIAG))
         ):
             if self.process.poll() is not None:
                 raise CommandError(f"{self.name} ended before it listened ({_ending(self.process.returncode)})")
@@ -305,7 +305,7 @@ class Experiment:
             return
         ends = {
             "ours": list(rows_of(self.running.host, self.running.driver.clock())),
-            "the kernel's": kernel_sockets(self.box.socket(AF_NETLINK, SOCK_RAW, NETLINK_SOCK_DIAG)),
+            "the kernel's": kernel_sockets(self.box.socket(AF_NETLINK, SOCK_DGRAM, NETLINK_SOCK_DIAG)),
         }
         for whose, rows in ends.items():
             lines = ["none"] if not rows else ["", *(f"  {line}" for line in table(rows, style))]

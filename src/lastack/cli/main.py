@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from lastack import __version__
@@ -25,7 +26,7 @@ HELP = """A complete TCP that you can run, test with, and see inside.
 
 Begin with `lastack demo`; each command has a --help with an example.
 """
-_NEEDED = ("typer", "rich", "h11")
+_NEEDED = ("typer", "rich", "h11", "pyroute2")
 
 
 def build(names: Iterable[str] = COMMANDS) -> typer.Typer:
@@ -72,10 +73,7 @@ def _show_version(wanted: bool) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line with `arguments` (default: those of the process), and exit."""
-    try:
-        for package in _NEEDED:
-            import_module(package)
-    except ImportError:
+    if not all(map(find_spec, _NEEDED)):
         print(MISSING, file=sys.stderr)
         sys.exit(2)
     given = list(sys.argv[1:] if arguments is None else arguments)

@@ -18,7 +18,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from socket import AF_INET, AF_NETLINK, NETLINK_ROUTE, SOCK_RAW, SOCK_STREAM
+from socket import AF_INET, AF_NETLINK, NETLINK_ROUTE, SOCK_DGRAM, SOCK_STREAM
 from socket import socket as Socket
 from types import TracebackType
 from typing import Any
@@ -226,7 +226,7 @@ class Sandbox:
             time.sleep(0.002)
 
     def _netlink(self) -> Socket:
-        return self.socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE)
+        return self.socket(AF_NETLINK, SOCK_DGRAM, NETLINK_ROUTE)
 
     def _ask_fd(self, *order: str | int) -> int:
         fds = self._ask(*order)[1]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from socket import AF_NETLINK, SOCK_RAW
+from socket import AF_NETLINK, SOCK_DGRAM
 from time import monotonic_ns
 from typing import Any, TypeVar
 
@@ -165,7 +165,7 @@ class KernelStage(Stage):
         return box
 
     def _watching(self) -> Watch:
-        return Watch(self.timeline, self.kernel.name, self.box.socket(AF_NETLINK, SOCK_RAW, NETLINK_SOCK_DIAG))
+        return Watch(self.timeline, self.kernel.name, self.box.socket(AF_NETLINK, SOCK_DGRAM, NETLINK_SOCK_DIAG))
 
     def finish(self) -> None:
         """The act is over: give back what it held. Its timeline stays; twice is once."""

@@ -20,7 +20,8 @@ from lastack.cli.errors import CommandError
 from lastack.cli.kernel_sockets import NETLINK_SOCK_DIAG, kernel_sockets
 from lastack.cli.place import Place
 from lastack.cli.progress import rate
-from lastack.cli.running import Running, Settings, given
+from lastack.cli.running import Running, given
+from lastack.cli.settings import Settings
 from lastack.cli.socket_table import rows_of, table
 from lastack.device.sandbox import Sandbox
 from lastack.tcp.states import State

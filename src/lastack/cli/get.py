@@ -17,7 +17,8 @@ from lastack.cli.progress import Progress, rate
 
 if TYPE_CHECKING:
     from lastack.apps.http_client import Fetch, Url
-    from lastack.cli.running import Running, Settings
+    from lastack.cli.running import Running
+    from lastack.cli.settings import Settings
 
 EXAMPLE = """
 Example, as root: a file from the kernel's side of the device
@@ -54,7 +55,7 @@ def get(
     Redirects to the same server are followed. A name in the URL is looked up by this machine's resolver.
     """
     from lastack.apps.http_client import Url, UrlError
-    from lastack.cli.running import Settings
+    from lastack.cli.settings import Settings
 
     with reported("get"):
         try:

@@ -180,7 +180,6 @@ class Experiment:
             self.box.mtu,
             incoming=faults.pipeline(chances) if faults else None,
             outgoing=faults.pipeline(chances) if faults else None,
-            begun=self._begun,
         )
         if faults:
             tell(f"faults each way: {faults} --seed {seed}")
@@ -189,7 +188,7 @@ class Experiment:
             self._start()
             self._wait_until_it_listens()
         try:
-            with given(place):
+            with given(place, self._begun):
                 code = self._run_ours(ours, hushed=not client)
         finally:
             for fd in self._fds:

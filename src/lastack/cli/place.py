@@ -6,19 +6,16 @@ import errno
 import ipaddress
 import os
 import socket
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from lastack.cli.errors import CommandError, UsageError
+from lastack.cli.settings import Settings
 from lastack.device.errors import DeviceError
 from lastack.device.netlink import Netlink, configure
 from lastack.device.tun import Tun, check_name
 from lastack.link.pipeline import Pipeline
-
-if TYPE_CHECKING:
-    from lastack.cli.running import Running, Settings
 
 MTU = 1500
 _LEAST_MTU = {4: 576, 6: 1280}  # RFC 791 section 3.1, RFC 8200 section 5
@@ -31,18 +28,13 @@ Interface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
 
 @dataclass
 class Place:
-    """`addresses` are ours, without prefix lengths. `incoming` and `outgoing` bear fault rules.
-
-    `begun` is called when a command is about to wait, everything being set up; what it returns ends the waiting when
-    it is true.
-    """
+    """`addresses` are ours, without prefix lengths. `incoming` and `outgoing` bear fault rules."""
 
     device: Tun
     addresses: list[str]
     mtu: int = MTU
     incoming: Pipeline | None = None
     outgoing: Pipeline | None = None
-    begun: Callable[[Running], Callable[[], bool]] | None = None
 
 
 @contextmanager

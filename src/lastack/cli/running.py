@@ -16,6 +16,7 @@ from types import TracebackType
 from lastack.apps.reactor import Reactor
 from lastack.cli.errors import UsageError, tell
 from lastack.cli.place import Place, open_place
+from lastack.cli.settings import Settings
 from lastack.device.driver import Driver
 from lastack.host.host import Host
 from lastack.tcp import calls
@@ -28,29 +29,24 @@ from lastack.wire.packet import Packet
 # Seconds that connections have to close in good order once a signal has come; then they are reset.
 GRACE = 2.0
 
-# A place that is not to be opened, but is given: see `given`.
-_GIVEN: ContextVar[Place | None] = ContextVar("_GIVEN", default=None)
+
+@dataclass
+class Given:
+    """A place that is not to be opened. `begun` is called when a command is about to wait, everything being set up;
+    what it returns ends the waiting when it is true.
+    """
+
+    place: Place
+    begun: Callable[[Running], Callable[[], bool]] | None = None
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What the options of a command say."""
-
-    tun: str = "lastack0"
-    addresses: tuple[str, ...] = ()
-    kernel_addresses: tuple[str, ...] = ()
-    mtu: int | None = None
-    offload: bool = True
-    preset: str = "default"
-    pcap: Path | None = None
-    control: Path | None = None
-    json: bool = False
+_GIVEN: ContextVar[Given | None] = ContextVar("_GIVEN", default=None)
 
 
 @contextmanager
-def given(place: Place) -> Iterator[None]:
+def given(place: Place, begun: Callable[[Running], Callable[[], bool]] | None = None) -> Iterator[None]:
     """Let the commands that run meanwhile use this place, whose device stays the caller's (a sandbox's, say)."""
-    token = _GIVEN.set(place)
+    token = _GIVEN.set(Given(place, begun))
     try:
         yield
     finally:
@@ -91,7 +87,8 @@ class Running:
 
     def _open(self, stack: ExitStack) -> None:
         settings = self.settings
-        self.place = _GIVEN.get() or stack.enter_context(open_place(settings))
+        given = _GIVEN.get() or Given(stack.enter_context(open_place(settings)))
+        self.place, self._begun = given.place, given.begun
         place = self.place
         self.host = Host(
             place.addresses,
@@ -146,7 +143,7 @@ class Running:
 
         Raises DeviceError where the device is gone.
         """
-        place_done = self.place.begun(self) if self.place.begun is not None else None
+        place_done = self._begun(self) if self._begun is not None else None
         now = self.driver.clock()
         tick_at = now + int(every * 1_000_000) if tick is not None else None
         while True:

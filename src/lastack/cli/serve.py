@@ -41,7 +41,8 @@ def serve(
     from lastack.apps.http_files import Folder
     from lastack.apps.http_messages import format_date
     from lastack.apps.http_server import Site, http_server
-    from lastack.cli.running import Running, Settings, run
+    from lastack.cli.running import Running, run
+    from lastack.cli.settings import Settings
 
     with reported("serve"):
         try:

@@ -47,7 +47,8 @@ def services(
     The usual ports are 7 (echo), 9 (discard), 19 (chargen) and 13 (daytime); a service without a port does not run.
     """
     from lastack.apps import services as known
-    from lastack.cli.running import Running, Settings, run
+    from lastack.cli.running import Running, run
+    from lastack.cli.settings import Settings
 
     with reported("services"):
         wanted = {

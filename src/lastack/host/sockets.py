@@ -153,7 +153,11 @@ class Socket(settings.Settings):
         return child, child.getpeername()
 
     def connect(self, now: int, address: Address) -> None:
-        """Active OPEN: BlockingIOError (EINPROGRESS) when it has begun; OSError EISCONN, EALREADY, EADDRNOTAVAIL."""
+        """Active OPEN: BlockingIOError (EINPROGRESS) when it has begun; OSError EISCONN, EALREADY, EADDRNOTAVAIL.
+
+        Called again it tells how that ended: it returns once when the connection is open, or raises the error, or
+        ECONNABORTED where somebody has taken the error already. After a failure the next call is a new attempt.
+        """
         self._open()
         if self.listener is not None:
             raise error(errno.EISCONN, "the socket is listening")
@@ -172,16 +176,14 @@ class Socket(settings.Settings):
         raise BlockingIOError(errno.EINPROGRESS, "the connection is being opened")
 
     def _connect_again(self, tcb: Tcb) -> None:
-        """What a second connect() finds: still opening, opened, or failed (and then the socket is free again)."""
+        """What a second connect() finds: still opening, opened, or failed."""
         if tcb.state in (State.SYN_SENT, State.SYN_RCVD):
             raise BlockingIOError(errno.EALREADY, "the connection is still being opened")
-        if self.error:
-            number = self._take_error()
-            if not self._connect_told:
-                self.tcb = None
-            raise error(number)
         if self._connect_told:
             raise error(errno.EISCONN, "already connected")
+        if tcb.state is State.CLOSED:
+            self.tcb, self._shut_read = None, False
+            raise error(self._take_error() or errno.ECONNABORTED)
         self._connect_told = True
 
     def _choose_local(self, remote: Endpoint) -> Endpoint:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 
@@ -44,6 +46,15 @@ def test_a_command_with_a_device_shows_an_example_that_parses(name: str, capsys:
     assert " ".join(example.split()) in " ".join(text.split())
     for option in ("--tun", "--address", "--preset", "--mtu", "--no-offload", "--pcap", "--format"):
         assert option in text
+
+
+def test_no_example_lets_curl_write_over_the_file_that_is_served() -> None:
+    """`curl -O` in the served folder opens, and so empties, the very file that it asks for."""
+    readme = Path(__file__).parents[2] / "README.md"
+    texts = [readme, *Path(lastack.__path__[0], "cli").glob("*.py")]
+    shown = [line for text in texts for line in re.findall(r"\bcurl -.*", text.read_text(encoding="utf-8"))]
+    assert len(shown) >= 5
+    assert [line for line in shown if re.match(r"curl (.* )?(-\w*O|--remote-name)\b", line)] == []
 
 
 def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:

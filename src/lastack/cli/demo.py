@@ -18,7 +18,7 @@ _BOLD, _PLAIN = "\x1b[1m", "\x1b[0m"
 NEXT = """
     lastack scenario --list          every rule of TCP's connection, shown by running it
     lastack diagram                  the eleven states and every way between them
-    lastack lab --loss 2% serve . -- curl -O http://10.9.0.7/README.md
+    lastack lab --loss 2% serve . -- curl -o /dev/null http://10.9.0.7/README.md
                                      lastack and the kernel over a network that loses packets
     lastack --help                   all commands
 """

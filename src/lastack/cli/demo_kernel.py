@@ -61,7 +61,7 @@ class Demonstration:
         middle: list[str] = []
         told = self._fetch([], middle)
         yield Piece(
-            f"curl -O {self.url}",
+            f"curl -o copy {self.url}",
             f"About half of the {SIZE // 1_000_000} MB have gone. At this moment the connection is, at either end:",
             "\n".join(middle),
         )

@@ -35,7 +35,7 @@ SETTINGS = {"context_settings": {"allow_interspersed_args": False}}
 EXAMPLE = """
 Examples:
 
-    lastack lab --loss 2% --reorder 5% serve . -- curl -O http://10.9.0.7/README.md
+    lastack lab --loss 2% --reorder 5% serve . -- curl -o /dev/null http://10.9.0.7/README.md
 
     lastack lab --delay 10ms get http://10.9.0.1:8000/ -o page.html -- python3 -m http.server 8000
 

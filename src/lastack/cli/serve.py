@@ -16,7 +16,7 @@ Example, as root:
 
     lastack serve . --tun lastack0 --address 10.9.0.7/24 --address fd09::7/64
 
-and in another terminal: curl -O http://10.9.0.7/README.md
+and in another terminal: curl -o /tmp/copy.md http://10.9.0.7/README.md
 """
 
 

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from errno import ECONNABORTED, ECONNREFUSED, ECONNRESET, EINPROGRESS, EISCONN
+from errno import (
+    EADDRNOTAVAIL,
+    ECONNABORTED,
+    ECONNREFUSED,
+    ECONNRESET,
+    EINPROGRESS,
+    EINVAL,
+    EISCONN,
+    ENETUNREACH,
+)
 
 import pytest
 
 from lastack.host import options as o
 from lastack.tcp.states import State
-from tests.host.harness import Bench, client, connect, number
+from lastack.wire.address import parse_address
+from tests.host.harness import Bench, client, connect, errno_of, number
 
 PEER = ("10.0.0.2", 7)
 
@@ -78,3 +88,91 @@ def test_a_connection_that_was_told_of_is_connected_even_when_it_was_reset():  #
     peer.gets("R 1:1(0)")
     assert number(h, socket.connect, PEER) == EISCONN
     assert number(h, socket.recv, 1) == ECONNRESET
+
+
+# --- addresses that no OPEN may name: RFC 9293 3.9.1.1, MUST-46 ---
+
+NOWHERE = [
+    (4, "224.0.0.1"),  # RFC 1112
+    (4, "239.255.255.250"),
+    (4, "255.255.255.255"),
+    (4, "0.0.0.1"),  # RFC 1122 3.2.1.3 (b): only ever a source
+    (4, "240.0.0.1"),
+    (4, "127.0.0.1"),  # RFC 1122 3.2.1.3 (g): must not leave a host, and this one has it not
+    (6, "ff02::1"),
+    (6, "::1"),
+    (6, "::ffff:1.2.3.4"),  # an IPv4 destination: Linux on a socket with IPV6_V6ONLY
+    (6, "::ffff:224.0.0.1"),
+]
+
+
+@pytest.mark.parametrize(("version", "address"), NOWHERE)
+def test_an_open_to_an_invalid_address_is_an_error_and_nothing_leaves(version: int, address: str):  # MUST-46
+    h = Bench()
+    socket = h.socket(version)
+    assert number(h, socket.connect, (address, 80)) == ENETUNREACH
+    assert not h.host.tcbs and not h.host.ports.in_use()
+    h.silent()
+    assert number(h, socket.connect, ("fd00::2" if version == 6 else "10.0.0.2", 80)) == EINPROGRESS
+    h.forget()
+
+
+@pytest.mark.parametrize(("version", "address"), [*NOWHERE, (4, "10.0.0.2"), (6, "fd00::2")])
+def test_what_is_no_address_of_the_host_cannot_be_bound(version: int, address: str):
+    assert errno_of(lambda: Bench().socket(version).bind((address, 80))) == EADDRNOTAVAIL
+
+
+@pytest.mark.parametrize(
+    ("version", "named", "bound", "meant"),
+    [
+        (4, "0.0.0.0", "", "10.0.0.1"),
+        (4, "", "", "10.0.0.1"),
+        (4, "0.0.0.0", "10.0.0.3", "10.0.0.3"),
+        (6, "::", "", "fd00::1"),
+    ],
+)
+def test_the_unspecified_address_is_the_host_itself(version: int, named: str, bound: str, meant: str):  # as Linux
+    h = Bench()
+    server = h.listen(80, version=version)
+    socket = h.socket(version)
+    if bound:
+        socket.bind((bound, 0))
+    assert number(h, socket.connect, (named, 80)) == EINPROGRESS
+    h.silent()
+    assert number(h, socket.connect, (named, 80)) == 0
+    assert (socket.getpeername()[0], socket.getsockname()[0]) == (meant, meant)
+    assert h.do(server.accept)[1] == socket.getsockname()
+
+
+def with_loopback() -> Bench:
+    h = Bench()
+    h.host.addresses = dict.fromkeys(map(parse_address, ("127.0.0.1", "::1", "10.0.0.1", "fd00::1")))
+    return h
+
+
+@pytest.mark.parametrize(("version", "address"), [(4, "127.0.0.1"), (6, "::1")])
+def test_a_loopback_address_of_the_host_can_be_connected_to(version: int, address: str):
+    h = with_loopback()
+    h.listen(80, version=version)
+    socket = h.socket(version)
+    assert number(h, socket.connect, (address, 80)) == EINPROGRESS
+    assert number(h, socket.connect, (address, 80)) == 0
+    h.silent()
+
+
+@pytest.mark.parametrize(("version", "remote", "source"), [(4, "10.0.0.2", "10.0.0.1"), (6, "fd00::2", "fd00::1")])
+def test_a_loopback_address_is_no_source_of_what_leaves(version: int, remote: str, source: str):  # RFC 1122 3.2.1.3 (g)
+    h = with_loopback()
+    socket = h.socket(version)
+    assert number(h, socket.connect, (remote, 80)) == EINPROGRESS
+    assert socket.getsockname()[0] == source
+    h.forget()
+
+
+@pytest.mark.parametrize(("version", "remote", "bound"), [(4, "10.0.0.2", "127.0.0.1"), (6, "fd00::2", "::1")])
+def test_a_socket_bound_to_loopback_does_not_reach_out(version: int, remote: str, bound: str):  # Linux: EINVAL
+    h = with_loopback()
+    socket = h.socket(version)
+    socket.bind((bound, 0))
+    assert number(h, socket.connect, (remote, 80)) == EINVAL
+    h.silent()

@@ -1,7 +1,11 @@
-"""How a host opens connections for its listeners: RFC 9293 section 3.10.7.2, and new incarnations (MAY-2, RFC 6191)."""
+"""How a host opens connections: between which names its own, and for its listeners by RFC 9293 section 3.10.7.2, new
+incarnations (MAY-2, RFC 6191) among them."""
 
 from __future__ import annotations
 
+import errno
+
+from lastack.host.keys import key_of
 from lastack.host.listener import Listener
 from lastack.host.tables import Tables
 from lastack.host.timewait import TimeWait
@@ -9,7 +13,61 @@ from lastack.tcp import arrives, calls, time_wait
 from lastack.tcp.sequence import MASK
 from lastack.tcp.states import State
 from lastack.tcp.tcb import Endpoint, Tcb
+from lastack.wire.address import format_address, is_loopback, is_unicast, is_unspecified
 from lastack.wire.segment import ACK, RST, SYN, Segment
+
+_MAPPED = bytes(10) + b"\xff\xff"
+
+
+def destination(host: Tables, address: bytes, bound: bytes) -> bytes:
+    """The address that an OPEN to `address` means: the unspecified one stands for the host itself, as on Linux.
+
+    OSError ENETUNREACH for what is not one host's address (MUST-46), for the loopback addresses of another host
+    (RFC 1122 section 3.2.1.3 (g)), and for IPv4 in the disguise of IPv6, which would need an IPv4 packet.
+    """
+    if is_unspecified(address):
+        return bound or _own(host, len(address), outward=False)
+    if address in host.addresses:
+        return address
+    if is_loopback(address) or not is_unicast(address) or (len(address) == 16 and address.startswith(_MAPPED)):
+        raise OSError(errno.ENETUNREACH, f"{format_address(address)} cannot be connected to")
+    return address
+
+
+def choose_local(host: Tables, bound: Endpoint, remote: Endpoint) -> Endpoint:
+    """Our end of a connection to `remote`; what `bound` leaves open (b"", 0) is chosen. OSError EADDRNOTAVAIL."""
+    address = bound[0] or _source_for(host, remote[0])
+    if is_loopback(address) and remote[0] not in host.addresses:
+        raise OSError(errno.EINVAL, "a loopback address must not leave the host")
+    if bound[1]:
+        local = (address, bound[1])
+        if not _free(host, local, remote):
+            raise OSError(errno.EADDRNOTAVAIL, "a connection between these ports exists, or is in TIME-WAIT")
+        return local
+    port = host.ports.ephemeral(
+        address, remote, lambda port: not host.ports.bound(port) and _free(host, (address, port), remote)
+    )
+    if port is None:
+        host.counters["limit: ephemeral ports"] += 1
+        raise OSError(errno.EADDRNOTAVAIL, "no ephemeral port to this destination is left")
+    return (address, port)
+
+
+def _source_for(host: Tables, remote: bytes) -> bytes:
+    return remote if remote in host.addresses else _own(host, len(remote), outward=True)
+
+
+def _own(host: Tables, size: int, *, outward: bool) -> bytes:
+    """The host's first address of a version; `outward`: for packets that leave."""
+    for address in host.addresses:
+        if len(address) == size and not (outward and is_loopback(address)):
+            return address
+    raise OSError(errno.ENETUNREACH, f"this host has no IPv{4 if size == 4 else 6} address")
+
+
+def _free(host: Tables, local: Endpoint, remote: Endpoint) -> bool:
+    key = key_of(local, remote)
+    return key not in host.tcbs and key not in host.time_wait
 
 
 def in_listen(

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import errno
 
-from lastack.host import options, settings
-from lastack.host.keys import key_of
+from lastack.host import opening, options, settings
 from lastack.host.listener import Listener
 from lastack.host.ports import WILDCARD, Holder
 from lastack.host.tables import Tables
@@ -153,7 +152,8 @@ class Socket(settings.Settings):
         return child, child.getpeername()
 
     def connect(self, now: int, address: Address) -> None:
-        """Active OPEN: BlockingIOError (EINPROGRESS) when it has begun; OSError EISCONN, EALREADY, EADDRNOTAVAIL.
+        """Active OPEN: BlockingIOError (EINPROGRESS) when it has begun; OSError EISCONN, EALREADY, EADDRNOTAVAIL,
+        ENETUNREACH for what is not one host's address (MUST-46). The unspecified address is this host itself.
 
         Called again it tells how that ended: it returns once when the connection is open, or raises the error, or
         ECONNABORTED where somebody has taken the error already. After a failure the next call is a new attempt.
@@ -164,10 +164,10 @@ class Socket(settings.Settings):
         if self.tcb is not None:
             self._connect_again(self.tcb)
             return
-        remote = (self._address(address[0]), address[1])
-        if not 0 < remote[1] <= 0xFFFF:
-            raise error(errno.EADDRNOTAVAIL, f"port {remote[1]}: 1 to 65535")
-        local = self._choose_local(remote)
+        if not 0 < address[1] <= 0xFFFF:
+            raise error(errno.EADDRNOTAVAIL, f"port {address[1]}: 1 to 65535")
+        remote = (opening.destination(self.host, self._address(address[0]), self.local[0]), address[1])
+        local = opening.choose_local(self.host, self.local, remote)
         self.tcb = tcb = self.host.new_tcb(local, remote, self.config, self.reuse_address)
         tcb.socket = self
         self._connect_told = False
@@ -185,35 +185,6 @@ class Socket(settings.Settings):
             self.tcb, self._shut_read = None, False
             raise error(self._take_error() or errno.ECONNABORTED)
         self._connect_told = True
-
-    def _choose_local(self, remote: Endpoint) -> Endpoint:
-        host = self.host
-        address = self.local[0] or self._source_for(remote)
-        if self.local[1]:
-            local = (address, self.local[1])
-            if not self._free(local, remote):
-                raise error(errno.EADDRNOTAVAIL, "a connection between these ports exists, or is in TIME-WAIT")
-            return local
-        port = host.ports.ephemeral(
-            address, remote, lambda port: not host.ports.bound(port) and self._free((address, port), remote)
-        )
-        if port is None:
-            host.counters["limit: ephemeral ports"] += 1
-            raise error(errno.EADDRNOTAVAIL, "no ephemeral port to this destination is left")
-        return (address, port)
-
-    def _source_for(self, remote: Endpoint) -> bytes:
-        size = len(remote[0])
-        if remote[0] in self.host.addresses:
-            return remote[0]
-        for address in self.host.addresses:
-            if len(address) == size:
-                return address
-        raise error(errno.ENETUNREACH, f"this host has no IPv{self.version} address")
-
-    def _free(self, local: Endpoint, remote: Endpoint) -> bool:
-        key = key_of(local, remote)
-        return key not in self.host.tcbs and key not in self.host.time_wait
 
     # --- data ---
 

@@ -73,6 +73,8 @@ def _set_setting(socket: Settings, name: tuple[int, int], value: int) -> None:
     _configure(socket, setting, value * unit)
     if setting == "keepalive_idle":
         _start_keepalive(socket)
+    elif setting == "user_timeout" and socket.tcb is not None:
+        socket.host.timers.schedule(socket.tcb)  # what has stalled already may be over sooner, or now
 
 
 def _configure(socket: Settings, name: str, value: int | bool | str) -> None:

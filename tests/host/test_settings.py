@@ -1,0 +1,84 @@
+"""Socket options that act on a connection under way, and those whose values Linux bends."""
+
+from __future__ import annotations
+
+from errno import EPIPE, ETIMEDOUT
+
+import pytest
+
+from lastack.host import options as o
+from lastack.tcp.config import RFC9293
+from lastack.tcp.states import State
+from lastack.tcp.tcb import Reason
+from tests.host.harness import Bench, Peer, client, connect, number
+
+# --- TCP_USER_TIMEOUT: RFC 5482 section 3, RFC 9293 section 3.8.3 ---
+
+
+def user_timeout(socket, milliseconds: int) -> None:
+    socket.setsockopt(o.IPPROTO_TCP, o.TCP_USER_TIMEOUT, milliseconds)
+
+
+def stalled(h: Bench, seconds: float):
+    """A connection whose data nobody has acknowledged for so long."""
+    socket, peer = connect(h)
+    h.do(socket.send, b"x")
+    h.after(seconds)
+    h.forget()
+    return socket, peer
+
+
+def test_a_user_timeout_that_is_over_when_it_is_set_ends_the_connection_at_once():  # MUST-21
+    h = Bench()
+    socket, peer = stalled(h, 51)
+    user_timeout(socket, 1000)
+    assert h.host.deadline() <= h.now
+    h.after(0)
+    h.silent()
+    assert (peer.state, socket.getsockopt(o.SOL_SOCKET, o.SO_ERROR)) == (State.CLOSED, ETIMEDOUT)
+    assert number(h, socket.send, b"x") == EPIPE
+
+
+def test_a_user_timeout_set_late_counts_from_when_the_data_stalled():  # RFC 5482: for how long it may remain so
+    h = Bench()
+    socket, peer = stalled(h, 51)
+    start = socket.tcb.stalled_since
+    user_timeout(socket, 52_000)
+    assert h.host.deadline() == start + 52_000_000
+    h.after((start + 52_000_000 - 1 - h.now) / 1e6)
+    assert peer.state is State.ESTABLISHED
+    h.after(1 / 1e6)
+    assert peer.state is State.CLOSED
+
+
+def test_a_user_timeout_that_is_made_longer_ends_nothing_early():
+    h = Bench()
+    socket, peer = stalled(h, 5)
+    user_timeout(socket, 10_000)
+    user_timeout(socket, 100_000)
+    h.after(90)
+    assert peer.state is State.ESTABLISHED
+    h.after(10)
+    assert peer.state is State.CLOSED
+    h.forget()
+
+
+def test_a_user_timeout_set_while_the_window_is_closed_is_kept():
+    h = Bench()
+    socket, peer = connect(h)
+    peer.gets(". 1:1(0) ack 1 win 0")
+    h.do(socket.send, b"x")
+    h.after(0.1)
+    h.forget()
+    user_timeout(socket, 150)
+    h.after(0.05)
+    assert (peer.state, socket.tcb.reason) == (State.CLOSED, Reason.USER_TIMEOUT)
+
+
+def test_a_user_timeout_set_while_opening_is_kept():  # RFC 9293 3.10.8: the user timeout in any state
+    h = Bench()
+    socket, peer = client(h)
+    h.after(0.5)
+    user_timeout(socket, 700)
+    h.after(0.2)
+    assert (socket.state, socket.getsockopt(o.SOL_SOCKET, o.SO_ERROR)) == (State.CLOSED, ETIMEDOUT)

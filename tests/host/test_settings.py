@@ -77,8 +77,54 @@ def test_a_user_timeout_set_while_the_window_is_closed_is_kept():
 
 def test_a_user_timeout_set_while_opening_is_kept():  # RFC 9293 3.10.8: the user timeout in any state
     h = Bench()
-    socket, peer = client(h)
+    socket, _ = client(h)
     h.after(0.5)
     user_timeout(socket, 700)
     h.after(0.2)
     assert (socket.state, socket.getsockopt(o.SOL_SOCKET, o.SO_ERROR)) == (State.CLOSED, ETIMEDOUT)
+
+
+# --- TCP_LINGER2: tcp(7), tcp_fin_timeout ---
+
+
+def linger2(h: Bench, *values: int) -> tuple[Peer, object]:
+    """A connection that its user closed with these values set, in FIN-WAIT-2; and what getsockopt said."""
+    socket, peer = connect(h)
+    for value in values:
+        socket.setsockopt(o.IPPROTO_TCP, o.TCP_LINGER2, value)
+    told = socket.getsockopt(o.IPPROTO_TCP, o.TCP_LINGER2)
+    h.do(socket.close)
+    peer.sends("F. 1:1(0) ack 1")
+    peer.gets(". 1:1(0) ack 2")
+    return peer, told
+
+
+@pytest.mark.parametrize(
+    ("values", "lasts"),
+    [((0,), 60), ((10,), 10), ((10, 0), 60), ((120,), 120), ((121,), 120), ((600,), 120), ((1 << 31, 0), 60)],
+)
+def test_an_orphan_lasts_in_fin_wait_2_as_long_as_linger2_says(values: tuple[int, ...], lasts: int):
+    h = Bench()
+    peer, told = linger2(h, *values)
+    assert (peer.state, told) == (State.FIN_WAIT_2, lasts)
+    h.after(lasts - 0.000001)
+    assert peer.state is State.FIN_WAIT_2
+    h.after(0.000001)
+    assert peer.state is State.CLOSED
+
+
+@pytest.mark.parametrize("value", [-1, -600])
+def test_a_negative_linger2_does_not_wait_in_fin_wait_2(value: int):
+    h = Bench()
+    peer, told = linger2(h, value)
+    h.after(0.000001)
+    assert (peer.state, told) == (State.CLOSED, -1)
+    peer.gets("F. 1:1(0) ack 2")
+    peer.sends("R 2:2(0)")
+
+
+def test_a_linger2_of_0_is_what_the_host_has():  # by the letter of RFC 9293: no timer
+    h = Bench(RFC9293)
+    peer, told = linger2(h, 10, 0)
+    h.after(100_000)
+    assert (peer.state, told) == (State.FIN_WAIT_2, 0)

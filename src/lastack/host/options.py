@@ -40,6 +40,9 @@ SHUT_RDWR = 2
 MSG_OOB = 1
 MSG_PEEK = 2
 
+LINGER2_LIMIT = 120  # seconds: Linux's TCP_FIN_TIMEOUT_MAX, to which a larger TCP_LINGER2 is cut
+NO_LINGER = 1  # microseconds: a negative TCP_LINGER2, since a `fin_wait_2_timeout` of 0 is for ever
+
 # (level, option) -> (name in Config, unit in microseconds or 1, smallest and largest value)
 SETTINGS: dict[tuple[int, int], tuple[str, int, int, int]] = {
     (SOL_SOCKET, SO_SNDBUF): ("send_buffer", 1, 1, 1 << 30),
@@ -54,6 +57,6 @@ SETTINGS: dict[tuple[int, int], tuple[str, int, int, int]] = {
     (IPPROTO_TCP, TCP_KEEPINTVL): ("keepalive_interval", SECOND, 1, 32767),
     (IPPROTO_TCP, TCP_KEEPCNT): ("keepalive_probes", 1, 1, 127),
     (IPPROTO_TCP, TCP_SYNCNT): ("syn_retransmissions", 1, 1, 127),
-    (IPPROTO_TCP, TCP_LINGER2): ("fin_wait_2_timeout", SECOND, -1, 120),
+    (IPPROTO_TCP, TCP_LINGER2): ("fin_wait_2_timeout", SECOND, -1, LINGER2_LIMIT),
     (IPPROTO_TCP, TCP_USER_TIMEOUT): ("user_timeout", 1000, 0, 1 << 31),
 }

@@ -9,7 +9,7 @@ from lastack.host.info import tcp_info
 from lastack.host.listener import Listener
 from lastack.host.ports import Holder
 from lastack.host.tables import Tables
-from lastack.tcp.config import Config
+from lastack.tcp.config import SECOND, Config
 from lastack.tcp.congestion import ALGORITHMS
 from lastack.tcp.tcb import NEVER, Tcb
 
@@ -66,8 +66,9 @@ def _set_setting(socket: Settings, name: tuple[int, int], value: int) -> None:
         _configure(socket, setting, bool(value))
         _start_keepalive(socket)
         return
-    if setting == "fin_wait_2_timeout" and value < 0:  # Linux: no waiting in FIN-WAIT-2 at all
-        value, unit = 1, 1
+    if setting == "fin_wait_2_timeout":
+        _configure(socket, setting, _linger2(socket, value))
+        return
     if not least <= value <= most:
         raise OSError(errno.EINVAL, f"{setting}: {value} is not in {least} to {most}")
     _configure(socket, setting, value * unit)
@@ -75,6 +76,14 @@ def _set_setting(socket: Settings, name: tuple[int, int], value: int) -> None:
         _start_keepalive(socket)
     elif setting == "user_timeout" and socket.tcb is not None:
         socket.host.timers.schedule(socket.tcb)  # what has stalled already may be over sooner, or now
+
+
+def _linger2(socket: Settings, seconds: int) -> int:
+    """The time in FIN-WAIT-2 that a TCP_LINGER2 stands for, as on Linux: 0 for the host's, which alone may be for ever;
+    negative for none; no more than the limit."""
+    if seconds < 0:
+        return o.NO_LINGER
+    return min(seconds, o.LINGER2_LIMIT) * SECOND or socket.host.config.fin_wait_2_timeout
 
 
 def _configure(socket: Settings, name: str, value: int | bool | str) -> None:
@@ -107,6 +116,8 @@ def get_option(socket: Settings, level: int, option: int) -> object:
         setting, unit, _, _ = o.SETTINGS[name]
         if setting == "mss" and socket.tcb is not None and socket.tcb.snd_mss:
             return socket.tcb.snd_mss
+        if setting == "fin_wait_2_timeout" and socket.config.fin_wait_2_timeout == o.NO_LINGER:
+            return -1
         return int(getattr(socket.config, setting)) // unit
     plain: dict[tuple[int, int], object] = {
         (o.SOL_SOCKET, o.SO_REUSEADDR): int(socket.reuse_address),

@@ -67,7 +67,17 @@ def test_an_unknown_name_is_met_with_what_is_near() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [(), ("--all", "half-close"), ("half-close", "--preset", "xp"), ("half-close", "--format", "xml")]
+    "arguments",
+    [
+        (),
+        ("--all", "half-close"),
+        ("half-close", "--preset", "xp"),
+        ("half-close", "--format", "xml"),
+        ("--list", "half-close"),
+        ("--list", "--all"),
+        ("--list", "--pcap", "file"),
+        ("--list", "--kernel", "--slow"),
+    ],
 )
 def test_misuse_is_told(arguments: tuple[str, ...]) -> None:
     done = run(*arguments)

@@ -7,9 +7,13 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from typing import NoReturn
 
 FAILED = 1
 BAD_USE = 2
+
+_WITHIN: ContextVar[str] = ContextVar("_WITHIN", default="lastack")
 
 
 class CommandError(Exception):
@@ -41,7 +45,29 @@ def reported(command: str) -> Iterator[None]:
         _hush()
         sys.exit(FAILED)
     except OSError as error:
+        _hush_if_full()
         stop(command, explain(error))
+
+
+@contextmanager
+def written(command: str) -> Iterator[None]:
+    """The same around a whole process: what is still to be written when it exits is written now, while we can tell."""
+    with reported(command):
+        try:
+            yield
+        except SystemExit:
+            sys.stdout.flush()
+            raise
+
+
+@contextmanager
+def within(command: str) -> Iterator[None]:
+    """Let messages of the commands that run meanwhile name this one before their own."""
+    token = _WITHIN.set(f"{_WITHIN.get()} {command}")
+    try:
+        yield
+    finally:
+        _WITHIN.reset(token)
 
 
 def explain(error: OSError) -> str:
@@ -55,9 +81,14 @@ def explain(error: OSError) -> str:
     return what + text
 
 
-def stop(command: str, message: str, code: int = FAILED) -> None:
-    """Say what is wrong, and exit."""
-    tell(f"lastack {command}: {message}")
+def cannot_write(path: object, error: OSError) -> UsageError:
+    """A file that the user names cannot be opened for writing."""
+    return UsageError(f"cannot write {path}: {error.strerror}")
+
+
+def stop(command: str, message: str, code: int = FAILED) -> NoReturn:
+    """Say what is wrong, and exit. `command` is "" for lastack itself."""
+    tell(f"{' '.join([_WITHIN.get(), *command.split()])}: {message}")
     sys.exit(code)
 
 
@@ -65,6 +96,14 @@ def tell(message: str) -> None:
     """A line for people, on the standard error; nobody listening is no reason to fail."""
     with suppress(OSError, ValueError):
         print(message, file=sys.stderr, flush=True)
+
+
+def _hush_if_full() -> None:
+    """Where the output itself cannot be written, Python would say so once more at exit."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _hush()
 
 
 def _hush() -> None:

@@ -28,6 +28,8 @@ Example, as root: a file from the kernel's side of the device
     lastack get http://10.9.0.1:8000/README.md -o copy.md --tun lastack0 --address 10.9.0.7/24
 """
 
+_A_DAY = 86_400
+
 
 def get(
     url: Annotated[str, typer.Argument(metavar="URL", help="What to fetch: http://HOST[:PORT]/PATH.")],
@@ -38,7 +40,14 @@ def get(
         ),
     ] = None,
     timeout: Annotated[
-        float, typer.Option(metavar="SECONDS", min=0.1, help="Give up when nothing has come for so long.")
+        float,
+        typer.Option(
+            metavar="SECONDS",
+            min=0.1,
+            max=_A_DAY,
+            callback=options.a_number,
+            help="Give up when nothing has come for so long.",
+        ),
     ] = 60,
     tun: options.TunName = "lastack0",
     address: options.Addresses = None,

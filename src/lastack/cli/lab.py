@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lastack.cli import options
-from lastack.cli.errors import FAILED, CommandError, UsageError, reported, tell
+from lastack.cli.errors import FAILED, CommandError, UsageError, reported, tell, within
 from lastack.cli.ss import Names
 from lastack.tcp.states import State
 
@@ -46,6 +46,11 @@ Examples:
 SERVERS = ("serve", "services")
 CLIENTS = ("get",)
 
+# The options of our commands about the place that a lab decides itself, and how to tell the lab.
+_PLACE_OF_LAB = ("--tun", "--address", "--kernel-address")
+_BEFORE = {"--mtu": "--mtu ...", "--no-offload": "--no-offload"}
+
+_LONGEST_WAY = 3_600_000_000  # microseconds
 _LISTENING = 20.0  # seconds in which a server given as the command must listen
 _SETTLING = 1_000_000  # microseconds for the connections of a program that has ended
 _GRACE = 2.0  # seconds between its SIGTERM and its SIGKILL
@@ -112,6 +117,9 @@ def lab(
             )
         except ValueError as error:
             raise UsageError(str(error)) from None
+        for option, time_given in (("--delay", faults.delay), ("--jitter", faults.jitter)):
+            if time_given > _LONGEST_WAY:
+                raise UsageError(f"{option}: more than an hour: no connection opens over such a line")
         # Options that are ours as well as the command's: what stands behind the command has the last word.
         common = ["--preset", preset.value, *(["--pcap", str(pcap)] if pcap is not None else [])]
         ours = [ours[0], *common, *ours[1:]]
@@ -147,13 +155,25 @@ def check(ours: list[str]) -> None:
     group = typer.main.get_command(build((ours[0],)))
     command = group.commands[ours[0]]  # type: ignore[attr-defined]
     try:
-        command.make_context(f"lastack {ours[0]}", ours[1:])
+        context = command.make_context(f"lastack {ours[0]}", ours[1:])
     except typer.Exit as done:  # --help
         sys.exit(done.exit_code)
     except Exception as error:
         if not hasattr(error, "format_message"):
             raise
         raise UsageError(f"{ours[0]}: {error.format_message()}") from None
+    for parameter in command.params:
+        source = context.get_parameter_source(parameter.name)
+        if source is not None and source.name == "COMMANDLINE":
+            _refuse_option_of_place(ours[0], parameter.opts[0])
+
+
+def _refuse_option_of_place(command: str, option: str) -> None:
+    """The place is the lab's: what our command says of it would go unheard."""
+    if option in _PLACE_OF_LAB:
+        raise UsageError(f"{command} {option}: a lab has its own device and addresses, 10.9.0.7 and fd09::7")
+    if option in _BEFORE:
+        raise UsageError(f"{command} {option}: say it before {command}: lastack lab {_BEFORE[option]} {command} ...")
 
 
 class Experiment:
@@ -203,6 +223,7 @@ class Experiment:
         from lastack.cli.main import build
 
         with ExitStack() as stack:
+            stack.enter_context(within("lab"))
             if hushed:
                 stack.enter_context(redirect_stdout(sys.stderr))
             try:

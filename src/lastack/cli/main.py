@@ -76,6 +76,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not all(map(find_spec, _NEEDED)):
         print(MISSING, file=sys.stderr)
         sys.exit(2)
+    from lastack.cli.errors import written
+
     given = list(sys.argv[1:] if arguments is None else arguments)
-    wanted = given[:1] if given and given[0] in COMMANDS else COMMANDS
-    build(wanted)(given, prog_name="lastack")
+    wanted = given[:1] if given and given[0] in COMMANDS else []
+    with written(" ".join(wanted)):
+        build(wanted or COMMANDS)(given, prog_name="lastack")

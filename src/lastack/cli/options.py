@@ -27,6 +27,14 @@ class Preset(StrEnum):
 
 _DEVICE = "Device"
 
+
+def a_number(value: float) -> float:
+    """A check for typer of what has a least and a largest value: NaN is within any bounds."""
+    if value != value:
+        raise typer.BadParameter("nan is not a number")
+    return value
+
+
 TunName = Annotated[
     str,
     typer.Option(

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 
 from lastack.apps.reactor import Reactor
-from lastack.cli.errors import UsageError, tell
+from lastack.cli.errors import UsageError, cannot_write, tell
 from lastack.cli.place import Place, open_place
 from lastack.cli.settings import Settings
 from lastack.device.driver import Driver
@@ -243,7 +243,11 @@ def run(settings: Settings, begin: Callable[[Running], None]) -> None:
 @contextmanager
 def _capture(path: Path, interface: str) -> Iterator[Callable[[int, bool, Packet], None]]:
     """A tap that writes a capture; its times are those of the wall clock."""
-    with open(path, "wb") as stream:
+    try:
+        stream = open(path, "wb")  # noqa: SIM115 - closed below: only to open it can fail for the name that was given
+    except OSError as error:
+        raise cannot_write(path, error) from None
+    with stream:
         writer = PcapngWriter(stream)
         writer.interface(interface)
         offset = time.time_ns() // 1000 - time.monotonic_ns() // 1000

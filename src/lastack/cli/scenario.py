@@ -94,6 +94,7 @@ def scenario(
     if slow and not kernel:
         _stop("--slow goes with --kernel")
     if listing:
+        _refuse_beside_list(chosen, every, pcap, slow)
         typer.echo(_list(output, names, _known(kernel)), nl=False)
         return
     wanted = _choose(chosen or [], every, kernel)
@@ -113,6 +114,13 @@ def scenario(
         typer.echo("\n\n" + _total(results, colour), color=colour)
     if not all(result.ok for result in results):
         raise typer.Exit(1)
+
+
+def _refuse_beside_list(chosen: list[str] | None, every: bool, pcap: Path | None, slow: bool) -> None:
+    """A list runs nothing, and is always of all."""
+    given = {"a name": chosen, "--all": every, "--pcap": pcap, "--slow": slow}
+    if unheard := [what for what, value in given.items() if value]:
+        _stop(f"--list lists every scenario and runs none: leave out {' and '.join(unheard)}, or --list")
 
 
 def _known(kernel: bool) -> list[Scenario]:

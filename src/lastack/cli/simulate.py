@@ -16,6 +16,8 @@ from lastack.sim.simulation import Result, Summary, run_each, run_simulation
 
 EXAMPLE = "Example: `lastack simulate --count 1000`, and `lastack simulate --seed 187` replays one that failed."
 
+_MOST_SEEDS = 1_000_000_000  # months of work
+_MOST_PROCESSES = 1024
 _SHOWN = 20  # failures told one by one
 
 
@@ -28,9 +30,9 @@ class Format(StrEnum):
 
 def simulate(
     seed: Annotated[int | None, typer.Option(help="Run this seed alone, and say what happened.", min=0)] = None,
-    count: Annotated[int, typer.Option(help="How many seeds to run.", min=1)] = 200,
+    count: Annotated[int, typer.Option(help="How many seeds to run.", min=1, max=_MOST_SEEDS)] = 200,
     first: Annotated[int, typer.Option(help="The first of them.", min=0)] = 0,
-    jobs: Annotated[int, typer.Option(help="Processes; 0 is one for each processor.", min=0)] = 0,
+    jobs: Annotated[int, typer.Option(help="Processes; 0 is one for each processor.", min=0, max=_MOST_PROCESSES)] = 0,
     format: Annotated[Format, typer.Option(help="Text for people, or JSON.")] = Format.TEXT,
 ) -> None:
     """Simulate two hosts on a bad network, from seeds: sizes, faults, options and closes are drawn at random.

@@ -193,7 +193,7 @@ def test_half_open_connections_are_limited():
         h.peer(1000 + number).gets("S 0:0(0)")
         assert h.forget() == (number < 2)
     assert h.host.counters["limit: half-open, SYN dropped"] == 1
-    h.after(63)  # the SYN,ACKs are given up
+    h.after(247)  # the SYN,ACKs are given up
     h.forget()
     assert not h.host.tcbs
     h.peer(1003).gets("S 0:0(0)")

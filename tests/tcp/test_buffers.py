@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -122,7 +123,7 @@ def test_reassembly_keeps_each_byte_once_and_in_order(pieces: list[tuple[int, in
         model.update({first + index: octet for index, octet in enumerate(data)})
         assert held.length == len(model)
         edges = [(edge - START) & MASK for block in held.blocks for edge in (block.first, block.end)]
-        assert edges == sorted(edges)
+        assert edges == sorted(set(edges))  # no two blocks touch
         assert all(sum(map(len, block.views)) == (block.end - block.first) & MASK for block in held.blocks)
     views, size = held.copy().take((START + taken_to) & MASK)
     run = 0
@@ -141,11 +142,12 @@ def test_a_limit_of_holes_holds_and_what_is_held_is_right(pieces: list[tuple[int
         assert b"".join(block.views) == text((block.first - START) & MASK, (block.end - block.first) & MASK)
 
 
-def test_tiny_segments_behind_a_hole_take_little_more_than_their_bytes():  # RFC 9293 section 3.10.7.4, SHLD-31
+@pytest.mark.parametrize("step", [1, -1])
+def test_tiny_segments_behind_a_hole_take_little_more_than_their_bytes(step: int):  # RFC 9293 section 3.10.7.4, SHLD-31
     held, count = Reassembly(), 5_000
     tracemalloc.start()
     before = tracemalloc.get_traced_memory()[0]
-    for at in range(count):
+    for at in range(count)[::step]:
         packet = memoryview(bytes(40) + text(at, 1))
         assert held.insert((START + at) & MASK, (packet[40:],), 1, 256)
     used = tracemalloc.get_traced_memory()[0] - before

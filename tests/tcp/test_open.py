@@ -6,7 +6,7 @@ from errno import ECONNREFUSED, ETIMEDOUT
 
 import pytest
 
-from lastack.tcp.config import LINUX, RFC9293
+from lastack.tcp.config import BSD, DEFAULT, LINUX, RFC9293, Config
 from lastack.tcp.states import State
 from lastack.tcp.tcb import Reason
 from tests.tcp.harness import Exchange, established, opening, reach
@@ -272,12 +272,22 @@ def test_a_syn_is_tried_for_three_minutes_at_least():  # MUST-23
     assert t.state is State.SYN_SENT
 
 
-def test_a_syn_ack_goes_again_and_is_given_up():  # tcp_synack_retries
-    t = reach(State.SYN_RCVD)
-    times = [at for at, line in t.log(63_000 - 1) if line.startswith("S. 0:0(0) ack 1")]
-    assert times == [1000.0, 3000.0, 7000.0, 15000.0, 31000.0]
+@pytest.mark.parametrize(("config", "end"), [(DEFAULT, 247), (RFC9293, 183), (LINUX, 63), (BSD, 15)])
+def test_a_syn_ack_goes_again_and_is_given_up(config: Config, end: int):  # MUST-23; tcp_synack_retries, rexmtlimit
+    t = reach(State.SYN_RCVD, config)
+    times = [at for at, line in t.log(end * 1000 - 1) if line.startswith("S. 0:0(0) ack 1")]
+    assert times[:3] == [1000.0, 3000.0, 7000.0]
     t.log(1)
     assert t.state is State.CLOSED
+
+
+def test_crossing_syns_too_are_tried_for_three_minutes():  # MUST-23
+    t = opening()
+    t.log(40_000)
+    t.gets("S 0:0(0) <mss 1460>")
+    t.sends("S. 0:0(0) ack 1")
+    assert t.log(140_000)
+    assert t.state is State.SYN_RCVD
 
 
 def test_after_a_lost_syn_the_first_window_is_one_segment():  # RFC 5681 3.1

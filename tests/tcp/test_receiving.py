@@ -113,8 +113,32 @@ def test_holes_have_a_limit():
         t.gets(f"P. {101 + 20 * number}:{111 + 20 * number}(10) ack 1")
         t.sends(". 1:1(0) ack 1")
     assert t.tcb.reassembly is not None and len(t.tcb.reassembly.blocks) == 4
+    assert t.tcb.counts == {"limit: reassembly holes": 6}
     t.gets("P. 1:101(100) ack 1")
     t.sends(". 1:1(0) ack 111")
+
+
+def test_the_furthest_goes_when_there_are_too_many_holes():
+    t = established(reassembly_holes=2)
+    for first in (301, 201, 101):
+        t.gets(f"P. {first}:{first + 10}(10) ack 1")
+        t.sends(". 1:1(0) ack 1")
+    t.gets("P. 1:101(100) ack 1")
+    t.sends(". 1:1(0) ack 111")
+    t.gets("P. 111:201(90) ack 1")
+    t.sends(". 1:1(0) ack 211")
+    t.gets("P. 211:301(90) ack 1")
+    t.sends(". 1:1(0) ack 301")
+
+
+def test_segments_in_reverse_order_are_one_block():  # a hole is what is missing, not how many segments came
+    t = established(reassembly_holes=2)
+    for first in range(1001, 1, -10):
+        t.gets(f"P. {first}:{first + 10}(10) ack 1")
+        t.sends(". 1:1(0) ack 1")
+    assert t.tcb.counts is None
+    t.gets("P. 1:11(10) ack 1")
+    t.sends(". 1:1(0) ack 1011")
 
 
 SIZE = 400

@@ -107,6 +107,9 @@ class Tables:
     def touched(self, tcb: Tcb, now: int) -> None:
         """Something happened to a connection: it may have to send, and its user to be told."""
         self._dirty[tcb] = None
+        if tcb.counts is not None:
+            self.counters.update(tcb.counts)
+            tcb.counts = None
         signals, tcb.signals = tcb.signals, 0
         if signals:
             if signals & OPENED:

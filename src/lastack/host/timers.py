@@ -6,35 +6,56 @@ moves to before its entry. An entry that comes up too early is put back.
 
 from __future__ import annotations
 
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 
 from lastack.tcp import timeouts
 from lastack.tcp.tcb import NEVER, Tcb
+
+# How many stale entries there may be beside as many as there are live ones.
+_STALE = 64
 
 
 class Timers:
     """`Tcb.wake_at` is the time of its live entry; any other entry of it is stale."""
 
-    __slots__ = ("_count", "_heap")
+    __slots__ = ("_count", "_heap", "_live")
 
     def __init__(self) -> None:
         self._heap: list[tuple[int, int, Tcb]] = []
         self._count = 0  # ties go by age: a heap must not compare TCBs
+        self._live = 0
 
     def __len__(self) -> int:
-        return sum(1 for at, _, tcb in self._heap if tcb.wake_at == at)
+        return self._live
+
+    @property
+    def entries(self) -> int:
+        """What the heap holds, live and stale."""
+        return len(self._heap)
 
     def schedule(self, tcb: Tcb) -> None:
         """The timers of `tcb` may have changed."""
         at = timeouts.deadline(tcb)
         if at < tcb.wake_at:
+            self._live += tcb.wake_at == NEVER
             tcb.wake_at = at
             self._count += 1
             heappush(self._heap, (at, self._count, tcb))
+            self._tidy()
 
     def forget(self, tcb: Tcb) -> None:
         """This connection is gone."""
-        tcb.wake_at = NEVER
+        if tcb.wake_at != NEVER:
+            tcb.wake_at = NEVER
+            self._live -= 1
+            self._tidy()
+
+    def _tidy(self) -> None:
+        """A stale entry holds a connection that may be long gone: there are never many of them."""
+        if len(self._heap) > 2 * self._live + _STALE:
+            live = {tcb: (at, age, tcb) for at, age, tcb in self._heap if tcb.wake_at == at}
+            self._heap[:] = live.values()
+            heapify(self._heap)
 
     def deadline(self) -> int | None:
         """When the next timer of any connection runs out, exactly."""
@@ -53,6 +74,7 @@ class Timers:
     def _take(self, tcb: Tcb) -> None:
         heappop(self._heap)
         tcb.wake_at = NEVER
+        self._live -= 1
 
     def due(self, now: int) -> Tcb | None:
         """Take out a connection whose timer has run out."""

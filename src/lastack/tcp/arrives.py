@@ -219,6 +219,8 @@ def challenge(tcb: Tcb, now: int) -> None:
     if tcb.challenge_count < tcb.config.challenge_acks_per_second:
         tcb.challenge_count += 1
         tcb.ack_now = True
+    else:
+        tcb.count("limit: challenge ACKs")
 
 
 def check_rst(tcb: Tcb, segment: Segment, now: int) -> bool:

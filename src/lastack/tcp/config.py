@@ -9,6 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+# Values of one setting that a configuration keeps: a program may set another time-out for each of its connections.
+_MOST_VARIANTS = 256
+
 MILLISECOND = 1_000
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
@@ -42,7 +45,7 @@ class Config:
     r2_retransmissions: int = 15  # Linux tcp_retries2; at least 100 s (SHLD-11)
     # SYNs: RFC 9293 MUST-23 asks for at least 3 minutes. 1+2+4+...+64 s = 127 s is Linux's 6; 7 give 247 s.
     syn_retransmissions: int = 7
-    syn_ack_retransmissions: int = 5  # Linux tcp_synack_retries
+    syn_ack_retransmissions: int = 7  # a SYN,ACK is a SYN; Linux tcp_synack_retries 5, 63 s
     orphan_retransmissions: int = 8  # Linux tcp_orphan_retries: what 0 means there
     user_timeout: int = 0  # RFC 5482, TCP_USER_TIMEOUT; 0 = R2 alone
 
@@ -106,7 +109,7 @@ class Config:
     _variants: dict[tuple[str, Any], Config] = field(default_factory=dict, repr=False)
 
     def having(self, **values: Any) -> Config:
-        """This configuration with some values set; one object for each (name, value) asked of the same parent.
+        """This configuration with some values set; as a rule one object for each (name, value) of the same parent.
 
         Raises TypeError for a name that is not a setting.
         """
@@ -115,6 +118,8 @@ class Config:
             key = (name, value)
             variant = config._variants.get(key)
             if variant is None:
+                if len(config._variants) >= _MOST_VARIANTS:
+                    config._variants.clear()
                 variant = replace(config, **{name: value}, _variants={})
                 config._variants[key] = variant
             config = variant
@@ -127,6 +132,7 @@ DEFAULT = Config()
 LINUX = Config(
     name="linux",
     syn_retransmissions=6,
+    syn_ack_retransmissions=5,
     rfc1337=False,
 )
 
@@ -143,6 +149,7 @@ BSD = Config(
     rto_max=64 * SECOND,
     r2_retransmissions=12,
     syn_retransmissions=7,
+    syn_ack_retransmissions=3,
     keepalive_probes=8,
     ephemeral_first=10000,
     ephemeral_last=65535,

@@ -6,7 +6,7 @@ number of holes has a limit (`Config.reassembly_holes`); the bytes have theirs i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from lastack.tcp.buffers import COPY
 from lastack.tcp.sequence import HALF, MASK
@@ -48,7 +48,7 @@ class Block:
         self.end = end
         self.views: list[Buffer | bytearray] = []
 
-    def hold(self, payload: Payload) -> None:
+    def hold(self, payload: Iterable[Buffer | bytearray]) -> None:
         """Add text at the end. Small pieces are copied together, or each would pin its packet."""
         views = self.views
         for view in payload:
@@ -58,6 +58,19 @@ class Block:
                 views[-1] += view
             else:
                 views.append(bytearray(view))
+
+    def hold_before(self, payload: Payload) -> None:
+        """Add text in front."""
+        front = Block(0, 0)
+        front.hold(payload)
+        front.join(self)
+        self.views = front.views
+
+    def join(self, behind: Block) -> None:
+        """Add the text of the block that follows, which is not used any more."""
+        self.hold(behind.views[:1])
+        self.views += behind.views[1:]
+        self.end = behind.end
 
     def copy(self) -> Block:
         """A copy that shares only what cannot change."""
@@ -81,11 +94,11 @@ class Reassembly:
         self.fin: int | None = None
 
     def insert(self, first: int, payload: Payload, size: int, holes: int) -> bool:
-        """Hold `size` bytes that begin at `first`. False where that would make more than `holes` blocks."""
-        for piece_first, piece, piece_size in list(self._unheld(first, payload, size)):
-            if not self._put(piece_first, piece, piece_size, holes):
-                return False
-        return True
+        """Hold `size` bytes that begin at `first`. False where that made more than `holes` holes, and the last went."""
+        fits = True
+        for piece in list(self._unheld(first, payload, size)):
+            fits = self._put(*piece, holes) and fits
+        return fits
 
     def _unheld(self, first: int, payload: Payload, size: int) -> Iterator[tuple[int, Payload, int]]:
         """The parts of a text that no block holds yet."""
@@ -105,23 +118,36 @@ class Reassembly:
         yield first, payload, (end - first) & MASK
 
     def _put(self, first: int, payload: Payload, size: int, holes: int) -> bool:
-        """A new block, or one grown where it touches the block before."""
+        """A new block, or one grown where it touches its neighbours; False where a block had to go for it."""
         blocks = self.blocks
         end = (first + size) & MASK
         index = len(blocks)
         while index and (blocks[index - 1].first - first) & MASK < HALF:
             index -= 1
-        if index and blocks[index - 1].end == first:
-            blocks[index - 1].end = end
-            blocks[index - 1].hold(payload)
-        elif len(blocks) >= holes:
-            return False
+        before = blocks[index - 1] if index and blocks[index - 1].end == first else None
+        behind = blocks[index] if index < len(blocks) and blocks[index].first == end else None
+        self.length += size
+        if before is not None:
+            before.hold(payload)
+            before.end = end
+            if behind is not None:
+                before.join(behind)
+                del blocks[index]
+        elif behind is not None:
+            behind.hold_before(payload)
+            behind.first = first
         else:
             block = Block(first, end)
             block.hold(payload)
             blocks.insert(index, block)
-        self.length += size
+            return len(blocks) <= holes or self._drop_last()
         return True
+
+    def _drop_last(self) -> bool:
+        """The text furthest away waits longest: it goes, and will be sent again."""
+        last = self.blocks.pop()
+        self.length -= (last.end - last.first) & MASK
+        return False
 
     def take(self, rcv_nxt: int) -> tuple[Payload, int]:
         """Remove what now continues the text at `rcv_nxt`: its views and their bytes."""

@@ -17,7 +17,7 @@ def advance_una(tcb: Tcb, ack: int, now: int, ts_ecr: int | None) -> None:
     """SND.UNA < SEG.ACK =< SND.NXT: take the acknowledged ranges off, measure, and let the window grow."""
     acked = (ack - tcb.snd_una) & MASK
     text = acked
-    rtt_of = None
+    sent_at, again = now, False
     gone = 0
     for sent in tcb.sent:
         length = (sent.end - sent.first) & MASK
@@ -27,26 +27,29 @@ def advance_una(tcb: Tcb, ack: int, now: int, ts_ecr: int | None) -> None:
                 if not sent.lost:
                     tcb.pipe -= part
                 text -= sent.syn
+                again = again or sent.transmissions > 1
                 sent.first, sent.syn = ack, False
             break
         gone += 1
         text -= sent.syn + sent.fin
         if not sent.lost:
             tcb.pipe -= length
-        rtt_of = sent.sent_at if sent.transmissions == 1 else None  # Karn (MUST-18)
+        sent_at, again = sent.sent_at, again or sent.transmissions > 1
     del tcb.sent[:gone]
     tcb.send_buffer.drop(text)
+    repairing = (tcb.recover - tcb.snd_una - 1) & MASK < HALF
     tcb.snd_una = ack
     _pull_up(tcb, ack)
-    if rtt_of is not None:
-        rtt.measured(tcb, now - rtt_of)
+    # Karn (MUST-18): what was sent twice says nothing, nor does what may have waited behind it.
+    if gone and not again:
+        rtt.measured(tcb, now - sent_at)
     elif gone and ts_ecr:  # RFC 7323 section 4: the echoed timestamp says which transmission it answers
         rtt.measured(tcb, max(((now // 1000 + tcb.ts_offset - ts_ecr) & MASK) * 1000, 1))
     tcb.retransmissions = tcb.probes = tcb.unanswered_probes = 0
     tcb.soft_error = 0
     tcb.stalled_since = now if tcb.sent or tcb.send_buffer.length else NEVER
     tcb.retransmission_at = NEVER  # RFC 6298 (5.3): armed anew by what is outstanding
-    _grow(tcb, ack, acked, now)
+    _grow(tcb, ack, acked, repairing, now)
 
 
 def _pull_up(tcb: Tcb, ack: int) -> None:
@@ -59,13 +62,14 @@ def _pull_up(tcb: Tcb, ack: int) -> None:
         tcb.snd_up = None
 
 
-def _grow(tcb: Tcb, ack: int, acked: int, now: int) -> None:
+def _grow(tcb: Tcb, ack: int, acked: int, repairing: bool, now: int) -> None:
     tcb.dup_acks = 0
     control = tcb.congestion
     if not tcb.in_recovery:
         # RFC 7661 in its simplest form: a window that is not used does not grow.
         if tcb.pipe + acked >= control.cwnd // 2:
-            control.acked(acked, now)
+            # After a time-out an ACK may stand for much that arrived long before: a segment for each (RFC 3465 2.3).
+            control.acked(min(acked, tcb.snd_mss) if repairing else acked, now)
     elif (ack - tcb.recover) & MASK < HALF:  # RFC 6582 3.2 step 3, full acknowledgment
         tcb.in_recovery = False
         control.cwnd = min(control.ssthresh, max(tcb.pipe, tcb.snd_mss) + tcb.snd_mss)

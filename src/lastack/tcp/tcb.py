@@ -83,6 +83,7 @@ class Tcb:
         "close_pending",
         "config",
         "congestion",
+        "counts",
         "delayed_ack_at",
         "dup_acks",
         "dup_acks_owed",
@@ -180,6 +181,7 @@ class Tcb:
         self.reuse = False  # SO_REUSEADDR; carried for the host
         self.signals = 0
         self.error = 0  # errno, as SO_ERROR will give it
+        self.counts: dict[str, int] | None = None  # limits that were hit, for the host's counters
         self.soft_error = 0  # errno of the last ICMP soft error (SHLD-25)
         self.reason = Reason.OPEN
 
@@ -264,3 +266,9 @@ class Tcb:
         # Challenge ACKs, RFC 5961 section 7
         self.challenge_since = 0
         self.challenge_count = 0
+
+    def count(self, what: str) -> None:
+        """A limit was hit: the host will count it under this name."""
+        if self.counts is None:
+            self.counts = {}
+        self.counts[what] = self.counts.get(what, 0) + 1

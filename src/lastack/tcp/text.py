@@ -57,7 +57,8 @@ def _ahead(tcb: Tcb, first: int, payload: Payload, size: int) -> None:
     """Text beyond a hole: hold it, and say at once what is missing (RFC 5681 4.2: an immediate duplicate ACK)."""
     if tcb.reassembly is None:
         tcb.reassembly = Reassembly()
-    tcb.reassembly.insert(first, payload, size, tcb.config.reassembly_holes)
+    if not tcb.reassembly.insert(first, payload, size, tcb.config.reassembly_holes):
+        tcb.count("limit: reassembly holes")
     tcb.dup_acks_owed += 1
 
 

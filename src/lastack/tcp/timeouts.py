@@ -65,7 +65,7 @@ def _fired(tcb: Tcb, now: int, timer: str) -> None:
 
 def r2(tcb: Tcb) -> int:
     """How many retransmissions in a row are made before the connection is given up (MUST-20, MUST-23)."""
-    if tcb.state is State.SYN_SENT:
+    if tcb.state is State.SYN_SENT or (tcb.state is State.SYN_RCVD and tcb.opened_from is State.CLOSED):
         return tcb.config.syn_retransmissions
     if tcb.state is State.SYN_RCVD:
         return tcb.config.syn_ack_retransmissions
@@ -80,7 +80,14 @@ def _retransmission(tcb: Tcb, now: int) -> None:
     if tcb.retransmissions >= r2(tcb) and not tcb.config.user_timeout:
         _give_up(tcb, now, Reason.TIMED_OUT)
     else:
+        if tcb.retransmissions == tcb.config.r1_retransmissions:
+            _delivery_problem(tcb)
         recovery.timed_out(tcb, now)
+
+
+def _delivery_problem(tcb: Tcb) -> None:
+    """R1 is reached (3.8.3 (b)). A host here has one link and no gateway to give up, so who watches is told, not IP."""
+    tcb.count("R1 reached: not acknowledged")
 
 
 def _give_up(tcb: Tcb, now: int, reason: Reason) -> None:

@@ -28,16 +28,19 @@ def start(box: Sandbox, *words: str, under: Sequence[str] = (), **options: Any) 
 
 
 def serving(box: Sandbox, *words: str) -> tuple[subprocess.Popen[str], str]:
-    """The same, as soon as it says that it runs; what it says."""
+    """The same, as soon as it says that it runs; what it says, notes before it too."""
     process = start(box, *words)
     assert process.stderr is not None
-    ready, _, _ = select.select([process.stderr], [], [], 20)
-    line = process.stderr.readline() if ready else ""
+    said = line = ""
+    while not said or line.startswith("note: "):
+        ready, _, _ = select.select([process.stderr], [], [], 20)
+        line = process.stderr.readline() if ready else ""
+        said += line
     if "Ctrl-C" not in line:
         process.kill()
         out, err = process.communicate()
-        raise AssertionError(f"{line}{err}{out}")
-    return process, line
+        raise AssertionError(f"{said}{err}{out}")
+    return process, said
 
 
 def finish(process: subprocess.Popen[str], number: int | None = signal.SIGINT) -> tuple[int, str, str]:

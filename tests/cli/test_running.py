@@ -92,6 +92,27 @@ def test_an_existing_device_is_left_as_it_is(box: Sandbox, site: Path) -> None:
     assert "mtu 1400" in shown and "10.8.0.2/24" in shown and "10.8.0.1" not in shown
 
 
+@pytest.mark.parametrize(
+    ("made", "address", "missing"),
+    [
+        ("", "10.8.0.7/24", "ip link set t0 up; ip addr add 10.8.0.1/24 dev t0"),
+        ("ip link set t0 up", "10.8.0.7/24", "ip addr add 10.8.0.1/24 dev t0"),
+        ("ip link set t0 up", "fd08::7/64", "ip addr add fd08::1/64 dev t0"),
+        ("ip link set t0 up", "10.8.0.7/32", "ip route add 10.8.0.7 dev t0"),
+        ("ip addr add 10.8.0.2/24 dev t0", "10.8.0.7/24", "ip link set t0 up"),
+        ("ip addr add 10.8.0.2/24 dev t0; ip link set t0 up", "10.8.0.7/24", ""),
+        ("ip link set t0 up; ip route add 10.8.0.7 dev t0", "10.8.0.7/32", ""),
+        ("ip link set t0 up; ip route add default dev t0", "10.8.0.7/24", ""),
+    ],
+)
+def test_what_an_existing_device_lacks_is_told(box: Sandbox, made: str, address: str, missing: str) -> None:
+    assert box.run(["sh", "-ec", f"ip tuntap add t0 mode tun; {made}"]).returncode == 0
+    process, line = serving(box, "services", "--echo", "7", "--tun", "t0", "--address", address, "--format", "json")
+    note = f"note: nothing can reach us over t0 until these are run: {missing}\n"
+    assert line.startswith(note if missing else "running on"), line
+    assert finish(process)[0] == 0
+
+
 def test_a_capture_holds_the_packets(box: Sandbox, site: Path, tmp_path: Path) -> None:
     process, _ = serving(box, "serve", str(site), *ADDRESSES, "--pcap", str(tmp_path / "p.pcapng"))
     box.run([*CURL, "-o", "/dev/null", "http://10.8.0.7/file"])

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from lastack.cli.errors import CommandError, UsageError
+from lastack.cli.errors import CommandError, UsageError, tell
 from lastack.cli.settings import Settings
 from lastack.device.errors import DeviceError
-from lastack.device.netlink import Netlink, configure
+from lastack.device.netlink import Interface, Netlink, configure
 from lastack.device.tun import Tun, check_name
 from lastack.link.pipeline import Pipeline
 
@@ -22,8 +22,6 @@ _LEAST_MTU = {4: 576, 6: 1280}  # RFC 791 section 3.1, RFC 8200 section 5
 _MOST_MTU = 65_535
 # Packets that wait in the kernel for us: its own 500 are less than one window of a fast sender.
 _QUEUE = 10_000
-
-Interface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
 
 
 @dataclass
@@ -65,6 +63,8 @@ def open_place(settings: Settings) -> Iterator[Place]:
             for their in theirs:
                 _refuse_kernels_own(str(their.ip), "--kernel-address")
             configure(tun.name, [str(their) for their in theirs], mtu=mtu, queue=_QUEUE)
+        elif missing := _missing(tun.name, ours):
+            tell(f"note: nothing can reach us over {tun.name} until these are run: {'; '.join(missing)}")
         yield Place(tun, [str(one.ip) for one in ours], settings.mtu or mtu)
 
 
@@ -130,6 +130,28 @@ def _mtu_of(name: str) -> int | None:
         if error.errno == errno.ENODEV:
             return None
         raise
+
+
+def _missing(name: str, ours: Sequence[Interface]) -> list[str]:
+    """The commands without which the kernel does not send to us over a device that was there before."""
+    with Netlink() as netlink:
+        up = netlink.up(name)
+        theirs = netlink.addresses(name)
+        # The routes of a device come up with it.
+        unreached = [
+            one
+            for one in ours
+            if not (netlink.routes_to(str(one.ip), name) if up else any(one.ip in their.network for their in theirs))
+        ]
+    return [*([] if up else [f"ip link set {name} up"]), *(_way_to(one, name) for one in unreached)]
+
+
+def _way_to(one: Interface, name: str) -> str:
+    try:
+        (their,) = kernel_addresses([one], [])
+    except UsageError:  # no network but the address alone
+        return f"ip route add {one.ip} dev {name}"
+    return f"ip addr add {their} dev {name}"
 
 
 def _refuse_kernels_own(address: str, option: str) -> None:

@@ -19,6 +19,9 @@ from lastack.device.errors import DeviceError
 
 _NO_DAD = 0x02  # IPv6: no duplicate address detection, the address is usable at once
 _SCOPE_LINK = 253
+_UP = 0x1  # IFF_UP
+
+Interface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
 
 
 class Netlink:
@@ -40,6 +43,28 @@ class Netlink:
     def mtu(self, name: str) -> int:
         """The MTU of the link `name` in bytes. Raises DeviceError."""
         return int(self._link(name).get("mtu"))
+
+    def up(self, name: str) -> bool:
+        """Whether somebody has brought the link `name` up. Raises DeviceError."""
+        return bool(self._link(name)["flags"] & _UP)
+
+    def addresses(self, name: str) -> list[Interface]:
+        """The kernel's addresses on the link `name`, or its peers' where it is point-to-point. Raises DeviceError."""
+        index = self.index(name)
+        with _told(f"tell the addresses of {name}"):
+            found = [(one.get("address"), one["prefixlen"]) for one in self._route.get_addr(index=index)]
+        return [ipaddress.ip_interface(f"{address}/{length}") for address, length in found]
+
+    def routes_to(self, address: str, name: str) -> bool:
+        """Whether the kernel sends what is for `address` over the link `name`. Raises DeviceError."""
+        index = self.index(name)
+        try:
+            with _told(f"tell the route to {address}"):
+                return any(route.get("oif") == index for route in self._route.route("get", dst=address))
+        except DeviceError as error:
+            if error.errno in (errno.ENETUNREACH, errno.EHOSTUNREACH):
+                return False
+            raise
 
     def set_link(self, name: str, *, up: bool = True, mtu: int | None = None, queue: int | None = None) -> None:
         """Bring a link up or down; `mtu` in bytes, `queue` the length of its transmit queue in packets."""

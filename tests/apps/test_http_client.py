@@ -126,6 +126,14 @@ def test_an_answer_with_its_length_needs_no_end():
         (OK + b"Transfer-Encoding: chunked\r\n\r\nff\r\nhello", "the server's answer is broken: "),
         (b"", "the server closed the connection without an answer"),
         (b"SSH-2.0-OpenSSH\r\n\r\n", "the server's answer is broken: "),
+        (
+            OK + b"Transfer-Encoding: chunked\r\n\r\nz\x1bz\r\nhello",
+            'the server\'s answer is broken: illegal chunk header: "z?z"',
+        ),
+        (
+            b"HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-4/9\r\nContent-Length: 5\r\n\r\nhello",
+            "the server answers 206 Partial Content: a part of the file, and it was asked for the whole",
+        ),
         (b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno", "the server answers 404 Not Found"),
         (b"HTTP/1.1 500\r\nContent-Length: 0\r\n\r\n", "the server answers 500 Internal Server Error"),
         (b"HTTP/1.1 301 x\r\nContent-Length: 0\r\n\r\n", "the server redirects us, and does not say where to"),

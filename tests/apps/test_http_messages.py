@@ -6,7 +6,15 @@ from http import HTTPStatus
 
 import pytest
 
-from lastack.apps.http_messages import HttpError, Validators, check_conditions, format_date, parse_date, wanted_range
+from lastack.apps.http_messages import (
+    HttpError,
+    Validators,
+    check_conditions,
+    explain_malformed,
+    format_date,
+    parse_date,
+    wanted_range,
+)
 
 DAY = b"Sun, 06 Nov 1994 08:49:37 GMT"
 NEXT = b"Mon, 07 Nov 1994 08:49:37 GMT"
@@ -105,3 +113,18 @@ def test_a_range_of_another_version_is_not_given(condition: bytes, applies: bool
     # RFC 9110 section 13.1.5
     part = wanted_range(FILE, 1000, {b"range": b"bytes=0-9", b"if-range": condition})
     assert (part is not None) is applies
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("illegal request line: bytearray(b'garbage')", 'illegal request line: "garbage"'),
+        ("illegal chunk header: bytearray(b'zz\\r\\n')", 'illegal chunk header: "zz"'),
+        ("Illegal header value b'\\x1b[2J\\xff'", 'Illegal header value "?[2J\u00ff"'),
+        ('it is b"it\'s" here', 'it is "it\'s" here'),
+        (f"bad: bytearray({b'x' * 1000!r})", 'bad: "' + "x" * 80 + '..."'),
+        ("no request line received", "no request line received"),
+    ],
+)
+def test_what_h11_says_of_bytes_reads_well(text: str, told: str):
+    assert explain_malformed(ValueError(text)) == told

@@ -76,6 +76,11 @@ def web(tmp_path: Path) -> Web:
     return Web(tmp_path)
 
 
+def test_what_is_no_http_is_shown_as_text(web: Web):
+    ((status, _, body),) = web.ask("garbage\r\n\r\n")
+    assert (status, body) == (400, b'illegal request line: "garbage"\n')
+
+
 def test_a_file_is_served(web: Web):
     ((status, fields, body),) = web.ask(get("/a"))
     assert (status, body) == (200, b"hello")

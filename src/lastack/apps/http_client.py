@@ -15,6 +15,7 @@ from urllib.parse import quote, urljoin, urlsplit
 import h11
 
 from lastack import __version__
+from lastack.apps.http_messages import explain_malformed
 from lastack.apps.reactor import SECOND, Connection, Reactor
 from lastack.host.options import SO_ERROR, SOL_SOCKET
 from lastack.host.sockets import Socket
@@ -213,7 +214,7 @@ class HttpClient(Connection):
         try:
             event = self.http.next_event()
         except h11.RemoteProtocolError as error:
-            return self._over(now, f"the server's answer is broken: {error}")
+            return self._over(now, f"the server's answer is broken: {explain_malformed(error)}")
         if event is h11.NEED_DATA:
             data = self.receive(now, _CHUNK)
             if data is None:
@@ -240,6 +241,9 @@ class HttpClient(Connection):
         if not 200 <= status < 300:
             reason = response.reason.decode("latin-1") or _phrase(status)
             return self._over(now, f"the server answers {status} {reason}".rstrip())
+        if status == HTTPStatus.PARTIAL_CONTENT:  # RFC 9110 section 15.3.7
+            part = "a part of the file, and it was asked for the whole"
+            return self._over(now, f"the server answers 206 Partial Content: {part}")
         if b"transfer-encoding" not in fields:
             self.past_h11 = True
             if b"content-length" in fields:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ast import literal_eval
 from datetime import UTC, datetime
 from email.utils import formatdate, parsedate
 from http import HTTPStatus
@@ -11,6 +12,9 @@ Fields = dict[bytes, bytes]
 
 _RANGE = re.compile(rb"bytes=\s*(?P<first>\d*)\s*-\s*(?P<last>\d*)\s*$", re.IGNORECASE)
 _TAG = re.compile(rb'(?P<weak>W/)?(?P<opaque>"[\x21\x23-\x7e\x80-\xff]*")')
+# Bytes as Python writes them, within a sentence.
+_BYTES = re.compile(r"""(?:\bbytearray\()?\b(?P<bytes>b(?P<quote>['"])(?:\\.|(?!(?P=quote)).)*(?P=quote))\)?""")
+_SHOWN = 80  # characters of them
 
 
 class HttpError(Exception):
@@ -21,6 +25,17 @@ class HttpError(Exception):
         self.status = status
         self.text = text
         self.fields = fields or {}
+
+
+def explain_malformed(error: Exception) -> str:
+    """What h11 says of a message that it cannot read, with the message's bytes as text for people."""
+    return _BYTES.sub(lambda match: _quoted(literal_eval(match["bytes"])), str(error))
+
+
+def _quoted(data: bytes) -> str:
+    """What is not printable must not reach a terminal as it is."""
+    text = "".join(letter if letter.isprintable() else "?" for letter in data.decode("latin-1").rstrip("\r\n"))
+    return f'"{text[:_SHOWN]}..."' if len(text) > _SHOWN else f'"{text}"'
 
 
 def format_date(seconds: float) -> str:

@@ -14,7 +14,7 @@ from typing import Any, cast
 import h11
 
 from lastack.apps.http_files import Folder, Moved, Opened, Page
-from lastack.apps.http_messages import Fields, HttpError, Validators, check_conditions, wanted_range
+from lastack.apps.http_messages import Fields, HttpError, Validators, check_conditions, explain_malformed, wanted_range
 from lastack.apps.reactor import CHUNK, SECOND, Connection, Make, Reactor
 from lastack.host.options import SHUT_WR
 from lastack.host.sockets import Socket
@@ -120,7 +120,9 @@ class HttpServer(Connection):
         self.reactor.counters["requests malformed"] += 1
         if self.http.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             status = HTTPStatus(error.error_status_hint)
-            self._respond(None, status, {b"connection": b"close"}, Page(f"{error}\n".encode(), "text/plain"))
+            self._respond(
+                None, status, {b"connection": b"close"}, Page(f"{explain_malformed(error)}\n".encode(), "text/plain")
+            )
         else:
             self._end(now)
 

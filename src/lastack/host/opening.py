@@ -1,11 +1,10 @@
-"""How a host opens connections: between which names its own, and for its listeners by RFC 9293 section 3.10.7.2, new
-incarnations (MAY-2, RFC 6191) among them."""
+"""How a host opens connections: its own, between which addresses; for its listeners, by RFC 9293 section 3.10.7.2,
+new incarnations (MAY-2, RFC 6191) among them."""
 
 from __future__ import annotations
 
 import errno
 
-from lastack.host.keys import key_of
 from lastack.host.listener import Listener
 from lastack.host.tables import Tables
 from lastack.host.timewait import TimeWait
@@ -34,27 +33,14 @@ def destination(host: Tables, address: bytes, bound: bytes) -> bytes:
     return address
 
 
-def choose_local(host: Tables, bound: Endpoint, remote: Endpoint) -> Endpoint:
-    """Our end of a connection to `remote`; what `bound` leaves open (b"", 0) is chosen. OSError EADDRNOTAVAIL."""
-    address = bound[0] or _source_for(host, remote[0])
-    if is_loopback(address) and remote[0] not in host.addresses:
+def source(host: Tables, bound: bytes, remote: bytes) -> bytes:
+    """Our address towards `remote`: the one bound to, or else (b"") one of the host's. OSError ENETUNREACH, EINVAL."""
+    if remote in host.addresses:
+        return bound or remote
+    address = bound or _own(host, len(remote), outward=True)
+    if is_loopback(address):
         raise OSError(errno.EINVAL, "a loopback address must not leave the host")
-    if bound[1]:
-        local = (address, bound[1])
-        if not _free(host, local, remote):
-            raise OSError(errno.EADDRNOTAVAIL, "a connection between these ports exists, or is in TIME-WAIT")
-        return local
-    port = host.ports.ephemeral(
-        address, remote, lambda port: not host.ports.bound(port) and _free(host, (address, port), remote)
-    )
-    if port is None:
-        host.counters["limit: ephemeral ports"] += 1
-        raise OSError(errno.EADDRNOTAVAIL, "no ephemeral port to this destination is left")
-    return (address, port)
-
-
-def _source_for(host: Tables, remote: bytes) -> bytes:
-    return remote if remote in host.addresses else _own(host, len(remote), outward=True)
+    return address
 
 
 def _own(host: Tables, size: int, *, outward: bool) -> bytes:
@@ -63,11 +49,6 @@ def _own(host: Tables, size: int, *, outward: bool) -> bytes:
         if len(address) == size and not (outward and is_loopback(address)):
             return address
     raise OSError(errno.ENETUNREACH, f"this host has no IPv{4 if size == 4 else 6} address")
-
-
-def _free(host: Tables, local: Endpoint, remote: Endpoint) -> bool:
-    key = key_of(local, remote)
-    return key not in host.tcbs and key not in host.time_wait
 
 
 def in_listen(

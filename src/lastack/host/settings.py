@@ -19,7 +19,7 @@ Value = int | str | tuple[int, int]
 class Settings:
     """What a socket's options say, and what they act on. `linger` is None or seconds."""
 
-    __slots__ = ("config", "holder", "host", "linger", "listener", "oob_inline", "reuse_address", "tcb", "v6only")
+    __slots__ = ("config", "holder", "host", "linger", "listener", "reuse_address", "tcb", "v6only")
 
     def __init__(self, host: Tables) -> None:
         self.host = host
@@ -29,7 +29,6 @@ class Settings:
         self.holder: Holder | None = None
         self.reuse_address = False
         self.linger: int | None = None
-        self.oob_inline = True
         self.v6only = True
 
 
@@ -49,7 +48,8 @@ def set_option(socket: Settings, level: int, option: int, value: Value) -> None:
         if socket.holder is not None:
             socket.holder.reuse = bool(value)
     elif name == (o.SOL_SOCKET, o.SO_OOBINLINE):
-        socket.oob_inline = bool(value)
+        if not value:
+            raise OSError(errno.ENOPROTOOPT, "urgent data is always in line")
     elif name == (o.IPPROTO_IPV6, o.IPV6_V6ONLY):
         socket.v6only = bool(value)
     elif name == (o.IPPROTO_TCP, o.TCP_NODELAY):
@@ -121,7 +121,7 @@ def get_option(socket: Settings, level: int, option: int) -> object:
         return int(getattr(socket.config, setting)) // unit
     plain: dict[tuple[int, int], object] = {
         (o.SOL_SOCKET, o.SO_REUSEADDR): int(socket.reuse_address),
-        (o.SOL_SOCKET, o.SO_OOBINLINE): int(socket.oob_inline),
+        (o.SOL_SOCKET, o.SO_OOBINLINE): 1,
         (o.SOL_SOCKET, o.SO_ACCEPTCONN): int(socket.listener is not None),
         (o.SOL_SOCKET, o.SO_LINGER): (int(socket.linger is not None), socket.linger or 0),
         (o.IPPROTO_IPV6, o.IPV6_V6ONLY): int(socket.v6only),

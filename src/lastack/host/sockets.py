@@ -9,12 +9,13 @@ from __future__ import annotations
 import errno
 
 from lastack.host import opening, options, settings
+from lastack.host.keys import key_of
 from lastack.host.listener import Listener
 from lastack.host.ports import WILDCARD, Holder
 from lastack.host.tables import Tables
 from lastack.tcp import calls
 from lastack.tcp.states import State
-from lastack.tcp.tcb import ENDED, OPENED, Endpoint, Tcb
+from lastack.tcp.tcb import ENDED, OPENED, URGENT, Endpoint, Tcb
 from lastack.wire.address import format_address, is_unspecified, parse_address
 from lastack.wire.packet import Buffer
 
@@ -167,7 +168,7 @@ class Socket(settings.Settings):
         if not 0 < address[1] <= 0xFFFF:
             raise error(errno.EADDRNOTAVAIL, f"port {address[1]}: 1 to 65535")
         remote = (opening.destination(self.host, self._address(address[0]), self.local[0]), address[1])
-        local = opening.choose_local(self.host, self.local, remote)
+        local = self._choose_local(remote)
         self.tcb = tcb = self.host.new_tcb(local, remote, self.config, self.reuse_address)
         tcb.socket = self
         self._connect_told = False
@@ -185,6 +186,26 @@ class Socket(settings.Settings):
             self.tcb, self._shut_read = None, False
             raise error(self._take_error() or errno.ECONNABORTED)
         self._connect_told = True
+
+    def _choose_local(self, remote: Endpoint) -> Endpoint:
+        host = self.host
+        address = opening.source(host, self.local[0], remote[0])
+        if self.local[1]:
+            local = (address, self.local[1])
+            if not self._free(local, remote):
+                raise error(errno.EADDRNOTAVAIL, "a connection between these ports exists, or is in TIME-WAIT")
+            return local
+        port = host.ports.ephemeral(
+            address, remote, lambda port: not host.ports.bound(port) and self._free((address, port), remote)
+        )
+        if port is None:
+            host.counters["limit: ephemeral ports"] += 1
+            raise error(errno.EADDRNOTAVAIL, "no ephemeral port to this destination is left")
+        return (address, port)
+
+    def _free(self, local: Endpoint, remote: Endpoint) -> bool:
+        key = key_of(local, remote)
+        return key not in self.host.tcbs and key not in self.host.time_wait
 
     # --- data ---
 
@@ -204,10 +225,17 @@ class Socket(settings.Settings):
         return taken
 
     def recv(self, now: int, size: int, flags: int = 0) -> bytes:
-        """Up to `size` bytes; b"" at the end. What came before an error is read before it is told."""
+        """Up to `size` bytes; b"" at the end. What came before an error is read before it is told.
+
+        Urgent data is read in line, and a read that begins before the mark ends there. MSG_OOB: OSError EINVAL.
+        """
         tcb = self._connected_tcb()
+        if flags & options.MSG_OOB:
+            raise error(errno.EINVAL, "urgent data is read in line")
         if self._shut_read:
             return b""
+        if tcb.rcv_up is not None and (left := calls.urgent_left(tcb)) > 1:
+            size = min(size, left - 1)
         if flags & options.MSG_PEEK:
             data = tcb.receive_buffer.peek(size)
         else:
@@ -290,7 +318,7 @@ class Socket(settings.Settings):
             self.error = tcb.error
         if self._shut_read:
             self._discard(tcb, now)
-        if signals & (ENDED | OPENED) or self.readable() or self.writable():
+        if signals & (ENDED | OPENED | URGENT) or self.readable() or self.writable():
             self.host.announce(self)
 
     def readable(self) -> bool:
@@ -311,6 +339,18 @@ class Socket(settings.Settings):
             return True
         return 3 * calls.send_room(tcb) >= tcb.config.send_buffer
 
+    def exceptional(self) -> bool:
+        """Urgent data is still to be read, or to come: POLLPRI."""
+        return self.urgent_left() > 0
+
+    def urgent_left(self) -> int:
+        """How many bytes there are to read up to the end of the urgent data (MUST-33); some may not have come yet."""
+        return calls.urgent_left(self.tcb) if self.tcb is not None and not self._shut_read else 0
+
+    def at_mark(self) -> bool:
+        """sockatmark: the next byte is the last urgent one, which senders think of as the out-of-band byte."""
+        return self.urgent_left() == 1
+
     @property
     def state(self) -> State:
         """The state of the connection, or of the listener."""
@@ -329,7 +369,10 @@ class Socket(settings.Settings):
     # --- options ---
 
     def setsockopt(self, level: int, option: int, value: int | str | tuple[int, int]) -> None:
-        """Set an option by its number (`lastack.host.options`). OSError ENOPROTOOPT, EINVAL."""
+        """Set an option by its number (`lastack.host.options`). OSError ENOPROTOOPT, EINVAL.
+
+        SO_OOBINLINE is always 1 (RFC 6093 section 6), and 0 is refused: who counts on it would find the byte in line.
+        """
         self._open()
         settings.set_option(self, level, option, value)
 

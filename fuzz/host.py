@@ -13,7 +13,6 @@ import random
 import sys
 import time
 import traceback
-from multiprocessing import Pool
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -21,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from lastack.host.host import Host
 from lastack.host.options import SHUT_RDWR, SHUT_WR
 from lastack.host.sockets import Socket
+from lastack.sim.workers import each_in_processes, ended_by_sigterm
 from lastack.tcp.config import PRESETS, Config
 from lastack.tcp.sequence import MASK
 from lastack.tcp.states import State
@@ -349,11 +349,10 @@ def run_all(cases: int, seed: int, first: int) -> tuple[int, str] | None:
     """The same in as many processes as there are processors, with a line of progress."""
     began, done, part = time.monotonic(), 0, 200
     starts = range(first, first + cases, part)
-    with Pool() as pool:
-        work = [(min(part, first + cases - start), seed, start) for start in starts]
-        for failure in pool.imap(_part, work):
+    work = ((min(part, first + cases - start), seed, start) for start in starts)
+    with each_in_processes(_part, work) as failures:
+        for failure in failures:
             if failure is not None:
-                pool.terminate()
                 return failure
             done = min(done + part, cases)
             if sys.stdout.isatty():
@@ -373,7 +372,11 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--first", type=int, default=0, help="the number of the first case")
     arguments = parser.parse_args()
-    failure = run_all(arguments.cases, arguments.seed, arguments.first)
+    try:
+        with ended_by_sigterm():
+            failure = run_all(arguments.cases, arguments.seed, arguments.first)
+    except KeyboardInterrupt:
+        return 130
     if failure is None:
         print(f"{arguments.cases} cases, seed {arguments.seed}: the host held")
         return 0

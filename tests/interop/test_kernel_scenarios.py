@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from functools import cache
+from pathlib import Path
 
 import pytest
 import typer
@@ -10,29 +12,46 @@ from typer.testing import CliRunner, Result
 
 from lastack.cli import scenario as command
 from lastack.cli.kernel_scenarios import watch
-from lastack.cli.kernel_scenarios.catalogue import KernelScenario, kernel_scenarios, perform
+from lastack.cli.kernel_scenarios.catalogue import KernelResult, KernelScenario, kernel_scenarios, perform
 from lastack.sim.scenarios.registry import scenarios
 from lastack.tcp import handshake
 from lastack.tcp.states import Event, State
+from tests.sim.scenarios.about import BETWEEN_KERNEL_ACTS, KERNEL_NOTES
+from tests.trace.tshark import differences, notes
 
 app = typer.Typer()
 app.command()(command.scenario)
 
 KERNEL = pytest.mark.interop()
+EVERY = pytest.mark.parametrize("one", kernel_scenarios(), ids=lambda one: one.name)
 
 
 def run(*arguments: str) -> Result:
     return CliRunner().invoke(app, arguments)
 
 
+@cache
+def performed(one: KernelScenario) -> KernelResult:
+    """They take their time: once is enough."""
+    return perform(one)
+
+
 @KERNEL
-@pytest.mark.parametrize("one", kernel_scenarios(), ids=lambda one: one.name)
+@EVERY
 def test_every_claim_holds(one: KernelScenario) -> None:
-    result = perform(one)
+    result = performed(one)
     assert [(claim.text, claim.saw) for claim in result.claims if not claim.ok] == []
     assert result.claims
     assert result.segments
     assert result.ladder()
+
+
+@pytest.mark.interop("tshark")
+@EVERY
+def test_tshark_remarks_on_what_it_is_about(one: KernelScenario, tmp_path: Path) -> None:
+    (tmp_path / "capture.pcapng").write_bytes(performed(one).capture)
+    found = notes(tmp_path / "capture.pcapng")
+    assert differences(found, KERNEL_NOTES[one.name], BETWEEN_KERNEL_ACTS[one.name]) == []
 
 
 def test_every_row_that_is_to_be_shown_against_the_kernel_is() -> None:

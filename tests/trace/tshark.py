@@ -4,14 +4,29 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Iterable, Iterator, Set
 from pathlib import Path
+from typing import NamedTuple
+from xml.etree import ElementTree
 
 import pytest
 
 # By default Wireshark believes every checksum.
 _CHECKS = ("-o", "tcp.check_checksum:TRUE", "-o", "ip.check_checksum:TRUE")
 
+# From this severity on: note, warning, error. Below are comments, and chat such as "Connection finish (FIN)".
+_NOTE = 0x400000
+_OF_EVERY_CLOSE = frozenset({"tcp.connection.fin_active", "tcp.connection.fin_passive"})
+
 needs_tshark = pytest.mark.skipif(shutil.which("tshark") is None, reason="not installed: tshark")
+
+
+class Note(NamedTuple):
+    """A remark on a packet, which is counted from 1; `name` is the field's, without a "tcp.analysis." before it."""
+
+    packet: int
+    name: str
+    text: str
 
 
 def fields(capture: Path, *names: str) -> list[tuple[str, ...]]:
@@ -24,12 +39,40 @@ def fields(capture: Path, *names: str) -> list[tuple[str, ...]]:
     return [tuple(line.split("\t")) for line in done.stdout.splitlines()]
 
 
-def expert_notes(capture: Path) -> list[tuple[int, str]]:
-    """(packet number from 1, what tshark remarks) for every packet of a capture that it has something to say about."""
-    rows = fields(capture, "frame.number", "_ws.expert.message", "_ws.malformed")
-    return [(int(number), " ".join(filter(None, told))) for number, *told in rows if any(told)]
+def notes(capture: Path, *settings: str) -> list[Note]:
+    """All that tshark remarks on a capture, but for small talk and what it says of every close, in order.
+
+    `settings` are further arguments for it.
+    """
+    remarked = ("-Y", f"_ws.expert.severity >= {_NOTE}")
+    command = ["tshark", "-r", str(capture), *_CHECKS, *settings, *remarked, "-T", "pdml"]
+    done = subprocess.run(command, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    found = [note for packet in ElementTree.fromstring(done.stdout).iter("packet") for note in _of(packet)]
+    return [note for note in found if note.name not in _OF_EVERY_CLOSE]
 
 
-def complaints(capture: Path) -> list[tuple[int, str]]:
-    """Those of the expert notes that say that a packet is malformed or its checksum bad."""
-    return [note for note in expert_notes(capture) if any(w in note[1].lower() for w in ("malformed", "checksum"))]
+def _of(packet: ElementTree.Element) -> Iterator[Note]:
+    number = next(field.get("show", "") for field in packet.iter("field") if field.get("name") == "num")
+    for field in packet.iter("field"):
+        if field.get("name") == "_ws.expert":
+            what, *rest = field
+            told = {one.get("name"): one.get("show", "") for one in rest}
+            if int(told["_ws.expert.severity"]) >= _NOTE:
+                name = (what.get("name") or "").removeprefix("tcp.analysis.")
+                yield Note(int(number), name, told["_ws.expert.message"])
+
+
+def names(found: Iterable[Note]) -> set[str]:
+    """What kinds of notes there are."""
+    return {note.name for note in found}
+
+
+def differences(found: Iterable[Note], about: Set[str], beside: Set[str] = frozenset()) -> list[str]:
+    """Where notes are not those that a capture is about: each that is too many, each kind that is missing.
+
+    Those of `beside` may be there or not.
+    """
+    found = list(found)
+    extra = [f"packet {note.packet}: {note.name}: {note.text}" for note in found if note.name not in about | beside]
+    return extra + [f"nowhere: {name}" for name in sorted(about - names(found))]

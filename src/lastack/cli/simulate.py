@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import time
+from contextlib import closing
 from enum import StrEnum
 from typing import Annotated
 
@@ -13,6 +14,7 @@ import typer
 
 from lastack.cli.errors import FAILED, UsageError, reported, tell
 from lastack.sim.simulation import Result, Summary, run_each, run_simulation
+from lastack.sim.workers import ended_by_sigterm
 
 EXAMPLE = "Example: `lastack simulate --count 1000`, and `lastack simulate --seed 187` replays one that failed."
 
@@ -40,7 +42,7 @@ def simulate(
     After every event the checkers look at both hosts and at the wire; then the network is healed, and both ends must
     finish. A seed is the same run to the byte, so a failure is replayed by its seed.
     """
-    with reported("simulate"):
+    with reported("simulate"), ended_by_sigterm():
         if seed is not None and (count != 200 or first):
             raise UsageError("--seed runs one simulation; --count and --first run many: use one or the other")
         summary = _one(seed) if seed is not None else _many(count, first, jobs or os.cpu_count() or 1)
@@ -61,16 +63,17 @@ def _one(seed: int) -> Summary:
 def _many(count: int, first: int, jobs: int) -> Summary:
     summary = Summary()
     began = shown = time.monotonic()
-    for result in run_each(count, first, jobs):
-        summary.add(result)
-        if not result.ok and len(summary.failures) <= _SHOWN:
-            tell(_failure(result))
-        now = time.monotonic()
-        if now - shown > 1 and sys.stderr.isatty():
-            shown = now
-            left = (now - began) / summary.count * (count - summary.count)
-            sys.stderr.write(f"\r{summary.count} of {count}, {len(summary.failures)} failed, {left:.0f} s left ")
-            sys.stderr.flush()
+    with closing(run_each(count, first, jobs)) as results:
+        for result in results:
+            summary.add(result)
+            if not result.ok and len(summary.failures) <= _SHOWN:
+                tell(_failure(result))
+            now = time.monotonic()
+            if now - shown > 1 and sys.stderr.isatty():
+                shown = now
+                left = (now - began) / summary.count * (count - summary.count)
+                sys.stderr.write(f"\r{summary.count} of {count}, {len(summary.failures)} failed, {left:.0f} s left ")
+                sys.stderr.flush()
     if shown > began:
         sys.stderr.write("\r" + " " * 60 + "\r")
     return summary

@@ -7,10 +7,9 @@ seed is the same run, to the byte.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from multiprocessing import get_context
 from random import Random
 from traceback import format_exception
 from typing import Any
@@ -22,6 +21,7 @@ from lastack.link.targeted import Hold
 from lastack.sim.applications import End, Talk
 from lastack.sim.checkers import watch
 from lastack.sim.plan import Plan, draw
+from lastack.sim.workers import each_in_processes
 from lastack.sim.world import HOUR, SECOND, CheckFailed, World
 from lastack.tcp.tcb import Endpoint
 
@@ -317,15 +317,14 @@ class Summary:
 
 def run_each(
     count: int, first_seed: int = 0, jobs: int = 1, replay: str = "lastack simulate --seed {seed}"
-) -> Iterator[Result]:
+) -> Generator[Result, None, None]:
     """Run the simulations of `count` seeds from `first_seed` on in `jobs` processes; the results in order of seeds."""
-    seeds = range(first_seed, first_seed + count)
-    work = [(seed, replay) for seed in seeds]
+    work = ((seed, replay) for seed in range(first_seed, first_seed + count))
     if jobs <= 1:
         yield from map(_run_one, work)
         return
-    with get_context("fork").Pool(jobs) as pool:
-        yield from pool.imap(_run_one, work, chunksize=max(1, min(16, count // (jobs * 4))))
+    with each_in_processes(_run_one, work, jobs, chunk=max(1, min(16, count // (jobs * 4)))) as results:
+        yield from results
 
 
 def run_many(count: int, first_seed: int = 0, jobs: int = 1, replay: str = "lastack simulate --seed {seed}") -> Summary:

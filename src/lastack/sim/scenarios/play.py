@@ -15,7 +15,7 @@ from lastack.trace.ladder import Style
 from lastack.trace.pcapng import PcapngWriter
 
 LATENCY = 10 * MILLISECOND
-# Between two acts of one capture: longer than any TIME-WAIT, so that no reader takes them for one story.
+# Between two acts of one capture: longer than any TIME-WAIT.
 _INTERVAL = 1_000 * SECOND
 
 
@@ -61,7 +61,7 @@ class Play:
             title,
             base.having(**(client or {})),
             base.having(**(server or {})),
-            seed=len(self.acts),
+            number=len(self.acts),
             latency=latency,
             inside=inside,
             options=options,

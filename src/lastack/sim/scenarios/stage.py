@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 
 R = TypeVar("R", bound=Rule)
 
-CLIENT = "10.0.0.1"
-SERVER = "10.0.0.2"
+# Each act has a network of its own: a reader of the capture tells connections apart by addresses and ports alone.
+CLIENT = "10.0.{}.1"
+SERVER = "10.0.{}.2"
 
 # What goes on for longer than so many events goes on for ever.
 _EVENTS = 5_000
@@ -51,8 +52,9 @@ class _World(World):
 
 
 class Stage:
-    """One act: a client (10.0.0.1) and a server (10.0.0.2), each way taking `latency` microseconds.
+    """One act: a client (10.0.0.1 in the first) and a server (10.0.0.2), each way taking `latency` microseconds.
 
+    `number` counts the acts of a scenario from 0: the third byte of the addresses, and the seed of what is random.
     `client` and `server` are the two `Party`s. With `inside` the hosts talk to themselves, so what the observers see
     stands for what is on the wire; with `options` the ladder shows those of the segments. Times are in microseconds
     from the beginning of the act.
@@ -64,7 +66,7 @@ class Stage:
         client: Config,
         server: Config,
         *,
-        seed: int,
+        number: int,
         latency: int,
         inside: bool,
         options: bool,
@@ -75,7 +77,7 @@ class Stage:
         self.picture: Callable[[str], str] | None = None  # what is shown above the ladder, given a style of names
         self.latency = latency
         self.claims: list[Claim] = []
-        self.world = _World(seed, max_events=_EVENTS)
+        self.world = _World(number, max_events=_EVENTS)
         self.timeline = Timeline(segments=inside)
         self.world.observe(self.timeline.observer)
         if inside:
@@ -84,11 +86,11 @@ class Stage:
             self.world.tap(TimelineTap(self.timeline))
             self.world.tap(capture)
         self._capture = capture
-        self.client = self._enter("client", CLIENT, client)
-        self.server = self._enter("server", SERVER, server)
+        self.client = self._enter("client", CLIENT.format(number), client)
+        self.server = self._enter("server", SERVER.format(number), server)
         self.world.parties = {party.name: party for party in (self.client, self.server)}
         for path in self.world.paths("client", "server"):
-            path.add(Delay(latency, Random(seed)))
+            path.add(Delay(latency, Random(number)))
 
     def _enter(self, name: str, address: str, config: Config) -> Party:
         self.world.host(name, address, config)

@@ -6,6 +6,7 @@ import pytest
 
 from lastack.tcp.config import RFC9293
 from lastack.tcp.states import State
+from lastack.tcp.tcb import URGENT
 from tests.tcp.harness import LONG, established, reach
 
 FAR = 2**31 + 2**28  # so far behind that modulo 2**32 (RFC 9293 section 3.4) it would be ahead
@@ -218,6 +219,17 @@ def test_urgent_data_is_told_to_the_user_and_read_in_line():  # MUST-31, MUST-32
     assert t.connection.status()["urgent"] == 2
     assert t.call.receive() == 7
     assert t.connection.status()["urgent"] == 0
+
+
+def test_a_pointer_into_text_that_waits_to_be_read_is_told():  # section 3.10.7.4: "in advance of the data consumed"
+    t = established()
+    t.gets("P. 1:11(10) ack 1")
+    t.sends(". 1:1(0) ack 11")
+    t.tcb.signals = 0
+    t.gets("PU. 1:21(20) ack 1 urg 5")
+    t.sends(". 1:1(0) ack 21")
+    assert t.tcb.signals & URGENT
+    assert t.connection.status()["urgent"] == 5
 
 
 def test_the_urgent_pointer_may_run_ahead_of_the_text():  # section 3.8.5

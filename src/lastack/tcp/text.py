@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lastack.tcp import time_wait
-from lastack.tcp.calls import abort_for_lost_data
+from lastack.tcp.calls import abort_for_lost_data, urgent_left
 from lastack.tcp.reassembly import Payload, Reassembly, trim_back, trim_front
 from lastack.tcp.sequence import HALF, MASK, later
 from lastack.tcp.states import RECEIVE_CLOSED, Event, State, move
@@ -13,15 +13,15 @@ from lastack.wire.segment import FIN, URG, Segment
 
 
 def check_urg(tcb: Tcb, segment: Segment) -> None:
-    """Sixth: RCV.UP <- max(RCV.UP, SEG.UP); it points behind the urgent data (MUST-62)."""
+    """Sixth: RCV.UP <- max(RCV.UP, SEG.UP); the user is told if that is ahead of what it has read (MUST-32)."""
     if not segment.flags & URG or tcb.state in RECEIVE_CLOSED:
         return
     pointer = (segment.seq + segment.urgent) & MASK
     known = tcb.rcv_up
     if known is None or (known - pointer) & MASK >= HALF:
-        if (pointer - tcb.rcv_nxt) & MASK < HALF:
-            tcb.signals |= URGENT
         tcb.rcv_up = pointer if known is None else later(known, pointer)
+        if urgent_left(tcb):
+            tcb.signals |= URGENT
 
 
 def process_text(tcb: Tcb, segment: Segment, now: int) -> None:

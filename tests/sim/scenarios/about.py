@@ -73,7 +73,3 @@ KERNEL_NOTES = {
     "netstat-view": set[str](),
     "new-incarnation": {PORTS_AGAIN, ACK_OF_MISSING, RESET},
 }
-# The acts against the kernel share their addresses, so that a reader may take two acts for one connection.
-BETWEEN_KERNEL_ACTS: dict[str, set[str]] = {
-    name: {PORTS_AGAIN, MISSING, AGAIN} if name == "new-incarnation" else {PORTS_AGAIN} for name in NOTES
-}

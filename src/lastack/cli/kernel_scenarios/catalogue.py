@@ -109,7 +109,14 @@ class KernelPlay(Play):
         capture = Capture(self._writer, start)
         config = self.preset.having(**{**({} if impatient else {"rto_min": CALM}), **ours})
         made = KernelStage(
-            title, config, capture, kernel=kernel, sysctl=sysctl or {}, options=options, impatient=impatient
+            title,
+            config,
+            capture,
+            number=len(self.acts),
+            kernel=kernel,
+            sysctl=sysctl or {},
+            options=options,
+            impatient=impatient,
         )
         self.acts.append(made)
         return made

@@ -114,6 +114,7 @@ class KernelStage(Stage):
         config: Config,
         capture: Capture,
         *,
+        number: int,
         kernel: str,
         sysctl: Mapping[str, str | int],
         options: bool = False,
@@ -131,6 +132,7 @@ class KernelStage(Stage):
         self._sysctl = dict(sysctl)
         self._impatient = impatient
         self._ended: int | None = None
+        self._number = number
         self.box = self._sandbox()
         self.ticks = Ticks()
         self.kernel = KernelParty(self, kernel, self.box.theirs[0])
@@ -152,7 +154,8 @@ class KernelStage(Stage):
         )
 
     def _sandbox(self) -> Sandbox:
-        box = Sandbox(address6=None, offload=False)
+        number = self._number  # the acts share one capture, where a reader goes by addresses and ports
+        box = Sandbox(f"10.9.{number}.1/24", f"10.9.{number}.7", address6=None, offload=False)
         try:
             if not self._impatient:
                 with suppress(DeviceError):  # a kernel before 6.11 knows only its 200 ms

@@ -8,39 +8,16 @@ import socket
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from lastack.cli import control
 from lastack.cli.control import Control, ControlError, ask
-from lastack.sim.scenarios.play import Play
 from lastack.sim.scenarios.stage import Stage
 from tests.cli.control_loop import Loop, left_behind
 
-
-@pytest.fixture(autouse=True)
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where control sockets are, in this test."""
-    directory = tmp_path / "lastack"
-    monkeypatch.setattr(control, "directories", lambda: [directory])
-    return directory
-
-
-@pytest.fixture
-def stage() -> Stage:
-    """A client and a server in virtual time, with one connection open and a listener."""
-    made = Play().act()
-    made.open()
-    return made
-
-
-@pytest.fixture
-def loop() -> Iterator[Loop]:
-    made = Loop()
-    yield made
-    made.poller.close()
+pytestmark = pytest.mark.usefixtures("place")
 
 
 def test_it_tells_the_sockets_and_goes_at_the_end(stage: Stage, loop: Loop, place: Path):

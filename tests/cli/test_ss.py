@@ -14,14 +14,12 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from lastack.cli import control
 from lastack.cli.control import Control
 from lastack.cli.kernel_sockets import NETLINK_SOCK_DIAG, kernel_sockets
 from lastack.cli.socket_table import Row, Timer, format_end, format_left, rows_of, table
 from lastack.cli.ss import ss
 from lastack.device.errors import DeviceError
 from lastack.device.sandbox import Sandbox
-from lastack.sim.scenarios.play import Play
 from lastack.sim.scenarios.stage import Stage
 from lastack.tcp.states import State
 from tests.cli.control_loop import Loop, left_behind
@@ -31,27 +29,7 @@ app = typer.Typer()
 app.command("ss")(ss)
 
 
-@pytest.fixture(autouse=True)
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where control sockets are, in this test."""
-    directory = tmp_path / "lastack"
-    monkeypatch.setattr(control, "directories", lambda: [directory])
-    return directory
-
-
-@pytest.fixture
-def stage() -> Stage:
-    """A client and a server in virtual time, with one connection open and a listener."""
-    made = Play().act()
-    made.open()
-    return made
-
-
-@pytest.fixture
-def loop() -> Iterator[Loop]:
-    made = Loop()
-    yield made
-    made.poller.close()
+pytestmark = pytest.mark.usefixtures("place")
 
 
 def rows(stage: Stage, name: str) -> list[Row]:

@@ -9,7 +9,7 @@ from lastack.tcp.states import Event, State
 from lastack.wire.address import parse_address
 from lastack.wire.datagram import build_tcp
 from lastack.wire.segment import SYN, Segment
-from tests.host.harness import Bench, connect
+from tests.host.harness import Bench, Peer, connect
 
 
 def test_a_connection_is_accepted():
@@ -131,14 +131,20 @@ def test_a_full_accept_queue_drops_the_syn(backlog: int):  # as Linux: backlog +
     late.sends("S. 0:0(0) ack 1")
 
 
-def test_a_full_accept_queue_drops_the_final_ack():
-    h = Bench()
-    server = h.listen(80, 0)
+def second_of_two(h: Bench) -> Peer:
+    """Two have sent SYNs, and the ACK of the first has filled the accept queue: the second."""
     first, second = h.peer(1000), h.peer(1001)
     for peer in (first, second):
         peer.gets("S 0:0(0)")
         peer.sends("S. 0:0(0) ack 1")
     first.gets(". 1:1(0) ack 1")
+    return second
+
+
+def test_a_full_accept_queue_drops_the_final_ack():
+    h = Bench()
+    server = h.listen(80, 0)
+    second = second_of_two(h)
     second.gets(". 1:1(0) ack 1")
     assert (second.state, h.host.counters["limit: accept queue, ACK dropped"]) == (State.SYN_RCVD, 1)
     h.do(server.accept)
@@ -149,11 +155,7 @@ def test_a_full_accept_queue_drops_the_final_ack():
 def test_the_syn_ack_goes_again_until_there_is_room():
     h = Bench()
     h.listen(80, 0)
-    first, second = h.peer(1000), h.peer(1001)
-    for peer in (first, second):
-        peer.gets("S 0:0(0)")
-        peer.sends("S. 0:0(0) ack 1")
-    first.gets(". 1:1(0) ack 1")
+    second = second_of_two(h)
     second.gets(". 1:1(0) ack 1")
     h.after(1)
     second.sends("S. 0:0(0) ack 1")
@@ -162,11 +164,7 @@ def test_the_syn_ack_goes_again_until_there_is_room():
 def test_or_it_resets():  # tcp_abort_on_overflow
     h = Bench(abort_on_overflow=True)
     h.listen(80, 0)
-    first, second = h.peer(1000), h.peer(1001)
-    for peer in (first, second):
-        peer.gets("S 0:0(0)")
-        peer.sends("S. 0:0(0) ack 1")
-    first.gets(". 1:1(0) ack 1")
+    second = second_of_two(h)
     second.gets(". 1:1(0) ack 1")
     second.sends("R. 1:1(0) ack 1")
     assert second.state is State.CLOSED
@@ -175,11 +173,7 @@ def test_or_it_resets():  # tcp_abort_on_overflow
 def test_a_syn_ack_does_not_get_past_a_full_queue():
     h = Bench()
     server = h.listen(80, 0)
-    first, second = h.peer(1000), h.peer(1001)
-    for peer in (first, second):
-        peer.gets("S 0:0(0)")
-        peer.sends("S. 0:0(0) ack 1")
-    first.gets(". 1:1(0) ack 1")
+    second = second_of_two(h)
     second.gets("S. 0:0(0) ack 1")
     h.forget()
     assert second.state is State.SYN_RCVD

@@ -72,17 +72,7 @@ def get(
         except UrlError as error:
             raise UsageError(str(error)) from None
         target = _target(wanted, output)
-        settings = Settings(
-            tun=tun,
-            addresses=tuple(address or ()),
-            kernel_addresses=tuple(kernel_address or ()),
-            mtu=mtu,
-            offload=not no_offload,
-            preset=preset.value,
-            pcap=pcap,
-            control=control,
-            json=form is options.Format.json,
-        )
+        settings = Settings.chosen(tun, address, kernel_address, mtu, no_offload, preset, pcap, control, form)
         _get(wanted, target, output is not None, int(timeout * 1_000_000), settings)
 
 

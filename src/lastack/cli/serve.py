@@ -60,16 +60,6 @@ def serve(
             tell(f"serving {folder} at {urls} ({running.place.device.name}); Ctrl-C ends it")
 
         run(
-            Settings(
-                tun=tun,
-                addresses=tuple(address or ()),
-                kernel_addresses=tuple(kernel_address or ()),
-                mtu=mtu,
-                offload=not no_offload,
-                preset=preset.value,
-                pcap=pcap,
-                control=control,
-                json=form is options.Format.json,
-            ),
+            Settings.chosen(tun, address, kernel_address, mtu, no_offload, preset, pcap, control, form),
             begin,
         )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from lastack.cli import options
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -19,3 +21,29 @@ class Settings:
     pcap: Path | None = None
     control: Path | None = None
     json: bool = False
+
+    @classmethod
+    def chosen(
+        cls,
+        tun: str,
+        address: list[str] | None,
+        kernel_address: list[str] | None,
+        mtu: int | None,
+        no_offload: bool,
+        preset: options.Preset,
+        pcap: Path | None,
+        control: Path | None,
+        form: options.Format,
+    ) -> Settings:
+        """From the options as typer gives them."""
+        return cls(
+            tun,
+            tuple(address or ()),
+            tuple(kernel_address or ()),
+            mtu,
+            not no_offload,
+            preset.value,
+            pcap,
+            control,
+            form is options.Format.json,
+        )

@@ -1,4 +1,4 @@
-"""The transmission control block: all that one connection knows. Data only; the functions stand in the files beside.
+"""The transmission control block: all that one connection knows. Data; the functions stand in the files beside.
 
 The variables bear the names of RFC 9293 section 3.3.1. Sequence numbers are ints modulo 2**32, times are integer
 microseconds, `NEVER` stands for a timer that is off.

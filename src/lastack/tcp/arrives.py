@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from errno import ECONNREFUSED, ECONNRESET
 
-from lastack.tcp import handshake, recovery, time_wait
+from lastack.tcp import handshake, recovery, sack, time_wait
 from lastack.tcp.calls import deferred_close, ended
 from lastack.tcp.predict import predicted
 from lastack.tcp.sequence import HALF, MASK, ge, gt, le, lt
@@ -207,6 +207,8 @@ def _paws(tcb: Tcb, segment: Segment, now: int) -> bool:
 def _acknowledge_unacceptable(tcb: Tcb, segment: Segment, length: int, now: int) -> None:
     """<SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>; those for empty segments are limited, or two stacks could go on for ever."""
     if length:
+        if segment.length:
+            sack.behind(tcb, segment.seq, segment.length)
         tcb.dup_acks_owed += 1
     else:
         challenge(tcb, now)

@@ -48,6 +48,7 @@ def text_start(tcb: Tcb) -> int:
 
 def offer(tcb: Tcb) -> None:
     """Before our first SYN: what we shall ask for. `accept_syn` leaves of it what the peer asks for too."""
+    tcb.sack_on = tcb.config.sack
     tcb.ts_on = tcb.config.timestamps
     tcb.ws_on = tcb.config.window_scaling
     tcb.rcv_wscale = window_shift(tcb.config.receive_buffer) if tcb.ws_on else 0
@@ -56,8 +57,14 @@ def offer(tcb: Tcb) -> None:
 def syn_options(tcb: Tcb, now: int) -> bytes:
     """The options of our SYN or SYN,ACK, in Linux's order."""
     chosen: list[opt.Option] = [opt.MaximumSegmentSize(receive_mss(tcb))]
+    if tcb.sack_on:
+        chosen.append(opt.SackPermitted())
+    elif tcb.ts_on:
+        chosen += [opt.Nop(), opt.Nop()]
     if tcb.ts_on:
-        chosen += [opt.Nop(), opt.Nop(), opt.Timestamps(timestamp(tcb, now), tcb.ts_recent)]
+        chosen.append(opt.Timestamps(timestamp(tcb, now), tcb.ts_recent))
+    elif tcb.sack_on:
+        chosen += [opt.Nop(), opt.Nop()]
     if tcb.ws_on:
         chosen += [opt.Nop(), opt.WindowScale(tcb.rcv_wscale)]
     return opt.build(chosen)
@@ -71,11 +78,15 @@ def accept_syn(tcb: Tcb, segment: Segment, now: int) -> None:
     tcb.rcv_adv = (tcb.rcv_nxt + offered) & MASK
     peer_mss = _DEFAULT_MSS[len(tcb.local[0])]
     shift: int | None = None
+    sack = False
     for option in opt.parse(segment.options):
         if isinstance(option, opt.MaximumSegmentSize):
             peer_mss = option.value
         elif isinstance(option, opt.WindowScale):
             shift = min(option.shift, _MAX_SHIFT)
+        elif isinstance(option, opt.SackPermitted):
+            sack = True
+    tcb.sack_on = tcb.sack_on and sack
     tcb.ws_on = tcb.ws_on and shift is not None  # both or none (RFC 7323 2.2)
     if tcb.ws_on and shift is not None:
         tcb.snd_wscale = shift

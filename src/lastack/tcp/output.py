@@ -6,7 +6,7 @@ where the device takes it, and is cut at the MSS here where it does not.
 
 from __future__ import annotations
 
-from lastack.tcp import handshake, recovery, rtt, window
+from lastack.tcp import handshake, recovery, rtt, sack, window
 from lastack.tcp.sequence import HALF, MASK, lt
 from lastack.tcp.states import State
 from lastack.tcp.tcb import NEVER, SentRange, Tcb
@@ -68,7 +68,10 @@ def _pure_ack(tcb: Tcb, now: int) -> Segment:
     probes).
     """
     edge = (tcb.snd_una + tcb.snd_wnd) & MASK
-    return _segment(tcb, edge if lt(edge, tcb.snd_nxt) else tcb.snd_nxt, ACK, now)
+    segment = _segment(tcb, edge if lt(edge, tcb.snd_nxt) else tcb.snd_nxt, ACK, now)
+    if tcb.sack_on and (tcb.reassembly is not None or tcb.dsack is not None):
+        segment.options += sack.option(tcb)
+    return segment
 
 
 def _first_syn(tcb: Tcb, now: int, out: list[Segment]) -> None:

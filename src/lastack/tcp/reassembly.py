@@ -7,6 +7,8 @@ number of holes has a limit (`Config.reassembly_holes`); the bytes have theirs i
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from heapq import nlargest
+from operator import attrgetter
 
 from lastack.tcp.buffers import COPY
 from lastack.tcp.sequence import HALF, MASK
@@ -41,11 +43,12 @@ def trim_back(payload: Payload, size: int) -> Payload:
 class Block:
     """Text [first, end) that is held, as views in order."""
 
-    __slots__ = ("end", "first", "views")
+    __slots__ = ("end", "first", "stamp", "views")
 
     def __init__(self, first: int, end: int) -> None:
         self.first = first
         self.end = end
+        self.stamp = 0  # the higher, the later something came to it
         self.views: list[Buffer | bytearray] = []
 
     def hold(self, payload: Iterable[Buffer | bytearray]) -> None:
@@ -75,6 +78,7 @@ class Block:
     def copy(self) -> Block:
         """A copy that shares only what cannot change."""
         other = Block(self.first, self.end)
+        other.stamp = self.stamp
         other.views = [bytearray(view) if type(view) is bytearray else view for view in self.views]
         return other
 
@@ -84,21 +88,37 @@ class Block:
 
 
 class Reassembly:
-    """The blocks in sequence order. `length` is the bytes held, `fin` the FIN's sequence number or None."""
+    """The blocks in sequence order. `length` is the bytes held, `fin` the FIN's sequence number or None.
 
-    __slots__ = ("blocks", "fin", "length")
+    `duplicate` is what the last `insert` brought that was held already: (first, end) or None.
+    """
+
+    __slots__ = ("_stamp", "blocks", "duplicate", "fin", "length")
 
     def __init__(self) -> None:
         self.blocks: list[Block] = []
         self.length = 0
         self.fin: int | None = None
+        self.duplicate: tuple[int, int] | None = None
+        self._stamp = 0
 
     def insert(self, first: int, payload: Payload, size: int, holes: int) -> bool:
         """Hold `size` bytes that begin at `first`. False where that made more than `holes` holes, and the last went."""
         fits = True
-        for piece in list(self._unheld(first, payload, size)):
+        pieces = list(self._unheld(first, payload, size))
+        for piece in pieces:
             fits = self._put(*piece, holes) and fits
+        self.duplicate = _held(first, (first + size) & MASK, pieces)
+        self._stamp += 1
+        for block in reversed(self.blocks):
+            if (first - block.first) & MASK < HALF:
+                block.stamp = self._stamp
+                break
         return fits
+
+    def latest(self, most: int) -> list[tuple[int, int]]:
+        """The edges of at most so many blocks: first that to which something came last (RFC 2018 section 4)."""
+        return [(block.first, block.end) for block in nlargest(most, self.blocks, key=attrgetter("stamp"))]
 
     def _unheld(self, first: int, payload: Payload, size: int) -> Iterator[tuple[int, Payload, int]]:
         """The parts of a text that no block holds yet."""
@@ -171,12 +191,23 @@ class Reassembly:
     def clear(self) -> None:
         """Forget everything."""
         self.blocks.clear()
+        self.duplicate = None
         self.length = 0
         self.fin = None
 
     def copy(self) -> Reassembly:
         """A copy that shares only what cannot change."""
         other = Reassembly()
+        other.duplicate, other._stamp = self.duplicate, self._stamp
         other.blocks = [block.copy() for block in self.blocks]
         other.length, other.fin = self.length, self.fin
         return other
+
+
+def _held(first: int, end: int, pieces: list[tuple[int, Payload, int]]) -> tuple[int, int] | None:
+    """The first part of [first, end) that is in none of these pieces of it."""
+    for piece, _, size in pieces:
+        if piece != first:
+            return first, piece
+        first = (piece + size) & MASK
+    return (first, end) if first != end else None

@@ -85,6 +85,7 @@ class Tcb:
         "congestion",
         "counts",
         "delayed_ack_at",
+        "dsack",
         "dup_acks",
         "dup_acks_owed",
         "end_read",
@@ -127,6 +128,7 @@ class Tcb:
         "reuse",
         "rto",
         "rttvar",
+        "sack_on",
         "send_buffer",
         "send_mss",
         "sent",
@@ -216,6 +218,7 @@ class Tcb:
         self.rcv_mss = 0  # the largest text of one wire segment seen
         self.receive_buffer = ReceiveBuffer()
         self.reassembly: Reassembly | None = None  # made on the first hole
+        self.dsack: tuple[int, int] | None = None  # what came twice, to be told by the next ACK (RFC 2883)
         self.end_read = False  # the user has been told that there is no more
         self.fin_received = False
         self.receive_shut = False  # the user reads no more: what arrives now is lost (SHLD-3)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lastack.tcp import time_wait
+from lastack.tcp import sack, time_wait
 from lastack.tcp.calls import abort_for_lost_data, urgent_left
 from lastack.tcp.reassembly import Payload, Reassembly, trim_back, trim_front
 from lastack.tcp.sequence import HALF, MASK, later
@@ -37,6 +37,7 @@ def process_text(tcb: Tcb, segment: Segment, now: int) -> None:
     behind = (tcb.rcv_nxt - first) & MASK
     if 0 < behind < HALF:
         tcb.ack_now = True  # part of it is old: the ACK may have been lost
+        sack.behind(tcb, first, size)
         if behind >= size:
             return
         payload, first, size = trim_front(payload, behind), tcb.rcv_nxt, size - behind
@@ -59,6 +60,8 @@ def _ahead(tcb: Tcb, first: int, payload: Payload, size: int) -> None:
         tcb.reassembly = Reassembly()
     if not tcb.reassembly.insert(first, payload, size, tcb.config.reassembly_holes):
         tcb.count("limit: reassembly holes")
+    if tcb.reassembly.duplicate is not None:
+        sack.duplicate(tcb, *tcb.reassembly.duplicate)
     tcb.dup_acks_owed += 1
 
 

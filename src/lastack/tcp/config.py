@@ -69,6 +69,7 @@ class Config:
     window_scaling: bool = True  # RFC 7323 2
     timestamps: bool = True  # RFC 7323 3
     sack: bool = True  # RFC 2018
+    sent_ranges: int = 8192  # into how many ranges the peer's SACKs may cut what is outstanding
     dsack: bool = True  # RFC 2883: tell the peer what came twice
     mss: int = 0  # the MSS option to send; 0 = from the MTU (RFC 6691)
     paws_idle: int = 24 * 24 * HOUR  # RFC 7323 5.5: TS.Recent older than 24 days proves nothing

@@ -24,7 +24,9 @@ def advance_una(tcb: Tcb, ack: int, now: int, ts_ecr: int | None) -> None:
         if (ack - sent.end) & MASK >= HALF:  # reaches into this range only
             part = (ack - sent.first) & MASK
             if part:
-                if not sent.lost:
+                if sent.sacked:
+                    tcb.sacked -= part
+                elif not sent.lost:
                     tcb.pipe -= part
                 text -= sent.syn
                 again = again or sent.transmissions > 1
@@ -32,7 +34,9 @@ def advance_una(tcb: Tcb, ack: int, now: int, ts_ecr: int | None) -> None:
             break
         gone += 1
         text -= sent.syn + sent.fin
-        if not sent.lost:
+        if sent.sacked:
+            tcb.sacked -= length
+        elif not sent.lost:
             tcb.pipe -= length
         sent_at, again = sent.sent_at, again or sent.transmissions > 1
     del tcb.sent[:gone]
@@ -100,7 +104,7 @@ def mark_first_lost(tcb: Tcb) -> None:
 
 def mark_lost(tcb: Tcb, sent: SentRange) -> None:
     """This range is no longer in flight."""
-    if not sent.lost:
+    if not sent.lost and not sent.sacked:
         sent.lost = True
         tcb.pipe -= (sent.end - sent.first) & MASK
 

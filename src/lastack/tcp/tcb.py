@@ -53,7 +53,7 @@ class SentRange:
     (up to 64 KiB); it is cut where an acknowledgment or a retransmission cuts it.
     """
 
-    __slots__ = ("end", "fin", "first", "lost", "push", "sent_at", "syn", "transmissions")
+    __slots__ = ("end", "fin", "first", "lost", "push", "sacked", "sent_at", "syn", "transmissions")
 
     def __init__(self, first: int, end: int, sent_at: int, syn: bool = False, fin: bool = False) -> None:
         self.first = first
@@ -63,12 +63,62 @@ class SentRange:
         self.fin = fin
         self.push = False  # its last octet ended what the user had given
         self.lost = False
+        self.sacked = False  # the peer holds it behind a hole, and may forget it again (RFC 2018 section 8)
         self.transmissions = 1
 
     def copy(self) -> SentRange:
         """A copy that shares nothing."""
         other = SentRange(self.first, self.end, self.sent_at, self.syn, self.fin)
         other.lost, other.push, other.transmissions = self.lost, self.push, self.transmissions
+        other.sacked = self.sacked
+        return other
+
+
+class Rack:
+    """What RFC 8985 keeps for RACK (section 6.1) and TLP (7.1), and RFC 6937 for PRR. Times in microseconds."""
+
+    __slots__ = (
+        "dsack_round",
+        "end",
+        "fack",
+        "min_rtt",
+        "probe_at",
+        "prr_delivered",
+        "prr_out",
+        "recover_fs",
+        "reo_at",
+        "reo_mult",
+        "reo_persist",
+        "reordered",
+        "rtt",
+        "tlp_end",
+        "tlp_is_retransmission",
+        "xmit",
+    )
+
+    def __init__(self, una: int) -> None:
+        self.xmit = -1  # when the latest of what was delivered had been sent, and where it ends
+        self.end = una
+        self.rtt = 0
+        self.min_rtt = 0  # 0: not measured
+        self.fack = una  # the end of the highest that was delivered
+        self.reordered = False
+        self.reo_mult = 1
+        self.reo_persist = 16
+        self.dsack_round: int | None = None
+        self.reo_at = NEVER  # when what is not yet old enough to be lost will be
+        self.probe_at = NEVER  # PTO
+        self.tlp_end: int | None = None
+        self.tlp_is_retransmission = False
+        self.prr_delivered = 0
+        self.prr_out = 0
+        self.recover_fs = 0
+
+    def copy(self) -> Rack:
+        """A copy that shares nothing."""
+        other = Rack(0)
+        for name in Rack.__slots__:
+            setattr(other, name, getattr(self, name))
         return other
 
 
@@ -110,6 +160,7 @@ class Tcb:
         "pipe",
         "probes",
         "quick_acks",
+        "rack",
         "rcv_adv",
         "rcv_mss",
         "rcv_nxt",
@@ -129,6 +180,7 @@ class Tcb:
         "rto",
         "rttvar",
         "sack_on",
+        "sacked",
         "send_buffer",
         "send_mss",
         "sent",
@@ -202,7 +254,9 @@ class Tcb:
         self.snd_mss = 0  # Eff.snd.MSS: payload bytes of a full segment, options taken off
         self.send_buffer = SendBuffer()
         self.sent: list[SentRange] = []  # in sequence order, without gaps, from snd_una to snd_nxt
-        self.pipe = 0  # bytes of `sent` that are not marked lost
+        self.pipe = 0  # bytes of `sent` that are marked neither lost nor sacked
+        self.sacked = 0  # bytes of `sent` that are marked sacked
+        self.rack: Rack | None = None  # from the moment at which SACK is agreed
         self.syn_queued = False  # ISS is chosen, and our SYN has not left
         self.close_pending = False  # CLOSE was called in SYN-RECEIVED with data queued (section 3.10.4)
         self.fin_queued = False  # a FIN follows the queued data
@@ -214,6 +268,7 @@ class Tcb:
         self.rcv_adv = 0  # RCV.NXT+RCV.WND as last advertised: the right edge, which never moves back
         self.rcv_up: int | None = None
         self.rcv_wscale = 0
+        self.sack_on = False  # SACK: offered, then agreed
         self.ws_on = False  # window scaling: offered, then agreed
         self.rcv_mss = 0  # the largest text of one wire segment seen
         self.receive_buffer = ReceiveBuffer()

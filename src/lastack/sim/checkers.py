@@ -59,7 +59,7 @@ def _sequence_problem(tcb: Tcb) -> str:
         if sent.first != at:
             return f"the ranges sent have a gap or an overlap at {at}: {sent.first}"
         at = sent.end
-        if not sent.lost:
+        if not sent.lost and not sent.sacked:
             flight += (sent.end - sent.first) & _MASK
     if at != tcb.snd_nxt:
         return f"the ranges sent end at {at}, and SND.NXT is {tcb.snd_nxt}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from errno import ECONNREFUSED, ECONNRESET
 
-from lastack.tcp import handshake, recovery, sack, time_wait
+from lastack.tcp import handshake, rack, recovery, sack, time_wait
 from lastack.tcp.calls import deferred_close, ended
 from lastack.tcp.predict import predicted
 from lastack.tcp.sequence import HALF, MASK, ge, gt, le, lt
@@ -294,11 +294,24 @@ def process_ack(tcb: Tcb, segment: Segment, now: int) -> None:
     ack = segment.ack
     new = (ack - tcb.snd_una) & MASK
     window = segment.window << tcb.snd_wscale
+    rack_on = tcb.rack is not None
+    held, twice = sack.arrived(tcb, segment) if rack_on and len(segment.options) > 0 else ([], False)
+    before = tcb.sacked
     if 0 < new < HALF:
         recovery.advance_una(tcb, ack, now, segment.ts_ecr if tcb.ts_on else None)
         tcb.signals |= WRITABLE
+    elif rack_on:
+        pass
     elif new == 0 and tcb.sent and not tcb.probes and not segment_length(segment) and window == tcb.snd_wnd:
         recovery.duplicate_ack(tcb, now)
+    if rack_on:
+        ecr = segment.ts_ecr if tcb.ts_on else None
+        size = sum([(one.end - one.first) & MASK for one in held])
+        for one in held:
+            recovery.delivered(tcb, one, now, ecr)
+        # What was held before and is acknowledged now has been counted.
+        size += (new if new < HALF else 0) - (before - tcb.sacked)
+        rack.acked(tcb, max(size, 0), twice, now)
     if tcb.probes:  # the peer lives: MUST-37
         tcb.stalled_since = now
         tcb.unanswered_probes = 0

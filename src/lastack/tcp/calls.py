@@ -228,7 +228,7 @@ def ended(tcb: Tcb, event: Event, now: int, reason: Reason, error: int) -> None:
     move(tcb, event, now)
     tcb.send_buffer.clear()
     tcb.sent.clear()
-    tcb.pipe = 0
+    tcb.pipe = tcb.sacked = 0
     tcb.snd_una = tcb.snd_nxt
     if tcb.reassembly is not None:
         tcb.reassembly.clear()
@@ -242,3 +242,5 @@ def stop_timers(tcb: Tcb) -> None:
     tcb.retransmission_at = tcb.persist_at = tcb.delayed_ack_at = NEVER
     tcb.keepalive_at = tcb.fin_wait_2_at = tcb.time_wait_at = NEVER
     tcb.stalled_since = NEVER
+    if tcb.rack is not None:
+        tcb.rack.reo_at = tcb.rack.probe_at = NEVER

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from lastack.tcp.congestion import create
 from lastack.tcp.sequence import MASK
-from lastack.tcp.tcb import Tcb
+from lastack.tcp.tcb import Rack, Tcb
 from lastack.wire import options as opt
 from lastack.wire.segment import Segment
 
@@ -101,6 +101,7 @@ def accept_syn(tcb: Tcb, segment: Segment, now: int) -> None:
     # RFC 5681 3.1: one segment, if the SYN was lost.
     segments = 1 if tcb.retransmissions else tcb.config.initial_window_segments
     tcb.congestion = create(tcb.config.congestion, tcb.snd_mss, segments)
+    tcb.rack = Rack(tcb.iss) if tcb.sack_on else None
 
 
 def set_mss(tcb: Tcb) -> None:

@@ -6,7 +6,7 @@ where the device takes it, and is cut at the MSS here where it does not.
 
 from __future__ import annotations
 
-from lastack.tcp import handshake, recovery, rtt, sack, window
+from lastack.tcp import handshake, rack, recovery, rtt, sack, window
 from lastack.tcp.sequence import HALF, MASK, lt
 from lastack.tcp.states import State
 from lastack.tcp.tcb import NEVER, SentRange, Tcb
@@ -70,7 +70,7 @@ def _pure_ack(tcb: Tcb, now: int) -> Segment:
     edge = (tcb.snd_una + tcb.snd_wnd) & MASK
     segment = _segment(tcb, edge if lt(edge, tcb.snd_nxt) else tcb.snd_nxt, ACK, now)
     if tcb.sack_on and (tcb.reassembly is not None or tcb.dsack is not None):
-        segment.options += sack.option(tcb)
+        segment.options = bytes(segment.options) + sack.option(tcb)
     return segment
 
 
@@ -106,6 +106,8 @@ def _again(tcb: Tcb, sent: SentRange, now: int) -> None:
     sent.transmissions += 1
     tcb.pipe += (sent.end - sent.first) & MASK
     tcb.total_retransmissions += 1
+    if tcb.rack is not None:
+        tcb.rack.prr_out += (sent.end - sent.first) & MASK
 
 
 def _send_lost(tcb: Tcb, now: int, out: list[Segment]) -> None:
@@ -189,6 +191,8 @@ def _send_range(tcb: Tcb, size: int, fin: bool, push: bool, now: int, out: list[
     tcb.pipe += size + fin
     tcb.snd_nxt = end
     tcb.sent_at = now
+    if tcb.rack is not None:
+        tcb.rack.prr_out += size + fin
     if tcb.stalled_since == NEVER:
         tcb.stalled_since = now
     _emit(tcb, sent, now, out)
@@ -251,6 +255,18 @@ def probe(tcb: Tcb, now: int, out: list[Segment]) -> None:
         _send_range(tcb, 0, True, False, now, out)
 
 
+def tail_probe(tcb: Tcb, now: int, out: list[Segment]) -> None:
+    """RFC 8985 section 7.3: the last segment again, whatever the congestion window says."""
+    if not tcb.sent or tcb.in_recovery or tcb.sent[0].syn:
+        rack.stop(tcb)
+        return
+    rack.probe_lost_tail(tcb)
+    last = tcb.sent[-1]
+    recovery.mark_lost(tcb, last)
+    _again(tcb, last, now)
+    _emit(tcb, last, now, out)
+
+
 def keepalive_probe(tcb: Tcb, now: int) -> Segment:
     """SEG.SEQ = SND.NXT-1, no data (RFC 9293 3.8.4, SHLD-12)."""
     return _segment(tcb, (tcb.snd_nxt - 1) & MASK, ACK, now)
@@ -268,6 +284,8 @@ def arm_timers(tcb: Tcb, now: int) -> None:
         tcb.persist_at = NEVER
         if tcb.retransmission_at == NEVER:
             tcb.retransmission_at = now + rtt.timeout(tcb)
+            if tcb.rack is not None:
+                rack.arm_probe(tcb, now)
     elif tcb.sent or tcb.send_buffer.length or (tcb.fin_queued and tcb.fin_seq is None):
         tcb.retransmission_at = NEVER
         if tcb.persist_at == NEVER and tcb.state not in (SYN_SENT, SYN_RCVD):

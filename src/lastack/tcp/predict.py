@@ -23,6 +23,7 @@ def predicted(tcb: Tcb, segment: Segment, now: int) -> bool:
         or segment.flags & ~PSH != ACK
         or segment.window << tcb.snd_wscale != tcb.snd_wnd
         or tcb.in_recovery
+        or tcb.sacked
         or tcb.receive_shut
         or tcb.probes
         or (tcb.reassembly is not None and (tcb.reassembly.blocks or tcb.reassembly.fin is not None))

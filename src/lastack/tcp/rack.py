@@ -2,38 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from lastack.tcp import recovery, rtt
+from lastack.tcp import recovery
+from lastack.tcp.recovery import sent_after
 from lastack.tcp.sequence import HALF, MASK
-from lastack.tcp.tcb import NEVER, Rack, SentRange, Tcb
+from lastack.tcp.tcb import NEVER, Rack, Tcb
 
 _MAX_ACK_DELAY = 200_000  # WCDelAckT, section 7.2
-_PERSIST = 16  # recoveries for which a widened reordering window stays, section 6.2 step 4
-
-
-def delivered(tcb: Tcb, sent: SentRange, now: int, ts_ecr: int | None) -> None:
-    """Steps 1 to 3 of section 6.2: a range was acknowledged, cumulatively or selectively."""
-    rack = tcb.rack
-    assert rack is not None
-    took = now - sent.sent_at
-    if sent.transmissions > 1:
-        if ts_ecr and (ts_ecr - (sent.sent_at // 1000 + tcb.ts_offset)) & MASK >= HALF:
-            return  # an answer to an earlier transmission
-        if took < rack.min_rtt:
-            return
-    else:
-        if (sent.end - rack.fack) & MASK >= HALF:
-            rack.reordered = True
-        rack.min_rtt = min(rack.min_rtt, took) if rack.min_rtt else max(took, 1)
-    if (sent.end - rack.fack) & MASK < HALF:
-        rack.fack = sent.end
-    if _sent_after(sent.sent_at, sent.end, rack.xmit, rack.end):
-        rack.xmit, rack.end, rack.rtt = sent.sent_at, sent.end, took
-
-
-def _sent_after(at: int, end: int, other_at: int, other_end: int) -> bool:
-    return at > other_at or (at == other_at and 0 < (end - other_end) & MASK < HALF)
 
 
 def acked(tcb: Tcb, size: int, duplicate: bool, now: int) -> None:
@@ -54,7 +28,7 @@ def _widen(tcb: Tcb, rack: Rack, duplicate: bool) -> None:
     if duplicate and rack.dsack_round is None:
         rack.dsack_round = tcb.snd_nxt
         rack.reo_mult += 1
-        rack.reo_persist = _PERSIST
+        rack.reo_persist = recovery.PERSIST
 
 
 def reordering_window(tcb: Tcb, rack: Rack) -> int:
@@ -74,7 +48,7 @@ def detect(tcb: Tcb, now: int) -> None:
     slack = rack.rtt + reordering_window(tcb, rack)
     lost = False
     for sent in tcb.sent:
-        if sent.sacked or sent.lost or not _sent_after(rack.xmit, rack.end, sent.sent_at, sent.end):
+        if sent.sacked or sent.lost or not sent_after(rack.xmit, rack.end, sent.sent_at, sent.end):
             continue
         if sent.sent_at + slack <= now:
             recovery.mark_lost(tcb, sent)
@@ -89,7 +63,7 @@ def enter(tcb: Tcb, now: int) -> None:
     """Something is lost: recovery begins, unless it has, or a time-out is being repaired (RFC 6937 section 3)."""
     rack = tcb.rack
     assert rack is not None
-    if tcb.in_recovery or (tcb.recover - tcb.snd_una) & MASK < HALF and tcb.recover != tcb.snd_una:
+    if tcb.in_recovery or ((tcb.recover - tcb.snd_una) & MASK < HALF and tcb.recover != tcb.snd_una):
         return
     tcb.in_recovery = True
     tcb.recover = tcb.snd_nxt
@@ -113,17 +87,6 @@ def _proportional(tcb: Tcb, rack: Rack, size: int) -> None:
     control.cwnd = max(tcb.pipe + max(room, 0), tcb.snd_mss)
 
 
-def recovered(tcb: Tcb) -> None:
-    """All that was outstanding at the beginning of recovery is acknowledged."""
-    rack = tcb.rack
-    assert rack is not None
-    tcb.in_recovery = False
-    tcb.congestion.cwnd = max(tcb.congestion.ssthresh, tcb.snd_mss)
-    rack.reo_persist -= 1
-    if rack.reo_persist <= 0:
-        rack.reo_mult = 1
-
-
 # --- tail loss probes, section 7 ---
 
 
@@ -139,6 +102,12 @@ def arm_probe(tcb: Tcb, now: int) -> None:
         timeout += _MAX_ACK_DELAY
     if now + timeout < tcb.retransmission_at:
         rack.probe_at = now + timeout
+
+
+def stop(tcb: Tcb) -> None:
+    """Both timers off."""
+    if tcb.rack is not None:
+        tcb.rack.reo_at = tcb.rack.probe_at = NEVER
 
 
 def probe_lost_tail(tcb: Tcb) -> None:
@@ -162,15 +131,3 @@ def _tail_probe_answered(tcb: Tcb, rack: Rack, duplicate: bool, now: int) -> Non
     if rack.tlp_is_retransmission and not duplicate and not tcb.in_recovery:
         tcb.congestion.lost((tcb.snd_nxt - tcb.snd_una) & MASK, now)
         tcb.congestion.cwnd = min(tcb.congestion.cwnd, tcb.congestion.ssthresh)
-
-
-def all_delivered(tcb: Tcb, ranges: Iterable[SentRange], now: int, ts_ecr: int | None) -> int:
-    """`delivered` for each; how many bytes they are."""
-    size = 0
-    for sent in ranges:
-        delivered(tcb, sent, now, ts_ecr)
-        size += (sent.end - sent.first) & MASK
-    return size
-
-
-__all__ = ["acked", "all_delivered", "arm_probe", "delivered", "detect", "probe_lost_tail", "recovered", "rtt"]

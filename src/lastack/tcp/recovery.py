@@ -1,7 +1,8 @@
 """What has left and is not acknowledged: the ranges, their loss, and fast recovery by RFC 5681 3.2 and RFC 6582.
 
 `Tcb.sent` covers SND.UNA to SND.NXT without gaps. A range marked lost no longer counts as in flight (`Tcb.pipe`) until
-`lastack.tcp.output` has sent it again. The room for SACK, RACK-TLP and PRR is here.
+`lastack.tcp.output` has sent it again. Where SACK is agreed `lastack.tcp.rack` finds the losses; what it needs to know of
+each range that was delivered is noted here.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from lastack.tcp import rtt
 from lastack.tcp.sequence import HALF, MASK
 from lastack.tcp.tcb import NEVER, SentRange, Tcb
 
+PERSIST = 16  # recoveries for which a widened reordering window stays (RFC 8985 6.2 step 4)
 _DUPLICATES = 3  # RFC 5681 3.2: the third duplicate ACK says "lost"
 
 
@@ -36,8 +38,11 @@ def advance_una(tcb: Tcb, ack: int, now: int, ts_ecr: int | None) -> None:
         text -= sent.syn + sent.fin
         if sent.sacked:
             tcb.sacked -= length
-        elif not sent.lost:
+            continue
+        if not sent.lost:
             tcb.pipe -= length
+        if tcb.rack is not None:
+            delivered(tcb, sent, now, ts_ecr)
         sent_at, again = sent.sent_at, again or sent.transmissions > 1
     del tcb.sent[:gone]
     tcb.send_buffer.drop(text)
@@ -74,6 +79,9 @@ def _grow(tcb: Tcb, ack: int, acked: int, repairing: bool, now: int) -> None:
         if tcb.pipe + acked >= control.cwnd // 2:
             # After a time-out an ACK may stand for much that arrived long before: a segment for each (RFC 3465 2.3).
             control.acked(min(acked, tcb.snd_mss) if repairing else acked, now)
+    elif tcb.rack is not None:  # RFC 6937: what is sent follows what is delivered
+        if (ack - tcb.recover) & MASK < HALF:
+            _recovered(tcb)
     elif (ack - tcb.recover) & MASK < HALF:  # RFC 6582 3.2 step 3, full acknowledgment
         tcb.in_recovery = False
         control.cwnd = min(control.ssthresh, max(tcb.pipe, tcb.snd_mss) + tcb.snd_mss)
@@ -93,6 +101,42 @@ def duplicate_ack(tcb: Tcb, now: int) -> None:
         tcb.congestion.lost((tcb.snd_nxt - tcb.snd_una) & MASK, now)
         tcb.congestion.cwnd = tcb.congestion.ssthresh + 3 * tcb.snd_mss
         mark_first_lost(tcb)
+
+
+def delivered(tcb: Tcb, sent: SentRange, now: int, ts_ecr: int | None) -> None:
+    """Steps 1 to 3 of section 6.2: a range was acknowledged, cumulatively or selectively."""
+    rack = tcb.rack
+    assert rack is not None
+    took = now - sent.sent_at
+    if sent.transmissions > 1:
+        if ts_ecr and (ts_ecr - (sent.sent_at // 1000 + tcb.ts_offset)) & MASK >= HALF:
+            return  # an answer to an earlier transmission
+        if took < rack.min_rtt:
+            return
+    else:
+        if (sent.end - rack.fack) & MASK >= HALF:
+            rack.reordered = True
+        rack.min_rtt = min(rack.min_rtt, took) if rack.min_rtt else max(took, 1)
+    if (sent.end - rack.fack) & MASK < HALF:
+        rack.fack = sent.end
+    if sent_after(sent.sent_at, sent.end, rack.xmit, rack.end):
+        rack.xmit, rack.end, rack.rtt = sent.sent_at, sent.end, took
+
+
+def sent_after(at: int, end: int, other_at: int, other_end: int) -> bool:
+    """Whether a range that ends at `end` was sent after another; of one moment, the later in sequence."""
+    return at > other_at or (at == other_at and 0 < (end - other_end) & MASK < HALF)
+
+
+def _recovered(tcb: Tcb) -> None:
+    """All that was outstanding at the beginning of recovery is acknowledged."""
+    rack = tcb.rack
+    assert rack is not None
+    tcb.in_recovery = False
+    tcb.congestion.cwnd = max(tcb.congestion.ssthresh, tcb.snd_mss)
+    rack.reo_persist -= 1
+    if rack.reo_persist <= 0:
+        rack.reo_mult = 1
 
 
 def mark_first_lost(tcb: Tcb) -> None:
@@ -131,5 +175,12 @@ def timed_out(tcb: Tcb, now: int) -> None:
     tcb.recover = tcb.snd_nxt
     tcb.in_recovery = False
     tcb.dup_acks = 0
-    for sent in tcb.sent:
-        mark_lost(tcb, sent)
+    for sent in tcb.sent:  # what the peer said it holds too: it may have forgotten it (RFC 2018 section 8)
+        if sent.sacked:
+            sent.sacked, sent.lost = False, True
+        else:
+            mark_lost(tcb, sent)
+    tcb.sacked = 0
+    if tcb.rack is not None:
+        tcb.rack.reo_at = tcb.rack.probe_at = NEVER
+        tcb.rack.tlp_end = None

@@ -108,11 +108,3 @@ def _sacked(tcb: Tcb, one: SentRange) -> None:
         tcb.pipe -= size
     one.sacked, one.lost = True, False
     tcb.sacked += size
-
-
-def forget(tcb: Tcb) -> None:
-    """After a time-out nothing that the peer said it holds is relied on (RFC 2018 section 8)."""
-    for one in tcb.sent:
-        if one.sacked:
-            one.sacked, one.lost = False, True
-    tcb.sacked = 0

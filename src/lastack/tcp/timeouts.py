@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from errno import ETIMEDOUT
 
-from lastack.tcp import output, recovery
+from lastack.tcp import output, rack, recovery
 from lastack.tcp.calls import ended
 from lastack.tcp.states import Event, State
-from lastack.tcp.tcb import NEVER, Reason, Tcb
+from lastack.tcp.tcb import NEVER, Rack, Reason, Tcb
 from lastack.wire.segment import Segment
 
 _NO_KEEPALIVE = frozenset({State.CLOSED, State.LISTEN, State.SYN_SENT, State.SYN_RCVD, State.TIME_WAIT})
@@ -23,6 +23,8 @@ def deadline(tcb: Tcb) -> int:
         tcb.fin_wait_2_at,
         tcb.time_wait_at,
     )
+    if tcb.rack is not None:
+        at = min(at, tcb.rack.reo_at, tcb.rack.probe_at)
     return min(at, user_timeout_at(tcb)) if tcb.config.user_timeout else at
 
 
@@ -44,6 +46,8 @@ def advance(tcb: Tcb, now: int) -> list[Segment]:
         tcb.delayed_ack_at = NEVER
         tcb.ack_now = True
         _fired(tcb, now, "delayed ACK")
+    if tcb.rack is not None:
+        _rack(tcb, tcb.rack, now, out)
     if tcb.retransmission_at <= now:
         _retransmission(tcb, now)
     if tcb.persist_at <= now:
@@ -83,6 +87,16 @@ def _retransmission(tcb: Tcb, now: int) -> None:
         if tcb.retransmissions == tcb.config.r1_retransmissions:
             _delivery_problem(tcb)
         recovery.timed_out(tcb, now)
+
+
+def _rack(tcb: Tcb, state: Rack, now: int, out: list[Segment]) -> None:
+    """The timers of RFC 8985: reordering (6.3) and tail loss probe (7.3)."""
+    if state.reo_at <= now:
+        _fired(tcb, now, "reordering")
+        rack.detect(tcb, now)
+    if state.probe_at <= now:
+        _fired(tcb, now, "tail loss probe")
+        output.tail_probe(tcb, now, out)
 
 
 def _delivery_problem(tcb: Tcb) -> None:

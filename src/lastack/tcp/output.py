@@ -257,7 +257,7 @@ def probe(tcb: Tcb, now: int, out: list[Segment]) -> None:
 
 def tail_probe(tcb: Tcb, now: int, out: list[Segment]) -> None:
     """RFC 8985 section 7.3: the last segment again, whatever the congestion window says."""
-    if not tcb.sent or tcb.in_recovery or tcb.sent[0].syn:
+    if not tcb.sent or tcb.in_recovery or tcb.sacked or tcb.sent[0].syn:
         rack.stop(tcb)
         return
     rack.probe_lost_tail(tcb)

@@ -17,6 +17,8 @@ def acked(tcb: Tcb, size: int, duplicate: bool, now: int) -> None:
     _widen(tcb, rack, duplicate)
     _tail_probe_answered(tcb, rack, duplicate, now)
     detect(tcb, now)
+    if tcb.sacked:
+        rack.probe_at = NEVER  # what is missing will be noticed without a probe
     if tcb.in_recovery:
         _proportional(tcb, rack, size)
 

@@ -27,7 +27,7 @@ def _sequence(tcb: Tcb) -> str:
         at = sent.end
     if at != tcb.snd_nxt:
         return "the ranges sent do not end at SND.NXT"
-    pipe = sum((sent.end - sent.first) & MASK for sent in tcb.sent if not sent.lost)
+    pipe = sum((sent.end - sent.first) & MASK for sent in tcb.sent if not sent.lost and not sent.sacked)
     if pipe != tcb.pipe:
         return f"{pipe} bytes are in flight, and the pipe says {tcb.pipe}"
     if tcb.state not in UNOPENED and (tcb.rcv_adv - tcb.rcv_nxt) & MASK >= HALF:

@@ -11,11 +11,11 @@ from lastack.tcp.states import State
 from lastack.tcp.tcb import Reason
 from tests.tcp.harness import Exchange, established, opening, reach
 
-SYN_OPTIONS = "<mss 1460,nop,nop,TS val 1000 ecr 0,nop,wscale 7>"
+SYN_OPTIONS = "<mss 1460,sackOK,TS val 1000 ecr 0,nop,wscale 7>"
 
 
 def syn_at(second: int) -> str:
-    return f"S 0:0(0) win 65535 <mss 1460,nop,nop,TS val {1000 + 1000 * second} ecr 0,nop,wscale 7>"
+    return f"S 0:0(0) win 65535 <mss 1460,sackOK,TS val {1000 + 1000 * second} ecr 0,nop,wscale 7>"
 
 
 def test_an_active_open_sends_a_syn_with_its_options():  # RFC 9293 Figure 6, MUST-14
@@ -25,14 +25,14 @@ def test_an_active_open_sends_a_syn_with_its_options():  # RFC 9293 Figure 6, MU
 
 
 def test_a_syn_without_optional_options():
-    t = reach(State.CLOSED, timestamps=False, window_scaling=False, mss=1000)
+    t = reach(State.CLOSED, timestamps=False, window_scaling=False, sack=False, mss=1000)
     t.call.open()
     t.sends("S 0:0(0) win 65535 <mss 1000>")
 
 
 @pytest.mark.parametrize(("version", "mtu", "mss"), [(4, 1500, 1460), (6, 1500, 1440), (4, 576, 536), (6, 1280, 1220)])
 def test_the_mss_option_is_the_mtu_less_the_fixed_headers(version: int, mtu: int, mss: int):  # RFC 6691, MUST-67
-    t = reach(State.CLOSED, version=version, mtu=mtu, timestamps=False, window_scaling=False)
+    t = reach(State.CLOSED, version=version, mtu=mtu, timestamps=False, window_scaling=False, sack=False)
     t.call.open()
     t.sends(f"S 0:0(0) <mss {mss}>")
 
@@ -44,6 +44,8 @@ def test_the_mss_option_is_the_mtu_less_the_fixed_headers(version: int, mtu: int
         ("mss 1460,nop,wscale 2", "<mss 1460,nop,wscale 7>"),
         ("mss 1460,nop,nop,TS val 5 ecr 0", "<mss 1460,nop,nop,TS val 1000 ecr 5>"),
         ("mss 1460,nop,nop,TS val 5 ecr 0,nop,wscale 0", "<mss 1460,nop,nop,TS val 1000 ecr 5,nop,wscale 7>"),
+        ("mss 1460,sackOK,nop,nop", "<mss 1460,sackOK,nop,nop>"),
+        ("mss 1460,sackOK,TS val 5 ecr 0", "<mss 1460,sackOK,TS val 1000 ecr 5>"),
         ("unknown 0xfd 0102", "<mss 1460>"),
     ],
 )

@@ -69,6 +69,7 @@ class Config:
     window_scaling: bool = True  # RFC 7323 2
     timestamps: bool = True  # RFC 7323 3
     sack: bool = True  # RFC 2018
+    tail_loss_probes: bool = True  # RFC 8985 section 7, where SACK is agreed
     sent_ranges: int = 8192  # into how many ranges the peer's SACKs may cut what is outstanding
     dsack: bool = True  # RFC 2883: tell the peer what came twice
     mss: int = 0  # the MSS option to send; 0 = from the MTU (RFC 6691)

@@ -97,7 +97,8 @@ def arm_probe(tcb: Tcb, now: int) -> None:
     rack = tcb.rack
     assert rack is not None
     rack.probe_at = NEVER
-    if tcb.in_recovery or tcb.sacked or rack.tlp_end is not None or not tcb.sent or tcb.sent[0].lost or not tcb.snd_wnd:
+    busy = tcb.in_recovery or tcb.sacked or tcb.retransmissions or rack.tlp_end is not None
+    if busy or not tcb.config.tail_loss_probes or not tcb.sent or tcb.sent[0].lost or not tcb.snd_wnd:
         return
     timeout = 1_000_000 if tcb.srtt is None else 2 * tcb.srtt
     if tcb.srtt is not None and (tcb.snd_nxt - tcb.snd_una) & MASK <= tcb.snd_mss:

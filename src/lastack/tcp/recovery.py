@@ -1,8 +1,8 @@
 """What has left and is not acknowledged: the ranges, their loss, and fast recovery by RFC 5681 3.2 and RFC 6582.
 
 `Tcb.sent` covers SND.UNA to SND.NXT without gaps. A range marked lost no longer counts as in flight (`Tcb.pipe`) until
-`lastack.tcp.output` has sent it again. Where SACK is agreed `lastack.tcp.rack` finds the losses; what it needs to know of
-each range that was delivered is noted here.
+`lastack.tcp.output` has sent it again. Where SACK is agreed `lastack.tcp.rack` finds the losses; what it needs to know
+of each range that was delivered is noted here.
 """
 
 from __future__ import annotations

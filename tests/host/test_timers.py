@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from lastack.host.timers import Timers
-from lastack.tcp.config import DEFAULT
-from lastack.tcp.tcb import NEVER, Tcb
+from lastack.tcp.config import DEFAULT, NEVER
+from lastack.tcp.tcb import Tcb
 
 ENDS = ((b"\x0a\x00\x00\x01", 80), (b"\x0a\x00\x00\x02", 4711))
 

@@ -12,9 +12,10 @@ import pytest
 from lastack.sim.checkers import Moves, TcbCheck
 from lastack.sim.streams import Streams
 from lastack.sim.world import CheckFailed, World
-from lastack.tcp.config import DEFAULT
+from lastack.tcp.config import DEFAULT, NEVER
+from lastack.tcp.scoreboard import SentRange
 from lastack.tcp.states import Event, State
-from lastack.tcp.tcb import NEVER, SentRange, Tcb
+from lastack.tcp.tcb import Tcb
 from lastack.tcp.window import limit
 from tests.sim.fake import FakeHost
 

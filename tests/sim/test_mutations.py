@@ -20,9 +20,9 @@ from lastack.sim.plan import Plan
 from lastack.sim.simulation import run_simulation
 from lastack.sim.world import CheckFailed, World
 from lastack.tcp import arrives, buffers, calls, output, predict, recovery, states, text, timeouts, window
-from lastack.tcp.config import DEFAULT
+from lastack.tcp.config import DEFAULT, NEVER
 from lastack.tcp.states import Event, State
-from lastack.tcp.tcb import NEVER, Tcb
+from lastack.tcp.tcb import Tcb
 from lastack.wire import datagram
 from tests.sim.plans import READS, SECOND, SENDS, plan
 

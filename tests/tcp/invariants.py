@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from lastack.tcp import window
+from lastack.tcp.config import NEVER
 from lastack.tcp.sequence import HALF, MASK
 from lastack.tcp.states import State
-from lastack.tcp.tcb import NEVER, Tcb
+from lastack.tcp.tcb import Tcb
 
 TIMERS = ("retransmission_at", "persist_at", "delayed_ack_at", "keepalive_at", "fin_wait_2_at", "time_wait_at")
 SENDERS = frozenset({State.ESTABLISHED, State.FIN_WAIT_1, State.CLOSE_WAIT, State.CLOSING, State.LAST_ACK})

@@ -8,8 +8,9 @@ import pytest
 
 from lastack.tcp import arrives
 from lastack.tcp.congestion import ALGORITHMS, create
+from lastack.tcp.scoreboard import SentRange
 from lastack.tcp.states import State
-from lastack.tcp.tcb import SentRange, Tcb
+from lastack.tcp.tcb import Tcb
 from tests.tcp.harness import Exchange, established
 
 OPTIONS = ("mss 1000", "mss 1000,nop,nop,TS val 100 ecr 1000", "mss 1000,nop,wscale 3,nop,nop,TS val 100 ecr 1000")

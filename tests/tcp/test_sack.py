@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lastack.tcp.tcb import NEVER
+from lastack.tcp.config import NEVER
 from tests.tcp.harness import Exchange, established
 
 MSS = 1000

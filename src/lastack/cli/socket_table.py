@@ -10,8 +10,9 @@ from lastack.host.host import Host
 from lastack.host.info import tcp_info
 from lastack.host.listener import Listener
 from lastack.host.timewait import TimeWait
+from lastack.tcp.config import NEVER
 from lastack.tcp.states import State
-from lastack.tcp.tcb import NEVER, Endpoint, Tcb
+from lastack.tcp.tcb import Endpoint, Tcb
 from lastack.trace import names
 from lastack.wire.address import format_address
 

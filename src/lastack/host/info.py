@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from lastack.tcp import rtt
+from lastack.tcp.config import NEVER
 from lastack.tcp.sequence import MASK
 from lastack.tcp.states import State
-from lastack.tcp.tcb import NEVER, Tcb
+from lastack.tcp.tcb import Tcb
 
 # include/net/tcp_states.h
 STATE_NUMBERS = {

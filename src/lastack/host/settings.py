@@ -9,9 +9,9 @@ from lastack.host.info import tcp_info
 from lastack.host.listener import Listener
 from lastack.host.ports import Holder
 from lastack.host.tables import Tables
-from lastack.tcp.config import SECOND, Config
+from lastack.tcp.config import NEVER, SECOND, Config
 from lastack.tcp.congestion import ALGORITHMS
-from lastack.tcp.tcb import NEVER, Tcb
+from lastack.tcp.tcb import Tcb
 
 Value = int | str | tuple[int, int]
 

@@ -18,11 +18,11 @@ from lastack.host.timers import Timers
 from lastack.host.timewait import TimeWait, TimeWaitTable, pack
 from lastack.tcp import arrives
 from lastack.tcp.calls import ended
-from lastack.tcp.config import DEFAULT, Config
+from lastack.tcp.config import DEFAULT, NEVER, Config
 from lastack.tcp.observer import Observer
 from lastack.tcp.sequence import MASK
 from lastack.tcp.states import Event, State
-from lastack.tcp.tcb import NEVER, OPENED, READABLE, Endpoint, Reason, Tcb
+from lastack.tcp.tcb import OPENED, READABLE, Endpoint, Reason, Tcb
 from lastack.wire.address import parse_address
 from lastack.wire.datagram import build_tcp
 from lastack.wire.packet import COMPLETE, PARTIAL, Packet

@@ -9,7 +9,8 @@ from __future__ import annotations
 from heapq import heapify, heappop, heappush
 
 from lastack.tcp import timeouts
-from lastack.tcp.tcb import NEVER, Tcb
+from lastack.tcp.config import NEVER
+from lastack.tcp.tcb import Tcb
 
 # How many stale entries there may be beside as many as there are live ones.
 _STALE = 64

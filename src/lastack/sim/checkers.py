@@ -17,8 +17,9 @@ from lastack.sim.taps import Silent, TraceHash
 from lastack.sim.wire_watch import WireWatch
 from lastack.sim.world import World
 from lastack.tcp import window
+from lastack.tcp.config import NEVER
 from lastack.tcp.states import RECEIVE_CLOSED, SYNCHRONIZED, TRANSITIONS, Event, State
-from lastack.tcp.tcb import NEVER, Tcb
+from lastack.tcp.tcb import Tcb
 
 _MASK = 0xFFFFFFFF
 _HALF = 0x80000000

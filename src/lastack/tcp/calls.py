@@ -8,10 +8,11 @@ from __future__ import annotations
 from errno import ECONNABORTED, EINVAL, EISCONN, ENOTCONN, EPIPE
 
 from lastack.tcp import handshake
+from lastack.tcp.config import NEVER
 from lastack.tcp.output import reset
 from lastack.tcp.sequence import HALF, MASK
 from lastack.tcp.states import CLOSED, SEND_CLOSED, Event, State, move
-from lastack.tcp.tcb import ENDED, NEVER, READABLE, WRITABLE, Reason, Tcb
+from lastack.tcp.tcb import ENDED, READABLE, WRITABLE, Reason, Tcb
 from lastack.tcp.window import update_due
 from lastack.wire.packet import Buffer
 

@@ -16,6 +16,7 @@ MILLISECOND = 1_000
 SECOND = 1_000_000
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
+NEVER = 1 << 62  # a timer that is off
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from lastack.tcp import arrives, calls, output, timeouts
-from lastack.tcp.config import DEFAULT, Config
+from lastack.tcp.config import DEFAULT, NEVER, Config
 from lastack.tcp.observer import Observer
 from lastack.tcp.states import State
-from lastack.tcp.tcb import NEVER, Endpoint, Reason, Tcb
+from lastack.tcp.tcb import Endpoint, Reason, Tcb
 from lastack.wire.packet import Buffer
 from lastack.wire.segment import RST, Segment
 

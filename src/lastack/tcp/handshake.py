@@ -6,8 +6,9 @@ RFC 9293 sections 3.2 and 3.7.1 (MSS), RFC 7323 sections 2 (window scale) and 3 
 from __future__ import annotations
 
 from lastack.tcp.congestion import create
+from lastack.tcp.scoreboard import Rack
 from lastack.tcp.sequence import MASK
-from lastack.tcp.tcb import Rack, Tcb
+from lastack.tcp.tcb import Tcb
 from lastack.wire import options as opt
 from lastack.wire.segment import Segment
 

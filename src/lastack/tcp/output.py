@@ -7,9 +7,11 @@ where the device takes it, and is cut at the MSS here where it does not.
 from __future__ import annotations
 
 from lastack.tcp import handshake, rack, recovery, rtt, sack, window
+from lastack.tcp.config import NEVER
+from lastack.tcp.scoreboard import SentRange
 from lastack.tcp.sequence import HALF, MASK, lt
 from lastack.tcp.states import State
-from lastack.tcp.tcb import NEVER, SentRange, Tcb
+from lastack.tcp.tcb import Tcb
 from lastack.wire.options import build_timestamp
 from lastack.wire.segment import ACK, FIN, PSH, RST, SYN, URG, Segment
 

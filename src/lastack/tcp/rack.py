@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from lastack.tcp import recovery
+from lastack.tcp.config import NEVER
 from lastack.tcp.recovery import sent_after
+from lastack.tcp.scoreboard import Rack
 from lastack.tcp.sequence import HALF, MASK
-from lastack.tcp.tcb import NEVER, Rack, Tcb
+from lastack.tcp.tcb import Tcb
 
 _MAX_ACK_DELAY = 200_000  # WCDelAckT, section 7.2
 

@@ -8,8 +8,10 @@ of each range that was delivered is noted here.
 from __future__ import annotations
 
 from lastack.tcp import rtt
+from lastack.tcp.config import NEVER
+from lastack.tcp.scoreboard import SentRange
 from lastack.tcp.sequence import HALF, MASK
-from lastack.tcp.tcb import NEVER, SentRange, Tcb
+from lastack.tcp.tcb import Tcb
 
 PERSIST = 16  # recoveries for which a widened reordering window stays (RFC 8985 6.2 step 4)
 _DUPLICATES = 3  # RFC 5681 3.2: the third duplicate ACK says "lost"

@@ -8,8 +8,9 @@ from __future__ import annotations
 from bisect import bisect_right
 
 from lastack.tcp import recovery
+from lastack.tcp.scoreboard import SentRange
 from lastack.tcp.sequence import HALF, MASK
-from lastack.tcp.tcb import SentRange, Tcb
+from lastack.tcp.tcb import Tcb
 from lastack.wire import options as opt
 from lastack.wire.errors import WireError
 from lastack.wire.segment import Segment

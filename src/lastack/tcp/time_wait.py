@@ -10,9 +10,9 @@ from __future__ import annotations
 from enum import Enum
 from typing import Protocol
 
-from lastack.tcp.config import Config
+from lastack.tcp.config import NEVER, Config
 from lastack.tcp.sequence import HALF, MASK, gt, lt
-from lastack.tcp.tcb import NEVER, READABLE, Tcb
+from lastack.tcp.tcb import READABLE, Tcb
 from lastack.wire.segment import ACK, FIN, RST, SYN, Segment, segment_length
 
 # Old duplicates are answered, but two hosts must not answer each other for ever.

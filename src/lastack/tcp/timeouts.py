@@ -6,8 +6,10 @@ from errno import ETIMEDOUT
 
 from lastack.tcp import output, rack, recovery
 from lastack.tcp.calls import ended
+from lastack.tcp.config import NEVER
+from lastack.tcp.scoreboard import Rack
 from lastack.tcp.states import Event, State
-from lastack.tcp.tcb import NEVER, Rack, Reason, Tcb
+from lastack.tcp.tcb import Reason, Tcb
 from lastack.wire.segment import Segment
 
 _NO_KEEPALIVE = frozenset({State.CLOSED, State.LISTEN, State.SYN_SENT, State.SYN_RCVD, State.TIME_WAIT})

@@ -17,8 +17,8 @@ from lastack.sim.scenarios.forced import ForcedHost
 from lastack.sim.scenarios.play import perform
 from lastack.sim.scenarios.registry import find
 from lastack.tcp import arrives, calls, text, time_wait, timeouts
+from lastack.tcp.config import NEVER
 from lastack.tcp.states import State
-from lastack.tcp.tcb import NEVER
 from lastack.trace import names
 from lastack.wire import datagram
 

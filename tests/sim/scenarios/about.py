@@ -15,6 +15,7 @@ MISSING = "lost_segment"
 ACK_OF_MISSING = "ack_lost_segment"
 KEEPALIVE = "keep_alive"
 KEEPALIVE_ANSWER = "keep_alive_ack"
+TWICE = "tcp.options.sack.dsack"  # RFC 2883: what came twice is told
 
 NOTES: dict[str, set[str]] = {
     "three-way-handshake": set(),
@@ -36,9 +37,18 @@ NOTES: dict[str, set[str]] = {
     "delayed-duplicate": {AGAIN, ACK_AGAIN, RESET, PORTS_AGAIN},
     # The same, and numbers of two incarnations that overlap; the client acknowledges old bytes (above what its new
     # server has sent) and goes on with the number of the old FIN, which looks like a keep-alive.
-    "delayed-duplicate-delivered": {AGAIN, ACK_AGAIN, RESET, PORTS_AGAIN, ACK_OF_MISSING, KEEPALIVE},
+    "delayed-duplicate-delivered": {AGAIN, ACK_AGAIN, RESET, PORTS_AGAIN, ACK_OF_MISSING, KEEPALIVE, TWICE},
     # The new SYN has the number of the old one, the server has another: a jump in what seems one connection.
-    "delayed-duplicate-with-timestamps": {AGAIN, ACK_AGAIN, RESET, PORTS_AGAIN, MISSING, ACK_OF_MISSING, KEEPALIVE},
+    "delayed-duplicate-with-timestamps": {
+        AGAIN,
+        ACK_AGAIN,
+        RESET,
+        PORTS_AGAIN,
+        MISSING,
+        ACK_OF_MISSING,
+        KEEPALIVE,
+        TWICE,
+    },
     "time-wait-is-the-active-closers": set(),
     "restart-server": set(),
     # Ports come round again after TIME-WAIT. What is opened to another port is aborted, so that it leaves none.
@@ -60,7 +70,7 @@ NOTES: dict[str, set[str]] = {
     "msl-presets": {PORTS_AGAIN},
     # Numbers that overlap, as above; the old FIN is believed, and ACK answers ACK until there is data.
     "why-two-msl": {AGAIN, ACK_AGAIN, RESET, ACK_OF_MISSING, KEEPALIVE, KEEPALIVE_ANSWER},
-    "wanderer": {AGAIN, ACK_AGAIN, RESET, PORTS_AGAIN},
+    "wanderer": {AGAIN, ACK_AGAIN, RESET, PORTS_AGAIN, TWICE},
     # Segments are lost to hold connections in SYN-SENT, SYN-RECEIVED, FIN-WAIT-1, CLOSING and LAST-ACK.
     "netstat-view": {AGAIN, ACK_AGAIN},
     "wireshark-view": set(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 
 from lastack.host import opening
+from lastack.host.errors import error
 from lastack.host.keys import key_of
 from lastack.host.ports import WILDCARD, Holder
 from lastack.host.settings import Settings
@@ -13,19 +14,6 @@ from lastack.tcp.tcb import Endpoint
 from lastack.wire.address import format_address, is_unspecified, parse_address
 
 Address = tuple[str, int]
-_MESSAGES = {
-    errno.ECONNREFUSED: "Connection refused",
-    errno.ECONNRESET: "Connection reset by peer",
-    errno.ECONNABORTED: "Software caused connection abort",
-    errno.ETIMEDOUT: "Connection timed out",
-    errno.EHOSTUNREACH: "No route to host",
-    errno.ENETUNREACH: "Network is unreachable",
-}
-
-
-def error(number: int, text: str = "") -> OSError:
-    """The OSError subclass of `number`."""
-    return OSError(number, text or _MESSAGES.get(number, errno.errorcode.get(number, str(number))))
 
 
 class Names(Settings):

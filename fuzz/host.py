@@ -21,7 +21,8 @@ from lastack.host.host import Host
 from lastack.host.options import SHUT_RDWR, SHUT_WR
 from lastack.host.sockets import Socket
 from lastack.sim.workers import each_in_processes, ended_by_sigterm
-from lastack.tcp.config import PRESETS, Config
+from lastack.tcp.config import Config
+from lastack.tcp.presets import PRESETS
 from lastack.tcp.sequence import MASK
 from lastack.tcp.states import State
 from lastack.tcp.tcb import Tcb

@@ -7,7 +7,7 @@ from errno import EPIPE, ETIMEDOUT
 import pytest
 
 from lastack.host import options as o
-from lastack.tcp.config import RFC9293
+from lastack.tcp.presets import RFC9293
 from lastack.tcp.states import State
 from lastack.tcp.tcb import Reason
 from tests.host.harness import Bench, Peer, client, connect, number

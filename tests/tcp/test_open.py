@@ -6,7 +6,8 @@ from errno import ECONNREFUSED, ETIMEDOUT
 
 import pytest
 
-from lastack.tcp.config import BSD, DEFAULT, LINUX, RFC9293, Config
+from lastack.tcp.config import DEFAULT, Config
+from lastack.tcp.presets import BSD, LINUX, RFC9293
 from lastack.tcp.states import State
 from lastack.tcp.tcb import Reason
 from tests.tcp.harness import Exchange, established, opening, reach
@@ -44,7 +45,7 @@ def test_the_mss_option_is_the_mtu_less_the_fixed_headers(version: int, mtu: int
         ("mss 1460,nop,wscale 2", "<mss 1460,nop,wscale 7>"),
         ("mss 1460,nop,nop,TS val 5 ecr 0", "<mss 1460,nop,nop,TS val 1000 ecr 5>"),
         ("mss 1460,nop,nop,TS val 5 ecr 0,nop,wscale 0", "<mss 1460,nop,nop,TS val 1000 ecr 5,nop,wscale 7>"),
-        ("mss 1460,sackOK,nop,nop", "<mss 1460,sackOK,nop,nop>"),
+        ("mss 1460,sackOK,nop,nop", "<mss 1460,nop,nop,sackOK>"),
         ("mss 1460,sackOK,TS val 5 ecr 0", "<mss 1460,sackOK,TS val 1000 ecr 5>"),
         ("unknown 0xfd 0102", "<mss 1460>"),
     ],

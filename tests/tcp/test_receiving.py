@@ -50,7 +50,7 @@ def test_a_batch_is_acknowledged_once():  # MUST-58, MUST-59
 
 
 def test_the_delay_is_below_half_a_second_in_every_preset():  # MUST-40
-    from lastack.tcp.config import PRESETS
+    from lastack.tcp.presets import PRESETS
 
     assert all(0 < preset.delayed_ack < 500_000 for preset in PRESETS.values())
 

@@ -6,7 +6,7 @@ from errno import ETIMEDOUT
 
 import pytest
 
-from lastack.tcp.config import RFC9293
+from lastack.tcp.presets import RFC9293
 from lastack.tcp.states import State
 from lastack.tcp.tcb import Reason
 from tests.tcp.harness import established

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lastack.tcp.config import BSD, LINUX, PRESETS, RFC9293, Config
+from lastack.tcp.config import Config
+from lastack.tcp.presets import BSD, LINUX, PRESETS, RFC9293
 from lastack.tcp.states import State
 from lastack.tcp.time_wait import reopens
 from tests.tcp.harness import Exchange, established, reach

@@ -20,7 +20,7 @@ from lastack.cli.settings import Settings
 from lastack.device.driver import Driver
 from lastack.host.host import Host
 from lastack.tcp import calls
-from lastack.tcp.config import PRESETS
+from lastack.tcp.presets import PRESETS
 from lastack.tcp.states import State
 from lastack.tcp.tcb import Tcb
 from lastack.trace.pcapng import INBOUND, OUTBOUND, PcapngWriter

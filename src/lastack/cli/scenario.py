@@ -18,7 +18,7 @@ from lastack.cli.kernel_scenarios.catalogue import perform as perform_against_ke
 from lastack.sim.scenarios.play import Claim, Result, perform
 from lastack.sim.scenarios.registry import Scenario, find, scenarios
 from lastack.sim.scenarios.spelling import spell
-from lastack.tcp.config import PRESETS
+from lastack.tcp.presets import PRESETS
 from lastack.trace import names as state_names
 from lastack.trace.ladder import Style
 

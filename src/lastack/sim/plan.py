@@ -8,7 +8,8 @@ from random import Random
 
 from lastack.link.faults import Faults
 from lastack.sim.world import SECOND
-from lastack.tcp.config import MINUTE, PRESETS, Config
+from lastack.tcp.config import MINUTE, Config
+from lastack.tcp.presets import PRESETS
 
 # The port of connections that follow one another on the same one.
 SAME_PORT = 40_000

@@ -1,4 +1,4 @@
-"""Every setting of the TCP, with its source, and the presets of real systems.
+"""Every setting of the TCP, with its source. The values of real systems are in `lastack.tcp.presets`.
 
 A `Config` is immutable and shared by all connections that use it: a socket that changes one of its values gets a
 variant by `having`, and equal variants are one object. All times are integer microseconds, all sizes are bytes.
@@ -23,7 +23,8 @@ NEVER = 1 << 62  # a timer that is off
 class Config:
     """The values of the preset `default`: Linux's figures with every protection on.
 
-    Linux's figures are those of its `tcp(7)` and `ip-sysctl` documentation; the RFC's stand beside each.
+    Linux's figures are those of its `tcp(7)` and `ip-sysctl` documentation; the RFC's stand beside each. Where this
+    preset is stricter than Linux, `lastack.tcp.presets.LINUX` names it.
     """
 
     name: str = "default"
@@ -47,6 +48,9 @@ class Config:
     # SYNs: RFC 9293 MUST-23 asks for at least 3 minutes. 1+2+4+...+64 s = 127 s is Linux's 6; 7 give 247 s.
     syn_retransmissions: int = 7
     syn_ack_retransmissions: int = 7  # a SYN,ACK is a SYN; Linux tcp_synack_retries 5, 63 s
+    open_timeout: int = (
+        0  # an active OPEN gives up after this time, BSD's keepinit; 0 = after the retransmissions alone
+    )
     orphan_retransmissions: int = 8  # Linux tcp_orphan_retries: what 0 means there
     user_timeout: int = 0  # RFC 5482, TCP_USER_TIMEOUT; 0 = R2 alone
 
@@ -73,6 +77,8 @@ class Config:
     tail_loss_probes: bool = True  # RFC 8985 section 7, where SACK is agreed
     sent_ranges: int = 8192  # into how many ranges the peer's SACKs may cut what is outstanding
     dsack: bool = True  # RFC 2883: tell the peer what came twice
+    # The options of a SYN in the order in which they stand there; no RFC asks for one.
+    syn_options: tuple[str, ...] = ("mss", "sack", "timestamps", "window_scale")
     mss: int = 0  # the MSS option to send; 0 = from the MTU (RFC 6691)
     paws_idle: int = 24 * 24 * HOUR  # RFC 7323 5.5: TS.Recent older than 24 days proves nothing
 
@@ -132,49 +138,3 @@ class Config:
 
 
 DEFAULT = Config()
-
-# Exactly what Linux does out of the box.
-LINUX = Config(
-    name="linux",
-    syn_retransmissions=6,
-    syn_ack_retransmissions=5,
-    rfc1337=False,
-)
-
-# FreeBSD's and its relatives' figures: MSL 30 s, FIN-WAIT-2 after 10 min and 75 s of idle time, and their rule for
-# SO_REUSEADDR.
-BSD = Config(
-    name="bsd",
-    msl=30 * SECOND,
-    fin_wait_2_timeout=675 * SECOND,
-    fin_wait_2_counts_idle=True,
-    rfc1337=False,
-    reuse_needs_both=False,
-    delayed_ack=40 * MILLISECOND,
-    rto_max=64 * SECOND,
-    r2_retransmissions=12,
-    syn_retransmissions=7,
-    syn_ack_retransmissions=3,
-    keepalive_probes=8,
-    ephemeral_first=10000,
-    ephemeral_last=65535,
-)
-
-# The RFC's own figures and letter.
-RFC9293 = Config(
-    name="rfc9293",
-    msl=2 * MINUTE,
-    fin_wait_2_timeout=0,
-    rto_min=1 * SECOND,
-    rto_max=60 * SECOND,
-    delayed_ack=200 * MILLISECOND,
-    quick_acks=0,
-    nagle_modified=False,
-    initial_window_segments=4,
-    rfc1337=False,
-    reuse_needs_both=False,
-    ephemeral_first=49152,
-    ephemeral_last=65535,
-)
-
-PRESETS = {preset.name: preset for preset in (DEFAULT, LINUX, BSD, RFC9293)}

@@ -56,19 +56,33 @@ def offer(tcb: Tcb) -> None:
 
 
 def syn_options(tcb: Tcb, now: int) -> bytes:
-    """The options of our SYN or SYN,ACK, in Linux's order."""
-    chosen: list[opt.Option] = [opt.MaximumSegmentSize(receive_mss(tcb))]
-    if tcb.sack_on:
-        chosen.append(opt.SackPermitted())
-    elif tcb.ts_on:
-        chosen += [opt.Nop(), opt.Nop()]
-    if tcb.ts_on:
-        chosen.append(opt.Timestamps(timestamp(tcb, now), tcb.ts_recent))
-    elif tcb.sack_on:
-        chosen += [opt.Nop(), opt.Nop()]
-    if tcb.ws_on:
-        chosen += [opt.Nop(), opt.WindowScale(tcb.rcv_wscale)]
-    return opt.build(chosen)
+    """The options of our SYN or SYN,ACK in the order of `Config.syn_options`, each aligned as Linux and BSD do it."""
+    out = bytearray()
+    for name in tcb.config.syn_options:
+        if name == "mss":
+            out += opt.MaximumSegmentSize(receive_mss(tcb)).encode()
+        elif name == "sack" and tcb.sack_on:
+            # Before a timestamp it takes the place of the two NOPs.
+            _align(out, 0 if tcb.ts_on and _follows(tcb.config.syn_options, "timestamps", name) else 2)
+            out += opt.SackPermitted().encode()
+        elif name == "timestamps" and tcb.ts_on:
+            _align(out, 2)
+            out += opt.Timestamps(timestamp(tcb, now), tcb.ts_recent).encode()
+        elif name == "window_scale" and tcb.ws_on:
+            _align(out, 1)
+            out += opt.WindowScale(tcb.rcv_wscale).encode()
+    _align(out, 0)
+    return bytes(out)
+
+
+def _follows(order: tuple[str, ...], name: str, before: str) -> bool:
+    return order.index(before) + 1 < len(order) and order[order.index(before) + 1] == name
+
+
+def _align(out: bytearray, offset: int) -> None:
+    """NOPs until the next octet stands `offset` behind a multiple of four."""
+    while len(out) % 4 != offset:
+        out += b"\1"
 
 
 def accept_syn(tcb: Tcb, segment: Segment, now: int) -> None:

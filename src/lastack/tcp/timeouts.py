@@ -27,14 +27,15 @@ def deadline(tcb: Tcb) -> int:
     )
     if tcb.rack is not None:
         at = min(at, tcb.rack.reo_at, tcb.rack.probe_at)
-    return min(at, user_timeout_at(tcb)) if tcb.config.user_timeout else at
+    return min(at, user_timeout_at(tcb)) if tcb.stalled_since != NEVER else at
 
 
 def user_timeout_at(tcb: Tcb) -> int:
-    """When the user timeout (RFC 5482) runs out for what waits to be acknowledged."""
-    if not tcb.config.user_timeout or tcb.stalled_since == NEVER:
-        return NEVER
-    return tcb.stalled_since + tcb.config.user_timeout
+    """When the user timeout (RFC 5482) runs out for what waits to be acknowledged, or the time to open in SYN-SENT."""
+    patience = tcb.config.user_timeout
+    if not patience and tcb.state is State.SYN_SENT:
+        patience = tcb.config.open_timeout
+    return tcb.stalled_since + patience if patience and tcb.stalled_since != NEVER else NEVER
 
 
 def advance(tcb: Tcb, now: int) -> list[Segment]:

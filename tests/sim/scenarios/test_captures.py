@@ -10,7 +10,7 @@ from lastack.link.frame import Frame
 from lastack.sim.scenarios import stage
 from lastack.sim.scenarios.play import Play, perform
 from lastack.sim.scenarios.registry import Scenario, find, scenarios
-from lastack.tcp.config import PRESETS
+from lastack.tcp.presets import PRESETS
 from tests.sim.scenarios.about import NOTES
 from tests.trace.tshark import Note, differences, names, needs_tshark, notes
 

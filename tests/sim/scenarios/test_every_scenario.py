@@ -8,7 +8,8 @@ import pytest
 
 from lastack.sim.scenarios.play import perform
 from lastack.sim.scenarios.registry import Scenario, find, scenarios
-from lastack.tcp.config import PRESETS, Config
+from lastack.tcp.config import Config
+from lastack.tcp.presets import PRESETS
 from lastack.trace.pcapng import read
 
 EVERY = pytest.mark.parametrize("scenario", scenarios(), ids=lambda scenario: scenario.name)

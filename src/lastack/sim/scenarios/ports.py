@@ -7,7 +7,8 @@ from lastack.sim.scenarios.party import Party, Talk
 from lastack.sim.scenarios.play import Play
 from lastack.sim.scenarios.registry import scenario
 from lastack.sim.scenarios.stage import Stage
-from lastack.tcp.config import MILLISECOND, PRESETS, SECOND, Config
+from lastack.tcp.config import MILLISECOND, SECOND, Config
+from lastack.tcp.presets import PRESETS
 from lastack.tcp.states import State
 
 MSL = 30 * SECOND

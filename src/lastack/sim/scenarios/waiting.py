@@ -25,7 +25,7 @@ def fin_wait_2(play: Play) -> None:
     systems do: Linux 60 s after the state was entered, BSD after 10 min and 75 s in which nothing came (idle time: a
     segment starts it anew).
     """
-    s = play.act("Owned: a half-close lasts for ever", fin_wait_2_timeout=60 * SECOND)
+    s = play.act("Owned: a half-close lasts for ever", fin_wait_2_timeout=60 * SECOND, keepalive=False)
     s.open()
     s.client.shutdown()
     s.pause()
@@ -53,7 +53,7 @@ def fin_wait_2(play: Play) -> None:
 
 def _orphan(play: Play, title: str, timeout: int, *, idle: bool, segment_at: int = 0) -> Stage:
     """The client has closed, the server never will; `segment_at` seconds after FIN-WAIT-2 began an old ACK comes."""
-    s = play.act(title, fin_wait_2_timeout=timeout * SECOND, fin_wait_2_counts_idle=idle)
+    s = play.act(title, fin_wait_2_timeout=timeout * SECOND, fin_wait_2_counts_idle=idle, keepalive=False)
     s.open()
     ack = s.hold("1st ACK", s.server, copy=True)
     s.client.close()

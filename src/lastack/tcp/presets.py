@@ -1,0 +1,66 @@
+"""The values of real systems, each with its source. `default`, in `lastack.tcp.config`, is Linux with every protection.
+
+What a preset sets is what the system does out of the box; a value that is not listed is the one of `default`.
+"""
+
+from __future__ import annotations
+
+from lastack.tcp.config import DEFAULT, MILLISECOND, MINUTE, SECOND, Config
+
+# Linux 6.x. Sources: `tcp(7)`, the kernel's documentation of `net.ipv4.tcp_*` (ip-sysctl), include/net/tcp.h for what
+# has no sysctl. The same as `default` but for:
+LINUX = Config(
+    name="linux",
+    syn_retransmissions=6,  # tcp_syn_retries: 127 s
+    syn_ack_retransmissions=5,  # tcp_synack_retries: 63 s
+    rfc1337=False,  # tcp_rfc1337
+)
+
+# FreeBSD 14, and in most of it 4.4BSD. Sources: `tcp(4)`, `ip(4)`, the sysctls net.inet.tcp.* and net.inet.ip.*,
+# sys/netinet/tcp_timer.h for what has none. Not modelled: its slower first repetitions of a SYN (1 s five times).
+BSD = Config(
+    name="bsd",
+    msl=30 * SECOND,  # msl
+    # keepcnt * keepintvl = 600 s of idle time, looked at every keepintvl (fast_finwait2_recycle is off).
+    fin_wait_2_timeout=675 * SECOND,
+    fin_wait_2_counts_idle=True,
+    rto_min=230 * MILLISECOND,  # rexmit_min 30 ms and rexmit_slop 200 ms
+    rto_max=64 * SECOND,  # TCPTV_REXMTMAX
+    r2_retransmissions=12,  # TCP_MAXRXTSHIFT
+    orphan_retransmissions=12,  # an orphan is nothing special
+    syn_retransmissions=12,
+    open_timeout=75 * SECOND,  # keepinit
+    syn_ack_retransmissions=3,  # syncache.rexmtlimit
+    delayed_ack=40 * MILLISECOND,  # delacktime
+    quick_acks=0,
+    nagle_modified=False,
+    syn_options=("mss", "window_scale", "sack", "timestamps"),
+    keepalive=True,  # always_keepalive, against RFC 9293 3.8.4 MUST-25
+    keepalive_probes=8,  # keepcnt
+    rfc6191=False,  # a SYN reopens by its sequence number alone (tcp_timewait.c)
+    reuse_needs_both=False,  # SO_REUSEADDR on the new socket is enough
+    backlog_limit=128,  # kern.ipc.somaxconn
+    ephemeral_first=10000,  # portrange.first
+    ephemeral_last=65535,  # portrange.last
+    send_buffer=2 * 1024 * 1024,  # sendbuf_max
+    receive_buffer=2 * 1024 * 1024,  # recvbuf_max
+)
+
+# The RFC's own figures and letter.
+RFC9293 = Config(
+    name="rfc9293",
+    msl=2 * MINUTE,  # RFC 9293 3.4.2
+    fin_wait_2_timeout=0,  # the RFC knows no such timer
+    rto_min=1 * SECOND,  # RFC 6298 (2.4)
+    rto_max=60 * SECOND,  # RFC 6298 (2.5), its least
+    delayed_ack=200 * MILLISECOND,  # RFC 9293 3.8.6.3 MUST-40 says less than 500 ms
+    quick_acks=0,
+    nagle_modified=False,  # RFC 9293 3.7.4: while anything is outstanding
+    initial_window_segments=4,  # RFC 5681 (3.1)
+    rfc1337=False,  # RFC 9293 3.10.7.4: a RST ends TIME-WAIT
+    reuse_needs_both=False,
+    ephemeral_first=49152,  # the dynamic ports of RFC 6335
+    ephemeral_last=65535,
+)
+
+PRESETS = {preset.name: preset for preset in (DEFAULT, LINUX, BSD, RFC9293)}

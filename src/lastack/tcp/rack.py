@@ -74,7 +74,7 @@ def enter(tcb: Tcb, now: int) -> None:
     rack.recover_fs = max((tcb.snd_nxt - tcb.snd_una) & MASK, 1)
     rack.prr_delivered = rack.prr_out = 0
     rack.probe_at = NEVER
-    tcb.congestion.lost(rack.recover_fs, now)
+    tcb.congestion.lost(recovery.flight_size(tcb), now)
     tcb.congestion.cwnd = tcb.pipe + tcb.snd_mss  # the first goes again at once
 
 
@@ -134,5 +134,5 @@ def _tail_probe_answered(tcb: Tcb, rack: Rack, duplicate: bool, now: int) -> Non
         return
     rack.tlp_end = None
     if rack.tlp_is_retransmission and not duplicate and not tcb.in_recovery:
-        tcb.congestion.lost((tcb.snd_nxt - tcb.snd_una) & MASK, now)
+        tcb.congestion.lost(recovery.flight_size(tcb), now)
         tcb.congestion.cwnd = min(tcb.congestion.cwnd, tcb.congestion.ssthresh)

@@ -92,6 +92,12 @@ def _grow(tcb: Tcb, ack: int, acked: int, repairing: bool, now: int) -> None:
         mark_first_lost(tcb)
 
 
+def flight_size(tcb: Tcb) -> int:
+    """FlightSize of RFC 5681 (2), of which a loss leaves half. Behind a hole that is repaired slowly it may span many
+    windows, most of which the peer holds, and half of that would be no reduction: no more than a window counts."""
+    return min((tcb.snd_nxt - tcb.snd_una) & MASK, tcb.congestion.cwnd)
+
+
 def duplicate_ack(tcb: Tcb, now: int) -> None:
     """RFC 5681 section 2: nothing new, no text, the window unchanged, something outstanding."""
     tcb.dup_acks += 1
@@ -100,7 +106,7 @@ def duplicate_ack(tcb: Tcb, now: int) -> None:
     elif tcb.dup_acks == _DUPLICATES and (tcb.snd_una - 1 - tcb.recover) & MASK < HALF:
         tcb.recover = tcb.snd_nxt
         tcb.in_recovery = True
-        tcb.congestion.lost((tcb.snd_nxt - tcb.snd_una) & MASK, now)
+        tcb.congestion.lost(flight_size(tcb), now)
         tcb.congestion.cwnd = tcb.congestion.ssthresh + 3 * tcb.snd_mss
         mark_first_lost(tcb)
 
@@ -169,8 +175,7 @@ def cut(tcb: Tcb, index: int, size: int) -> None:
 
 def timed_out(tcb: Tcb, now: int) -> None:
     """The retransmission timer fired: RFC 6298 (5.4) to (5.6), RFC 5681 3.1, RFC 6582 section 4."""
-    flight = (tcb.snd_nxt - tcb.snd_una) & MASK
-    tcb.congestion.timed_out(flight, now, again=tcb.retransmissions > 0)
+    tcb.congestion.timed_out(flight_size(tcb), now, again=tcb.retransmissions > 0)
     tcb.retransmissions += 1
     if rtt.timeout(tcb) < tcb.config.rto_max:
         tcb.backoff += 1

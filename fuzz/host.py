@@ -42,7 +42,9 @@ LIMITS = {
     "send_buffer": (1, 3000, 1 << 20),
     "receive_buffer": (1, 3000, 70_000, 1 << 22),
     "reassembly_holes": (1, 4, 256),
-    "half_open_limit": (1, 3, 4096),
+    "half_open_limit": (0, 1, 3, 4096),
+    "host_half_open_limit": (2, 16384),
+    "syn_cookies": ("off", "when_full", "when_full", "always"),
     "backlog_limit": (0, 2, 4096),
     "time_wait_limit": (0, 1, 1_000_000),
     "abort_on_overflow": (True, False),
@@ -307,8 +309,10 @@ class Case:
         assert len(host.time_wait) <= config.time_wait_limit
         for listener in host.listeners():
             assert len(listener.accepted) <= min(listener.backlog, config.backlog_limit) + 1
-            assert len(listener.half_open) <= config.half_open_limit
+            strangers = [child for child in listener.half_open if child.opened_from is State.LISTEN]
+            assert len(strangers) <= config.half_open_limit
             assert all(child.state is State.SYN_RCVD for child in listener.half_open)
+        assert host.half_open == sum(len(listener.half_open) for listener in host.listeners())
         assert at is None or at >= self.now, "a timer is overdue"
         bound = sum(socket.holder is not None for socket in self.sockets)
         assert host.ports.in_use() == bound + len(host.tcbs) + len(host.time_wait), "the ports are miscounted"

@@ -1,6 +1,7 @@
 """All eleven states are reached by calls and segments, and every edge of the table by a driver of its own.
 
-The edges that only a host can fire, by an ICMP hard error, have theirs in tests/host/test_icmp.py.
+The edges that only a host can fire have theirs in tests/host: those by an ICMP hard error in test_icmp.py, that by a
+SYN cookie in test_cookies.py.
 """
 
 from __future__ import annotations
@@ -25,7 +26,11 @@ SYNCHRONIZED = (
 SND_NXT = {State.SYN_RCVD: 1, State.ESTABLISHED: 1, State.CLOSE_WAIT: 1}
 RCV_NXT = {State.CLOSE_WAIT: 2, State.CLOSING: 2, State.LAST_ACK: 2, State.TIME_WAIT: 2}
 RESETS = (State.SYN_RCVD, State.ESTABLISHED, State.FIN_WAIT_1, State.FIN_WAIT_2, State.CLOSE_WAIT)
-HOST_EDGES = {(State.SYN_SENT, Event.HARD_ERROR), (State.SYN_RCVD, Event.HARD_ERROR)}
+HOST_EDGES = {
+    (State.SYN_SENT, Event.HARD_ERROR),
+    (State.SYN_RCVD, Event.HARD_ERROR),
+    (State.LISTEN, Event.RCV_ACK_OF_COOKIE),
+}
 
 
 def calls(state: State, call: str) -> Exchange:

@@ -1,7 +1,8 @@
 """A listener: an object of its own in LISTEN, with two limits, half-open and accepted-but-not-taken.
 
-A full half-open queue or accept queue drops the SYN (the peer tries again). A full accept queue also drops the final
-ACK, so that the child stays in SYN-RECEIVED and the SYN,ACK goes again, or resets it (`Config.abort_on_overflow`).
+With the half-open queue full a SYN is answered by a SYN cookie (`Config.syn_cookies`) or dropped. A full accept queue
+drops it too (the peer tries again), and the final ACK, so that the child stays in SYN-RECEIVED and the SYN,ACK goes
+again, or resets it (`Config.abort_on_overflow`).
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from lastack.tcp.config import Config
+from lastack.tcp.config import NEVER, Config
 from lastack.tcp.observer import Observer
 from lastack.tcp.states import Event, State, move
 from lastack.tcp.tcb import Endpoint, Tcb
@@ -18,7 +19,18 @@ from lastack.tcp.tcb import Endpoint, Tcb
 class Listener:
     """`local` is (address or b"" for any, port). `backlog` bounds the accept queue."""
 
-    __slots__ = ("accepted", "backlog", "config", "half_open", "local", "observer", "remote", "socket", "state")
+    __slots__ = (
+        "accepted",
+        "backlog",
+        "config",
+        "cookie_at",
+        "half_open",
+        "local",
+        "observer",
+        "remote",
+        "socket",
+        "state",
+    )
 
     def __init__(self, local: Endpoint, backlog: int, config: Config, socket: Any, observer: Observer | None) -> None:
         self.local = local
@@ -30,6 +42,7 @@ class Listener:
         self.state = State.CLOSED
         self.half_open: set[Tcb] = set()
         self.accepted: deque[Tcb] = deque()
+        self.cookie_at = -NEVER  # when the last SYN cookie was sent
 
     def open(self, now: int) -> None:
         """Passive OPEN."""
@@ -43,7 +56,6 @@ class Listener:
             self.observer.call_made(now, self, "CLOSE", "")
         move(self, Event.CLOSE, now)
         children = sorted(self.half_open, key=lambda tcb: (tcb.remote, tcb.local)) + list(self.accepted)
-        self.half_open.clear()
         self.accepted.clear()
         return children
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import errno
 
+from lastack.host import cookies
 from lastack.host.listener import Listener
 from lastack.host.tables import Tables
 from lastack.host.timewait import TimeWait
@@ -58,20 +59,66 @@ def in_listen(
     if segment.flags & RST:
         return
     if segment.flags & ACK:
-        host.reset(now, local, remote, segment)
+        if not _cookie_returned(host, now, listener, local, remote, segment):
+            host.reset(now, local, remote, segment)
         return
-    if segment.flags & SYN and _has_room(host, listener):
-        iss = host.initial_sequence_number(local, remote, now)
-        _child(host, now, listener, local, remote, segment, iss, State.LISTEN)
+    if not segment.flags & SYN or not _accept_queue_has_room(host, listener, "SYN"):
+        return
+    if listener.config.syn_cookies == "always" or not _half_open_has_room(host, listener):
+        _answer_without_memory(host, now, listener, local, remote, segment)
+        return
+    iss = host.initial_sequence_number(local, remote, now)
+    _child(host, now, listener, local, remote, segment, iss, State.LISTEN)
 
 
-def _has_room(host: Tables, listener: Listener) -> bool:
+def _accept_queue_has_room(host: Tables, listener: Listener, what: str) -> bool:
     if listener.full():
-        host.counters["limit: accept queue, SYN dropped"] += 1
+        host.counters[f"limit: accept queue, {what} dropped"] += 1
         return False
+    return True
+
+
+def _half_open_has_room(host: Tables, listener: Listener) -> bool:
     if listener.half_open_full():
-        host.counters["limit: half-open, SYN dropped"] += 1
+        host.counters["limit: half-open"] += 1
         return False
+    if host.half_open >= host.config.host_half_open_limit:
+        host.counters["limit: half-open of the host"] += 1
+        return False
+    return True
+
+
+def _answer_without_memory(
+    host: Tables, now: int, listener: Listener, local: Endpoint, remote: Endpoint, syn: Segment
+) -> None:
+    """No connection begins here: a SYN cookie (RFC 4987 section 3.6), or nothing."""
+    if listener.config.syn_cookies == "off":
+        host.counters["limit: half-open, SYN dropped"] += 1
+        return
+    listener.cookie_at = now
+    host.counters["SYN cookie sent"] += 1
+    answer = cookies.syn_ack(host.secret, local, remote, syn, listener.config, host.mtu, now)
+    host.answer(now, listener, answer, local, remote)
+
+
+def _cookie_returned(
+    host: Tables, now: int, listener: Listener, local: Endpoint, remote: Endpoint, segment: Segment
+) -> bool:
+    """An ACK where no connection is: that of a SYN cookie, if one was sent lately (else nobody may guess one)."""
+    if segment.flags & SYN or now - listener.cookie_at >= 2 * cookies.STEP:
+        return False
+    syn = cookies.syn_of(host.secret, local, remote, segment, now)
+    if syn is None:
+        host.counters["SYN cookie failed"] += 1
+        return False
+    host.counters["SYN cookie received"] += 1
+    if not _accept_queue_has_room(host, listener, "ACK"):
+        return not host.config.abort_on_overflow
+    tcb = host.new_tcb(local, remote, listener.config, listener.socket.reuse_address, State.LISTEN)
+    tcb.socket = listener.socket
+    calls.set_iss(tcb, (segment.ack - 1) & MASK)
+    arrives.in_listen_cookie(tcb, syn, segment, now)
+    host.touched(tcb, now)
     return True
 
 
@@ -88,7 +135,7 @@ def _child(
     tcb = host.new_tcb(local, remote, listener.config, listener.socket.reuse_address, origin)
     tcb.socket = listener.socket
     calls.set_iss(tcb, iss)
-    listener.half_open.add(tcb)
+    host.half_open_begins(listener, tcb)
     arrives.in_listen(tcb, syn, now)
     host.touched(tcb, now)
 
@@ -96,10 +143,11 @@ def _child(
 def reopen(host: Tables, now: int, key: bytes, record: TimeWait, syn: Segment) -> bool:
     """A new incarnation of a connection in TIME-WAIT, where a listener exists.
 
-    The record stays until the child is ESTABLISHED, so that an old duplicate SYN leads back to TIME-WAIT.
+    The record stays until the child is ESTABLISHED, so that an old duplicate SYN leads back to TIME-WAIT. The limits
+    of half-open connections are for strangers (as on Linux): who is in TIME-WAIT has been here, and frees as much.
     """
     listener = host.find_listener(record.local)
-    if listener is None or not _has_room(host, listener):
+    if listener is None or not _accept_queue_has_room(host, listener, "SYN"):
         return False
     iss = host.initial_sequence_number(record.local, record.remote, now)
     # Above the largest number that the old incarnation used (section 3.6.1 (1)).
@@ -133,11 +181,10 @@ def accept_queue_full(host: Tables, now: int, tcb: Tcb, segment: Segment) -> boo
     if tcb.opened_from is State.CLOSED or segment.flags & (SYN | RST | ACK) != ACK:
         return False
     listener = tcb.socket.listener if tcb.socket is not None else None
-    if listener is None or not listener.full():
+    if listener is None or _accept_queue_has_room(host, listener, "ACK"):
         return False
-    host.counters["limit: accept queue, ACK dropped"] += 1
     if host.config.abort_on_overflow:
         calls.abort(tcb, now)
-        listener.half_open.discard(tcb)
+        host.half_open_ends(listener, tcb)
         host.touched(tcb, now)
     return True

@@ -133,6 +133,7 @@ class Socket(Stream):
         size = 4 if self.version == 4 else 16
         del self.host.listening[(size, *self.local)]
         for child in listener.close(now):
+            self.host.half_open_ends(listener, child)
             child.socket = None
             calls.abort(child, now)
             calls.orphaned(child, now)

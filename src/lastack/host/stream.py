@@ -95,7 +95,7 @@ class Stream(Names):
         """The core says that something changed."""
         if self.listener is not None:
             if signals & ENDED:
-                self.listener.half_open.discard(tcb)
+                self.host.half_open_ends(self.listener, tcb)
             return
         if signals & ENDED:
             self.error = tcb.error

@@ -43,6 +43,7 @@ class Tables:
         "config",
         "counters",
         "gso",
+        "half_open",
         "limiter",
         "listening",
         "mtu",
@@ -78,6 +79,7 @@ class Tables:
         self.counters = Counters()
         self.tcbs: dict[bytes, Tcb] = {}
         self.listening: dict[tuple[int, bytes, int], Listener] = {}  # by (length of an address, address, port)
+        self.half_open = 0  # children in SYN-RECEIVED, of all listeners
         self.ports = Ports(config, secret)
         self.time_wait = TimeWaitTable(observer)
         self.timers = Timers()
@@ -128,11 +130,22 @@ class Tables:
             self.forget_time_wait(key)
         socket = tcb.socket
         if socket is not None and socket.listener is not None:
-            socket.listener.half_open.discard(tcb)
+            self.half_open_ends(socket.listener, tcb)
             socket.listener.accepted.append(tcb)
             tcb.socket = None
             tcb.signals |= READABLE
             self.announce(socket)
+
+    def half_open_begins(self, listener: Listener, tcb: Tcb) -> None:
+        """A child in SYN-RECEIVED."""
+        listener.half_open.add(tcb)
+        self.half_open += 1
+
+    def half_open_ends(self, listener: Listener, tcb: Tcb) -> None:
+        """It is open, or over."""
+        if tcb in listener.half_open:
+            listener.half_open.remove(tcb)
+            self.half_open -= 1
 
     def announce(self, socket: Any) -> None:
         """The readiness of a socket has changed."""
@@ -202,6 +215,12 @@ class Tables:
             self.observer.segment_out(now, connection, segment)
         config = connection.config if isinstance(connection, Tcb) else self.config
         self._build(connection.local, connection.remote, segment, config)
+
+    def answer(self, now: int, listener: Listener, segment: Segment, local: Endpoint, remote: Endpoint) -> None:
+        """Send what a listener itself says: a SYN cookie."""
+        if self.observer is not None:
+            self.observer.segment_out(now, listener, segment)
+        self._build(local, remote, segment, listener.config)
 
     def _build(self, local: Endpoint, remote: Endpoint, segment: Segment, config: Config) -> None:
         self.counters["packets out"] += 1

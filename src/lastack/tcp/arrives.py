@@ -65,6 +65,14 @@ def in_listen(tcb: Tcb, segment: Segment, now: int) -> None:
         move(tcb, Event.RCV_SYN, now)
 
 
+def in_listen_cookie(tcb: Tcb, syn: Segment, segment: Segment, now: int) -> None:
+    """The ACK of a SYN cookie (RFC 4987 section 3.6), and the SYN as it tells it: the handshake was without a TCB."""
+    handshake.cookie_returned(tcb, syn, now)
+    move(tcb, Event.RCV_ACK_OF_COOKIE, now)
+    _is_open(tcb, now)
+    in_other_states(tcb, segment, now)
+
+
 def in_syn_sent(tcb: Tcb, segment: Segment, now: int) -> None:
     """3.10.7.3, SYN-SENT."""
     flags = segment.flags
@@ -108,6 +116,10 @@ def _opened(tcb: Tcb, segment: Segment, event: Event, now: int) -> None:
     if late:
         tcb.rto = max(tcb.rto, tcb.config.rto_after_syn_loss)  # RFC 6298 (5.7)
         tcb.backoff = 0
+    _is_open(tcb, now)
+
+
+def _is_open(tcb: Tcb, now: int) -> None:
     if tcb.config.keepalive:
         tcb.keepalive_at = now + tcb.config.keepalive_idle
     tcb.signals |= OPENED | WRITABLE

@@ -107,7 +107,10 @@ class Config:
 
     # --- hosts ---
     backlog_limit: int = 4096  # somaxconn: accepted connections that nobody has taken
-    half_open_limit: int = 4096  # connections in SYN-RECEIVED of one listener
+    half_open_limit: int = 4096  # connections in SYN-RECEIVED of one listener: Linux tcp_max_syn_backlog
+    host_half_open_limit: int = 16384  # and of all; FreeBSD's syncache holds 15,375
+    # SYN cookies (RFC 4987 3.6): "off", "when_full" (the half-open queue), "always"; Linux tcp_syncookies 0, 1, 2.
+    syn_cookies: str = "when_full"
     abort_on_overflow: bool = False  # a full accept queue: drop the final ACK (Linux) or RST
     ephemeral_first: int = 32768
     ephemeral_last: int = 60999

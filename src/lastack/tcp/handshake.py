@@ -5,6 +5,7 @@ RFC 9293 sections 3.2 and 3.7.1 (MSS), RFC 7323 sections 2 (window scale) and 3 
 
 from __future__ import annotations
 
+from lastack.tcp.config import Config
 from lastack.tcp.congestion import create
 from lastack.tcp.scoreboard import Rack
 from lastack.tcp.sequence import MASK
@@ -14,21 +15,24 @@ from lastack.wire.segment import Segment
 
 TIMESTAMP_LENGTH = 12  # two NOPs, then the option
 _IP_AND_TCP = {4: 40, 16: 60}  # fixed headers, by the length of an address
-_DEFAULT_MSS = {4: 536, 16: 1220}  # MUST-15
+DEFAULT_MSS = {4: 536, 16: 1220}  # MUST-15
 _MINIMUM_MSS = 48  # a peer that asks for less would make us send headers only
-_MAX_SHIFT = 14  # RFC 7323 2.3
+MAX_SHIFT = 14  # RFC 7323 2.3
 
 
-def receive_mss(tcb: Tcb) -> int:
-    """The value of our MSS option: the MTU less the fixed headers, no options counted (RFC 6691, MUST-67)."""
-    most = tcb.mtu - _IP_AND_TCP[len(tcb.local[0])]
-    return min(tcb.config.mss, most) if tcb.config.mss else most
+def receive_mss(config: Config, mtu: int, size: int) -> int:
+    """The value of our MSS option: the MTU less the fixed headers, no options counted (RFC 6691, MUST-67).
+
+    `size` is the length of an address.
+    """
+    most = mtu - _IP_AND_TCP[size]
+    return min(config.mss, most) if config.mss else most
 
 
 def window_shift(receive_buffer: int) -> int:
     """The smallest shift by which the whole buffer can be advertised."""
     shift = 0
-    while shift < _MAX_SHIFT and receive_buffer >> shift > 0xFFFF:
+    while shift < MAX_SHIFT and receive_buffer >> shift > 0xFFFF:
         shift += 1
     return shift
 
@@ -56,21 +60,29 @@ def offer(tcb: Tcb) -> None:
 
 
 def syn_options(tcb: Tcb, now: int) -> bytes:
-    """The options of our SYN or SYN,ACK in the order of `Config.syn_options`, each aligned as Linux and BSD do it."""
+    """The options of our SYN or SYN,ACK."""
+    mss = receive_mss(tcb.config, tcb.mtu, len(tcb.local[0]))
+    stamp = (timestamp(tcb, now), tcb.ts_recent) if tcb.ts_on else None
+    return offered(tcb.config, mss, tcb.sack_on, stamp, tcb.rcv_wscale if tcb.ws_on else None)
+
+
+def offered(config: Config, mss: int, sack: bool, stamp: tuple[int, int] | None, shift: int | None) -> bytes:
+    """The options of a SYN or SYN,ACK that says this (`stamp`: TSval and TSecr), in the order of `Config.syn_options`,
+    each aligned as Linux and BSD do it."""
     out = bytearray()
-    for name in tcb.config.syn_options:
+    for name in config.syn_options:
         if name == "mss":
-            out += opt.MaximumSegmentSize(receive_mss(tcb)).encode()
-        elif name == "sack" and tcb.sack_on:
+            out += opt.MaximumSegmentSize(mss).encode()
+        elif name == "sack" and sack:
             # Before a timestamp it takes the place of the two NOPs.
-            _align(out, 0 if tcb.ts_on and _follows(tcb.config.syn_options, "timestamps", name) else 2)
+            _align(out, 0 if stamp is not None and _follows(config.syn_options, "timestamps", name) else 2)
             out += opt.SackPermitted().encode()
-        elif name == "timestamps" and tcb.ts_on:
+        elif name == "timestamps" and stamp is not None:
             _align(out, 2)
-            out += opt.Timestamps(timestamp(tcb, now), tcb.ts_recent).encode()
-        elif name == "window_scale" and tcb.ws_on:
+            out += opt.Timestamps(*stamp).encode()
+        elif name == "window_scale" and shift is not None:
             _align(out, 1)
-            out += opt.WindowScale(tcb.rcv_wscale).encode()
+            out += opt.WindowScale(shift).encode()
     _align(out, 0)
     return bytes(out)
 
@@ -91,14 +103,14 @@ def accept_syn(tcb: Tcb, segment: Segment, now: int) -> None:
     offered = (tcb.rcv_adv - tcb.rcv_nxt) & MASK  # by our SYN, if it came first
     tcb.rcv_nxt = tcb.last_ack_sent = (segment.seq + 1) & MASK
     tcb.rcv_adv = (tcb.rcv_nxt + offered) & MASK
-    peer_mss = _DEFAULT_MSS[len(tcb.local[0])]
+    peer_mss = DEFAULT_MSS[len(tcb.local[0])]
     shift: int | None = None
     sack = False
     for option in opt.parse(segment.options):
         if isinstance(option, opt.MaximumSegmentSize):
             peer_mss = option.value
         elif isinstance(option, opt.WindowScale):
-            shift = min(option.shift, _MAX_SHIFT)
+            shift = min(option.shift, MAX_SHIFT)
         elif isinstance(option, opt.SackPermitted):
             sack = True
     tcb.sack_on = tcb.sack_on and sack
@@ -112,11 +124,25 @@ def accept_syn(tcb: Tcb, segment: Segment, now: int) -> None:
         tcb.ts_recent, tcb.ts_recent_at = segment.ts_val, now
     tcb.send_mss = max(peer_mss, _MINIMUM_MSS)
     set_mss(tcb)
-    tcb.rcv_mss = min(tcb.snd_mss, _DEFAULT_MSS[len(tcb.local[0])])
+    tcb.rcv_mss = min(tcb.snd_mss, DEFAULT_MSS[len(tcb.local[0])])
     # RFC 5681 3.1: one segment, if the SYN was lost.
     segments = 1 if tcb.retransmissions else tcb.config.initial_window_segments
     tcb.congestion = create(tcb.config.congestion, tcb.snd_mss, segments)
     tcb.rack = Rack(tcb.iss) if tcb.sack_on else None
+
+
+def cookie_returned(tcb: Tcb, syn: Segment, now: int) -> None:
+    """An ACK has told that our SYN,ACK was a cookie, and the SYN it answered: as if both had been (RFC 4987 3.6)."""
+    accept_syn(tcb, syn, now)
+    syn_window(tcb, syn)
+    tcb.syn_queued = False
+    tcb.snd_una = tcb.snd_nxt = (tcb.iss + 1) & MASK
+    tcb.rcv_adv = (tcb.rcv_nxt + syn_ack_window(tcb.config)) & MASK
+
+
+def syn_ack_window(config: Config) -> int:
+    """The window of a SYN,ACK while nothing has been received: never scaled (RFC 7323 2.2)."""
+    return min(config.receive_buffer, 0xFFFF)
 
 
 def set_mss(tcb: Tcb) -> None:

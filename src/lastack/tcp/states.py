@@ -38,6 +38,8 @@ class Event(Enum):
     RCV_SYN = "rcv SYN"
     RCV_SYN_ACK = "rcv SYN,ACK"
     RCV_ACK_OF_SYN = "rcv ACK of SYN"
+    # The SYN,ACK was a cookie: nothing was kept of the handshake, and there was no SYN-RECEIVED (RFC 4987 section 3.6).
+    RCV_ACK_OF_COOKIE = "rcv ACK of a SYN cookie"
     RCV_FIN = "rcv FIN"
     RCV_ACK_OF_FIN = "rcv ACK of FIN"
     RCV_RST = "rcv RST"
@@ -73,6 +75,7 @@ TRANSITIONS: dict[State, dict[Event, State]] = {
     },
     LISTEN: {
         Event.RCV_SYN: SYN_RCVD,
+        Event.RCV_ACK_OF_COOKIE: ESTABLISHED,
         Event.SEND: SYN_SENT,
         Event.ACTIVE_OPEN: SYN_SENT,  # section 3.10.1, which the figure omits
         Event.CLOSE: CLOSED,

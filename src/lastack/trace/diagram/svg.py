@@ -52,6 +52,7 @@ ROUTES: dict[tuple[State, State], Route] = {
     (State.SYN_SENT, State.CLOSED): Route(((1020, 344), (1020, 84), (695, 84)), (878, 102), below=True),
     (State.LISTEN, State.SYN_SENT): Route(((695, 220), (980, 220), (980, 344)), (838, 238), below=True),
     (State.LISTEN, State.SYN_RCVD): Route(((545, 234), (260, 234), (260, 344)), (402, 252), below=True),
+    (State.LISTEN, State.ESTABLISHED): Route(((688, 246), (688, 494)), (698, 300), "start"),
     (State.SYN_RCVD, State.LISTEN): Route(((200, 344), (200, 206), (545, 206)), (372, 198)),
     (State.SYN_SENT, State.SYN_RCVD): Route(((935, 358), (305, 358)), (620, 350)),
     (State.SYN_SENT, State.ESTABLISHED): Route(((985, 396), (985, 520), (695, 520)), (790, 512)),

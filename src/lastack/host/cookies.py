@@ -1,0 +1,114 @@
+"""SYN cookies: a listener without room answers a SYN and keeps nothing of it (RFC 4987 section 3.6 and Appendix A).
+
+What must be known again stands in the SYN,ACK, and comes back with the ACK of it.
+
+    ISS    the clock of RFC 6528 at the end of this step + F(names) + a hash of 21 bits of names, IRS and step, and
+           3 bits for the MSS. F hides all 32 bits from whoever sees none of them; the clock keeps the numbers growing
+    TSval  our clock, its last 6 bits: the peer's window shift (15: none), SACK, ECN. Where the peer offers no
+           timestamps it gets none of these either
+
+A step is 64 s, and a cookie is good for its own and the next.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2s
+
+from lastack.host import isn
+from lastack.tcp import handshake
+from lastack.tcp.config import SECOND, Config
+from lastack.tcp.sequence import MASK
+from lastack.tcp.tcb import Endpoint
+from lastack.wire import options as opt
+from lastack.wire.segment import ACK, SYN, Segment
+
+STEP = 64 * SECOND
+# The least MSS that `handshake` lets a peer have, the default, and what common paths lead to: by length of an address.
+MSS = {
+    4: (48, 536, 1024, 1220, 1360, 1400, 1460, 8960),
+    16: (48, 536, 1024, 1220, 1340, 1380, 1440, 8940),
+}
+_MSS_BITS = 3
+_NO_SHIFT = 15
+_SACK = 0x10
+_ECN = 0x20
+_SAID = 0x3F  # the bits of TSval that say something
+
+
+def _cookie(secret: bytes, local: Endpoint, remote: Endpoint, irs: int, step: int) -> int:
+    """The ISS of this step whose MSS is the first of the table."""
+    names = isn.port_bytes(local) + isn.port_bytes(remote)
+    what = names + irs.to_bytes(4, "big") + step.to_bytes(8, "big", signed=True)
+    digest = blake2s(what, key=secret[:32], person=b"cookie", digest_size=3).digest()
+    low = int.from_bytes(digest, "big") & -(1 << _MSS_BITS)
+    return (isn.initial_sequence_number(secret, local, remote, (step + 1) * STEP) + low) & MASK
+
+
+def syn_ack(
+    secret: bytes, local: Endpoint, remote: Endpoint, syn: Segment, config: Config, mtu: int, now: int
+) -> Segment:
+    """The answer to a SYN; for the same SYN the same one within a step (but for its timestamp)."""
+    size = len(local[0])
+    mss, shift, sack = _asked(syn, size)
+    index = sum(one <= mss for one in MSS[size][1:])
+    iss = _cookie(secret, local, remote, syn.seq, now // STEP) + index
+    answer = Segment(local[1], remote[1], iss & MASK, (syn.seq + 1) & MASK, SYN | ACK)
+    answer.window = handshake.syn_ack_window(config)
+    ours = handshake.receive_mss(config, mtu, size)
+    if not config.timestamps or syn.ts_val is None:
+        answer.options = handshake.offered(config, ours, False, None, None)
+        return answer
+    said = (_NO_SHIFT if shift is None or not config.window_scaling else shift) | (_SACK if sack and config.sack else 0)
+    answer.ts_val, answer.ts_ecr = _said_in(_clock(secret, local, remote, now), said), syn.ts_val
+    scale = handshake.window_shift(config.receive_buffer) if said & 0xF != _NO_SHIFT else None
+    answer.options = handshake.offered(config, ours, bool(said & _SACK), (answer.ts_val, syn.ts_val), scale)
+    return answer
+
+
+def _asked(syn: Segment, size: int) -> tuple[int, int | None, bool]:
+    """The MSS, the window shift and the SACK permission of a SYN."""
+    mss, shift, sack = handshake.DEFAULT_MSS[size], None, False
+    for option in opt.parse(syn.options):
+        if isinstance(option, opt.MaximumSegmentSize):
+            mss = option.value
+        elif isinstance(option, opt.WindowScale):
+            shift = min(option.shift, handshake.MAX_SHIFT)
+        elif isinstance(option, opt.SackPermitted):
+            sack = True
+    return mss, shift, sack
+
+
+def _clock(secret: bytes, local: Endpoint, remote: Endpoint, now: int) -> int:
+    return (now // 1000 + isn.timestamp_offset(secret, local, remote)) & MASK
+
+
+def _said_in(clock: int, said: int) -> int:
+    """The latest time not after `clock` that ends in these bits: timestamps must not go back afterwards."""
+    return (clock - ((clock - said) & _SAID)) & MASK
+
+
+def syn_of(secret: bytes, local: Endpoint, remote: Endpoint, segment: Segment, now: int) -> Segment | None:
+    """The SYN that an ACK answers our cookie to, as far as it is known; None where it is no cookie, or an old one."""
+    size = len(local[0])
+    iss, irs = (segment.ack - 1) & MASK, (segment.seq - 1) & MASK
+    latest = now // STEP
+    for step in (latest, latest - 1):
+        index = (iss - _cookie(secret, local, remote, irs, step)) & MASK
+        if index < len(MSS[size]):
+            return _syn(segment, irs, MSS[size][index])
+    return None
+
+
+def _syn(segment: Segment, irs: int, mss: int) -> Segment:
+    syn = Segment(segment.source_port, segment.destination_port, irs, 0, SYN)
+    chosen: list[opt.Option] = [opt.MaximumSegmentSize(mss)]
+    if segment.ts_val is not None:
+        said = segment.ts_ecr & _SAID
+        syn.ts_val = segment.ts_val
+        chosen.append(opt.Timestamps(segment.ts_val, 0))
+        if said & _SACK:
+            chosen.append(opt.SackPermitted())
+        if said & 0xF != _NO_SHIFT:
+            chosen.append(opt.WindowScale(said & 0xF))
+    syn.options = opt.build(chosen)
+    return syn

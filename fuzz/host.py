@@ -88,6 +88,7 @@ class Case:
         for version in (4, 6):
             listener = self.host.socket(version)
             listener.reuse_address = rng.random() < 0.5
+            listener.v6only = version == 6
             listener.bind(("", PORT))
             listener.listen(self.now, rng.choice((0, 1, 5)))
             self.sockets.append(listener)

@@ -101,7 +101,6 @@ NOWHERE = [
     (4, "127.0.0.1"),  # RFC 1122 3.2.1.3 (g): must not leave a host, and this one has it not
     (6, "ff02::1"),
     (6, "::1"),
-    (6, "::ffff:1.2.3.4"),  # an IPv4 destination: Linux on a socket with IPV6_V6ONLY
     (6, "::ffff:224.0.0.1"),
 ]
 

@@ -53,8 +53,8 @@ def test_the_listener_of_the_address_goes_before_that_of_any():
     assert -h.do(lambda now: named.bind(("10.0.0.1", 80))) == 98  # Linux: not beside a listener
 
 
-def test_ipv6_has_its_own_ports():
-    h = Bench()
+def test_ipv6_has_its_own_ports():  # RFC 3493 section 5.3
+    h = Bench(v6only=True)
     h.listen(80)
     h.listen(80, version=6)
     h.connected(remote="fd00::2", address="fd00::1")

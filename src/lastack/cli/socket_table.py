@@ -106,6 +106,8 @@ def rows_of(host: Host, now: int) -> Iterator[Row]:
 
 def _of_listener(listener: Listener) -> Row:
     any_address = "::" if listener.socket.version == 6 else "0.0.0.0"
+    if len(listener.socket.holder.sizes) > 1:
+        any_address = "*"  # of both IP versions, as ss says it
     local = (format_address(listener.local[0]) if listener.local[0] else any_address, listener.local[1])
     backlog = min(listener.backlog, listener.config.backlog_limit)
     return Row(listener.state, local, (any_address, 0), len(listener.accepted), backlog)

@@ -114,7 +114,7 @@ class Host(Tables):
 
     def listeners(self) -> list[Listener]:
         """Everything in LISTEN."""
-        return list(self.listening.values())
+        return list(dict.fromkeys(self.listening.values()))  # one for both IP versions stands there twice
 
     # --- segments and messages in ---
 

@@ -13,10 +13,8 @@ from lastack.tcp import arrives, calls, time_wait
 from lastack.tcp.sequence import MASK
 from lastack.tcp.states import State
 from lastack.tcp.tcb import Endpoint, Tcb
-from lastack.wire.address import format_address, is_loopback, is_unicast, is_unspecified
+from lastack.wire.address import MAPPED, format_address, is_loopback, is_unicast, is_unspecified
 from lastack.wire.segment import ACK, RST, SYN, Segment
-
-_MAPPED = bytes(10) + b"\xff\xff"
 
 
 def destination(host: Tables, address: bytes, bound: bytes) -> bytes:
@@ -29,7 +27,7 @@ def destination(host: Tables, address: bytes, bound: bytes) -> bytes:
         return bound or _own(host, len(address), outward=False)
     if address in host.addresses:
         return address
-    if is_loopback(address) or not is_unicast(address) or (len(address) == 16 and address.startswith(_MAPPED)):
+    if is_loopback(address) or not is_unicast(address) or address.startswith(MAPPED):
         raise OSError(errno.ENETUNREACH, f"{format_address(address)} cannot be connected to")
     return address
 

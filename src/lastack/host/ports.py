@@ -15,16 +15,27 @@ _TABLE = 256
 WILDCARD = b""
 
 
+V4 = 4
+V6 = 16
+BOTH = (V6, V4)
+
+
 class Holder:
-    """A bound socket; `size` is the length of an address of its IP version, whose ports are its own."""
+    """A bound socket. `sizes` are the lengths of the addresses whose ports it holds: each IP version has its own, and
+    an IPv6 socket bound to any address holds both, unless it is IPV6_V6ONLY (RFC 3493 section 5.3)."""
 
-    __slots__ = ("address", "listening", "reuse", "size")
+    __slots__ = ("address", "listening", "reuse", "sizes")
 
-    def __init__(self, size: int, address: bytes, reuse: bool) -> None:
-        self.size = size
+    def __init__(self, sizes: tuple[int, ...], address: bytes, reuse: bool) -> None:
+        self.sizes = sizes
         self.address = address
         self.reuse = reuse
         self.listening = False
+
+    def meets(self, other: Holder) -> bool:
+        """Whether a packet could be for either."""
+        apart = other.address and self.address and other.address != self.address
+        return not apart and any(size in other.sizes for size in self.sizes)
 
 
 class Ports:
@@ -36,8 +47,9 @@ class Ports:
         self._config = config
         self._secret = secret
         self._holders: dict[int, list[Holder]] = {}
-        # Connections and TIME-WAITs hold a port without a holder each: counts by (length of an address, port, reuse).
-        self._leftovers: dict[tuple[int, int, bool], int] = {}
+        # Connections and TIME-WAITs hold a port without a holder each: counts by (address, port, reuse), and again by
+        # the length of the address for who binds to any.
+        self._leftovers: dict[tuple[bytes | int, int, bool], int] = {}
         self._table = [0] * _TABLE
 
     def bind(self, holder: Holder, port: int) -> bool:
@@ -51,18 +63,21 @@ class Ports:
         """The rule of SO_REUSEADDR. Linux: the old one must have had it too. BSD: the new one is enough."""
         both = self._config.reuse_needs_both
         for other in self._holders.get(port, ()):
-            apart = other.address and holder.address and other.address != holder.address
-            if apart or other.size != holder.size:
+            if other is holder or not other.meets(holder):
                 continue
             if not holder.reuse or other.listening or (both and not other.reuse):
                 return False
             if not both and other.address == holder.address:
                 return False  # BSD: a second socket of the very same name, never
-        left, left_with_reuse = (
-            (holder.size, port, False) in self._leftovers,
-            (holder.size, port, True) in self._leftovers,
-        )
+        names: tuple[bytes | int, ...] = (holder.address,) if holder.address else holder.sizes
+        left = any((name, port, False) in self._leftovers for name in names)
+        left_with_reuse = any((name, port, True) in self._leftovers for name in names)
         return not (both and left) if holder.reuse else not (left or left_with_reuse)
+
+    def may_listen(self, holder: Holder, port: int) -> bool:
+        """Whether nobody whose packets these could be listens already."""
+        others = self._holders.get(port, ())
+        return not any(other.listening and other is not holder and other.meets(holder) for other in others)
 
     def release(self, holder: Holder, port: int) -> None:
         """A bound socket is closed."""
@@ -73,21 +88,23 @@ class Ports:
 
     def enter(self, local: Endpoint, reuse: bool) -> None:
         """A connection, or a TIME-WAIT, is on the port."""
-        key = (len(local[0]), local[1], reuse)
-        self._leftovers[key] = self._leftovers.get(key, 0) + 1
+        for name in local[0], len(local[0]):
+            key = (name, local[1], reuse)
+            self._leftovers[key] = self._leftovers.get(key, 0) + 1
 
     def leave(self, local: Endpoint, reuse: bool) -> None:
         """It is gone."""
-        key = (len(local[0]), local[1], reuse)
-        left = self._leftovers[key] - 1
-        if left:
-            self._leftovers[key] = left
-        else:
-            del self._leftovers[key]
+        for name in local[0], len(local[0]):
+            key = (name, local[1], reuse)
+            left = self._leftovers[key] - 1
+            if left:
+                self._leftovers[key] = left
+            else:
+                del self._leftovers[key]
 
     def in_use(self) -> int:
         """How many holders there are, of either kind."""
-        return sum(map(len, self._holders.values())) + sum(self._leftovers.values())
+        return sum(map(len, self._holders.values())) + sum(self._leftovers.values()) // 2
 
     def bound(self, port: int) -> bool:
         """Whether a socket was bound to the port by name."""

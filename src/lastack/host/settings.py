@@ -29,7 +29,7 @@ class Settings:
         self.holder: Holder | None = None
         self.reuse_address = False
         self.linger: int | None = None
-        self.v6only = True
+        self.v6only = host.config.v6only
 
 
 def set_option(socket: Settings, level: int, option: int, value: Value) -> None:
@@ -51,6 +51,8 @@ def set_option(socket: Settings, level: int, option: int, value: Value) -> None:
         if not value:
             raise OSError(errno.ENOPROTOOPT, "urgent data is always in line")
     elif name == (o.IPPROTO_IPV6, o.IPV6_V6ONLY):
+        if socket.holder is not None or socket.tcb is not None:
+            raise OSError(errno.EINVAL, "IPV6_V6ONLY belongs before the bind")
         socket.v6only = bool(value)
     elif name == (o.IPPROTO_TCP, o.TCP_NODELAY):
         _configure(socket, "nagle", not value)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 
-from lastack.host import opening, options, settings
+from lastack.host import options, settings
 from lastack.host.errors import error
 from lastack.host.listener import Listener
 from lastack.host.names import Address
@@ -46,13 +46,12 @@ class Socket(Stream):
         if self.holder is None:
             self.bind(("", 0))
         assert self.holder is not None
-        size = 4 if self.version == 4 else 16
-        name = (size, self.local[0], self.local[1])
-        if name in self.host.listening:
+        if not self.host.ports.may_listen(self.holder, self.local[1]):
             raise error(errno.EADDRINUSE, f"port {self.local[1]} is listened on already")
         self.holder.listening = True
         self.listener = Listener(self.local, backlog, self.config, self, self.host.observer)
-        self.host.listening[name] = self.listener
+        for size in self.holder.sizes:
+            self.host.listening[size, *self.local] = self.listener
         self.listener.open(now)
 
     def accept(self, now: int) -> tuple[Socket, Address]:
@@ -65,6 +64,7 @@ class Socket(Stream):
         tcb = self.listener.accepted.popleft()
         child = Socket(self.host, self.version)
         child.config, child.reuse_address, child.linger = self.config, self.reuse_address, self.linger
+        child.v6only = self.v6only
         child.tcb, child.local, child._connect_told = tcb, tcb.local, True
         child.error = tcb.error
         tcb.socket = child
@@ -86,7 +86,7 @@ class Socket(Stream):
             return
         if not 0 < address[1] <= 0xFFFF:
             raise error(errno.EADDRNOTAVAIL, f"port {address[1]}: 1 to 65535")
-        remote = (opening.destination(self.host, self._address(address[0]), self.local[0]), address[1])
+        remote = (self._destination(address[0]), address[1])
         local = self._choose_local(remote)
         self.tcb = tcb = self.host.new_tcb(local, remote, self.config, self.reuse_address)
         tcb.socket = self
@@ -130,8 +130,9 @@ class Socket(Stream):
         self.host.touched(tcb, now)
 
     def _close_listener(self, now: int, listener: Listener) -> None:
-        size = 4 if self.version == 4 else 16
-        del self.host.listening[(size, *self.local)]
+        assert self.holder is not None
+        for size in self.holder.sizes:
+            del self.host.listening[size, *self.local]
         for child in listener.close(now):
             self.host.half_open_ends(listener, child)
             child.socket = None

@@ -118,6 +118,7 @@ class Config:
     traffic_class: int = 0
     rst_per_second: int = 1000  # answers to segments that belong nowhere
     icmp_per_second: int = 1000
+    v6only: bool = False  # IPV6_V6ONLY of a new socket: RFC 3493 5.3 and Linux 0 (bindv6only), FreeBSD 1
     loop_back_rounds: int = 1000  # packets to ourselves that answer each other without time passing
 
     _variants: dict[tuple[str, Any], Config] = field(default_factory=dict, repr=False)

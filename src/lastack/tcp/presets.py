@@ -42,6 +42,7 @@ BSD = Config(
     backlog_limit=128,  # kern.ipc.somaxconn
     ephemeral_first=10000,  # portrange.first
     ephemeral_last=65535,  # portrange.last
+    v6only=True,  # net.inet6.ip6.v6only
     send_buffer=2 * 1024 * 1024,  # sendbuf_max
     receive_buffer=2 * 1024 * 1024,  # recvbuf_max
 )

@@ -6,30 +6,42 @@ from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
 from lastack.wire.errors import WireError
 
-_MAPPED = bytes(10) + b"\xff\xff"
+MAPPED = bytes(10) + b"\xff\xff"  # ::ffff:0:0/96, IPv4 in the dress of IPv6 (RFC 4291 section 2.5.5.2)
+_LINK_LOCAL_6 = 0xFE80
 _LOOPBACK_6 = bytes(15) + b"\x01"
 _BROADCAST_4 = b"\xff\xff\xff\xff"
 
 
 def parse_address(text: str) -> bytes:
     """The 4 or 16 bytes of `text` ("10.0.0.1", "fd00::1"). WireError "address" for anything else, zones included."""
+    if "%" in text:
+        raise WireError("address", f"{text!r}: a host here has one link, and no zones (RFC 4007)")
     try:
         if ":" not in text:
             return IPv4Address(text).packed
-        if "%" not in text:
-            return IPv6Address(text).packed
+        return IPv6Address(text).packed
     except AddressValueError:
         pass
     raise WireError("address", f"{text!r} is neither an IPv4 nor an IPv6 address")
 
 
 def format_address(address: bytes) -> str:
-    """`address` (4 or 16 bytes) as text, IPv6 compressed (RFC 5952). WireError "address" for other lengths."""
+    """`address` (4 or 16 bytes) as text, IPv6 compressed, IPv4 in it with dots (RFC 5952). WireError "address"."""
     if len(address) == 4:
         return "{}.{}.{}.{}".format(*address)
     if len(address) == 16:
-        return str(IPv6Address(bytes(address)))
+        return mapped_text(address) if address.startswith(MAPPED) else str(IPv6Address(bytes(address)))
     raise WireError("address", f"{len(address)} bytes are neither an IPv4 nor an IPv6 address")
+
+
+def mapped_text(address: bytes) -> str:
+    """An IPv4 address, mapped or not, as an IPv6 socket names it: "::ffff:10.0.0.1" (RFC 5952 section 5)."""
+    return f"::ffff:{format_address(address[-4:])}"
+
+
+def is_link_local(address: bytes) -> bool:
+    """fe80::/10, which means nothing without a zone (RFC 4291 section 2.5.6)."""
+    return len(address) == 16 and int.from_bytes(address[:2], "big") & 0xFFC0 == _LINK_LOCAL_6
 
 
 def is_unspecified(address: bytes) -> bool:
@@ -41,19 +53,19 @@ def is_loopback(address: bytes) -> bool:
     """127.0.0.0/8 (RFC 1122 section 3.2.1.3), ::1, or the former mapped into IPv6."""
     if len(address) == 4:
         return address[0] == 127
-    return address == _LOOPBACK_6 or (address[12] == 127 and address.startswith(_MAPPED))
+    return address == _LOOPBACK_6 or (address[12] == 127 and address.startswith(MAPPED))
 
 
 def is_multicast(address: bytes) -> bool:
     """224.0.0.0/4 (RFC 1112), ff00::/8 (RFC 4291), or the former mapped into IPv6."""
     if len(address) == 4:
         return address[0] & 0xF0 == 0xE0
-    return address[0] == 0xFF or (address[12] & 0xF0 == 0xE0 and address.startswith(_MAPPED))
+    return address[0] == 0xFF or (address[12] & 0xF0 == 0xE0 and address.startswith(MAPPED))
 
 
 def is_broadcast(address: bytes) -> bool:
     """255.255.255.255, also mapped into IPv6. A subnet's own broadcast is for who knows the prefix length."""
-    return address[-4:] == _BROADCAST_4 and (len(address) == 4 or address.startswith(_MAPPED))
+    return address[-4:] == _BROADCAST_4 and (len(address) == 4 or address.startswith(MAPPED))
 
 
 def is_unicast(address: bytes) -> bool:
@@ -63,6 +75,6 @@ def is_unicast(address: bytes) -> bool:
     """
     if len(address) == 4:
         return 0 < address[0] < 224
-    if address.startswith(_MAPPED):
+    if address.startswith(MAPPED):
         return 0 < address[12] < 224
     return address[0] != 0xFF and any(address)

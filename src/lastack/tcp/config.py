@@ -75,6 +75,7 @@ class Config:
     timestamps: bool = True  # RFC 7323 3
     sack: bool = True  # RFC 2018
     tail_loss_probes: bool = True  # RFC 8985 section 7, where SACK is agreed
+    max_ack_delay: int = 200 * MILLISECOND  # how long a peer may delay an ACK: WCDelAckT of RFC 8985 section 7.2
     sent_ranges: int = 8192  # into how many ranges the peer's SACKs may cut what is outstanding
     dsack: bool = True  # RFC 2883: tell the peer what came twice
     # The options of a SYN in the order in which they stand there; no RFC asks for one.

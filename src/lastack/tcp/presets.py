@@ -55,6 +55,7 @@ RFC9293 = Config(
     rto_min=1 * SECOND,  # RFC 6298 (2.4)
     rto_max=60 * SECOND,  # RFC 6298 (2.5), its least
     delayed_ack=200 * MILLISECOND,  # RFC 9293 3.8.6.3 MUST-40 says less than 500 ms
+    max_ack_delay=500 * MILLISECOND,  # the same of a peer
     quick_acks=0,
     nagle_modified=False,  # RFC 9293 3.7.4: while anything is outstanding
     initial_window_segments=4,  # RFC 5681 (3.1)

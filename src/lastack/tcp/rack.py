@@ -9,8 +9,6 @@ from lastack.tcp.scoreboard import Rack
 from lastack.tcp.sequence import HALF, MASK
 from lastack.tcp.tcb import Tcb
 
-_MAX_ACK_DELAY = 200_000  # WCDelAckT, section 7.2
-
 
 def acked(tcb: Tcb, size: int, duplicate: bool, now: int) -> None:
     """Steps 4 and 5 of section 6.2 once an ACK has been taken that delivered `size` bytes."""
@@ -104,7 +102,7 @@ def arm_probe(tcb: Tcb, now: int) -> None:
         return
     timeout = 1_000_000 if tcb.srtt is None else 2 * tcb.srtt
     if tcb.srtt is not None and (tcb.snd_nxt - tcb.snd_una) & MASK <= tcb.snd_mss:
-        timeout += _MAX_ACK_DELAY
+        timeout += tcb.config.max_ack_delay
     if now + timeout < tcb.retransmission_at:
         rack.probe_at = now + timeout
 

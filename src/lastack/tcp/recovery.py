@@ -164,7 +164,7 @@ def mark_lost(tcb: Tcb, sent: SentRange) -> None:
 def cut(tcb: Tcb, index: int, size: int) -> None:
     """Cut the range at `index` behind `size` sequence numbers, where it is longer."""
     sent = tcb.sent[index]
-    if (sent.end - sent.first) & MASK <= size:
+    if not 0 < size < (sent.end - sent.first) & MASK:
         return
     middle = (sent.first + size) & MASK
     rest = sent.copy()

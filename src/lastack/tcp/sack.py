@@ -35,9 +35,9 @@ def option(tcb: Tcb) -> bytes:
 
 
 def behind(tcb: Tcb, segment_first: int, size: int) -> None:
-    """A segment brought text from before RCV.NXT: that part came twice."""
+    """A segment brought text from before RCV.NXT: that part came twice, unless it is older than the connection."""
     before = (tcb.rcv_nxt - segment_first) & MASK
-    if 0 < before < HALF:
+    if 0 < before < HALF and before < (tcb.rcv_nxt - tcb.irs) & MASK:
         duplicate(tcb, segment_first, (segment_first + min(before, size)) & MASK)
 
 

@@ -11,13 +11,24 @@ INFINITE = 1 << 30
 class Congestion(ABC):
     """All sizes are bytes of payload. `cwnd` is the congestion window, `ssthresh` where slow start ends."""
 
-    __slots__ = ("cwnd", "mss", "ssthresh")
+    __slots__ = ("_cwnd_before", "_ssthresh_before", "cwnd", "mss", "ssthresh")
 
     def __init__(self, mss: int, segments: int) -> None:
         self.mss = mss
         # RFC 6928: at most 10 segments and about 14,600 bytes, but never less than two segments.
         self.cwnd = mss if segments == 1 else min(segments * mss, max(2 * mss, 1460 * segments))
         self.ssthresh = INFINITE
+        self._cwnd_before = self.cwnd
+        self._ssthresh_before = INFINITE
+
+    def remember(self) -> None:
+        """A loss is about to be told of: `undo` comes back to this moment."""
+        self._cwnd_before, self._ssthresh_before = self.cwnd, self.ssthresh
+
+    def undo(self) -> None:
+        """Nothing was lost after all (RFC 4015 3.2): cwnd and ssthresh as they were before `lost` or `timed_out`."""
+        self.cwnd = max(self.cwnd, self._cwnd_before)
+        self.ssthresh = max(self.ssthresh, self._ssthresh_before)
 
     @abstractmethod
     def acked(self, size: int, now: int) -> None:

@@ -70,7 +70,7 @@ NOTES: dict[str, set[str]] = {
     "msl-presets": {PORTS_AGAIN},
     # Numbers that overlap, as above; the old FIN is believed, and ACK answers ACK until there is data.
     "why-two-msl": {AGAIN, ACK_AGAIN, RESET, ACK_OF_MISSING, KEEPALIVE, KEEPALIVE_ANSWER},
-    "wanderer": {AGAIN, ACK_AGAIN, RESET, PORTS_AGAIN, TWICE},
+    "wanderer": {AGAIN, ACK_AGAIN, RESET, PORTS_AGAIN},
     # Segments are lost to hold connections in SYN-SENT, SYN-RECEIVED, FIN-WAIT-1, CLOSING and LAST-ACK.
     "netstat-view": {AGAIN, ACK_AGAIN},
     "wireshark-view": set(),

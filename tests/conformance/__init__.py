@@ -1,0 +1,1 @@
+"""What the RFCs ask of lastack, held against what its code and its tests cite: the compliance report."""

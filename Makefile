@@ -11,13 +11,14 @@ MAKEFLAGS += --no-print-directory
 # $(call quietly,doing what,command): a line of progress, and the command's output only if it fails.
 quietly = @echo "$(1) ..."; out=$$($(2) 2>&1) || { status=$$?; printf '%s\n' "$$out"; exit $$status; }
 
-.PHONY: help demo test check lint types structure packages simulations fuzz clean
+.PHONY: help demo test check lint types structure packages compliance simulations fuzz clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo         see lastack at work"
 	@echo "make test         every check and every test (as root with the kernel as the peer, too)"
 	@echo "make check        format, lint, types and structure"
+	@echo "make compliance   docs/compliance.md anew, from what code and tests cite"
 	@echo "make simulations  20,000 simulated worlds"
 	@echo "make fuzz         100,000 fuzz cases against a host"
 	@echo "make clean        remove what make made"
@@ -43,6 +44,10 @@ structure: $(READY)
 # The Debian packages that the tests against the kernel use.
 packages:
 	@sh tests/packages.sh
+
+# What the RFCs ask for, where it is done and which tests show it; fails where a verdict has no evidence.
+compliance: $(READY)
+	@PYTHONPATH=src $(BIN)/python -m tests.conformance
 
 simulations: $(READY)
 	@$(BIN)/lastack simulate --count 20000

@@ -79,7 +79,7 @@ def _rfc(data: dict[str, Any]) -> Rfc:
         assert values.keys() <= _KEYS, f"RFC {number} {name}: {values.keys() - _KEYS}"
         assert values["level"] in LEVELS, f"RFC {number} {name}: {values['level']}"
         assert not (values.get("unmet") and values.get("option")), f"RFC {number} {name}: two verdicts"
-        others |= {place: name for place in values.pop("also", ())}
+        others |= dict.fromkeys(values.pop("also", ()), name)
         values.setdefault("at", name.split(" ")[0])
         requirements[name] = Requirement(number, name, **values)
     sections = {one.replace("Appendix.", "Appendix ", 1) for one in data["sections"].split()}
@@ -123,8 +123,10 @@ def exists(rfc: Rfc, place: str) -> bool:
     section, _, within = place.partition(" ")
     if section == "Appendix":
         return f"Appendix {within.split(' ')[0]}" in rfc.sections
-    return bool(within) and section in rfc.sections and not any(
-        one.startswith(f"{section} {within.split(' ')[0]}") for one in rfc.requirements
+    return (
+        bool(within)
+        and section in rfc.sections
+        and not any(one.startswith(f"{section} {within.split(' ')[0]}") for one in rfc.requirements)
     )
 
 

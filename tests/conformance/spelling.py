@@ -24,7 +24,8 @@ _AND = r"(?:,? and |, | to )"
 _SECTION = r"(?:Appendix )?\(?(?:[A-Z]\.)?\d+(?:\.\d+)*\)?|Appendix [A-Z](?:\.\d+)*"
 # The place within a section, in the words of the RFCs.
 _WITHIN = re.compile(
-    rf",? \(?(?P<word>steps?|[Rr]ules?|equations?|Figures?|Algorithms?) (?P<numbers>\(?\d\)?(?:{_AND}\(?\d\)?(?![\d.]))*)"
+    r",? \(?(?P<word>steps?|[Rr]ules?|equations?|Figures?|Algorithms?) "
+    rf"(?P<numbers>\(?\d\)?(?:{_AND}\(?\d\)?(?![\d.]))*)"
     r"|,? (?P<check>first|second|third) check"
     r"|,? (?P<letter>R\d|\([1-9a-z]\))(?!\w)"
 )

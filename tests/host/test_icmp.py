@@ -24,7 +24,7 @@ def quoted(peer: Peer, seq: int = 0) -> bytes:
 
 
 @pytest.mark.parametrize(("code", "error"), [(2, 92), (3, ECONNREFUSED)])
-def test_a_hard_error_ends_an_opening(code: int, error: int):  # section 3.9.2.2: codes 2 to 4
+def test_a_hard_error_ends_an_opening(code: int, error: int):  # section 3.9.2.2: codes 2 to 4; MUST-54
     h = Bench()
     socket, peer = client(h)
     h.message(icmp.unreachable(4, code, quoted(peer)))
@@ -96,7 +96,7 @@ def test_an_error_about_a_number_that_is_not_under_way_is_forged(seq: int):  # R
     assert (peer.tcb.mtu, h.host.counters["dropped: ICMP error for nothing under way"]) == (1500, 1)
 
 
-def test_an_error_about_nothing_of_ours_is_dropped():
+def test_an_error_about_nothing_of_ours_is_dropped():  # MUST-54
     h = Bench()
     peer = h.peer(1, 2)
     h.message(icmp.unreachable(4, 3, quoted(peer)))

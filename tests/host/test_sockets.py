@@ -111,7 +111,7 @@ def test_a_closed_socket_is_a_bad_descriptor(name: str):
     socket.close(h.now)
 
 
-def test_recv_waits_then_reads_then_ends():
+def test_recv_waits_then_reads_then_ends():  # MUST-12
     h = Bench()
     socket, peer = connect(h)
     assert number(h, socket.recv, 9) == EAGAIN
@@ -138,7 +138,7 @@ def test_send_becomes_possible_again_and_the_socket_is_announced():
     assert socket.writable() and socket in h.host.ready()
 
 
-def test_a_reset_is_told_once_by_recv_and_then_it_is_the_end():
+def test_a_reset_is_told_once_by_recv_and_then_it_is_the_end():  # MUST-12
     h = Bench()
     socket, peer = connect(h)
     peer.gets("R 1:1(0)")
@@ -220,7 +220,7 @@ def test_linger_0_leaves_time_wait_alone():
     assert peer.state is State.TIME_WAIT and len(h.host.time_wait) == 1
 
 
-def test_unread_data_resets():  # RFC 2525 section 2.17, SHLD-3
+def test_unread_data_resets():  # RFC 2525 section 2.17, SHLD-3; MAY-1
     h = Bench()
     socket, peer = connect(h)
     peer.gets("P. 1:6(5) ack 1")
@@ -277,7 +277,7 @@ def test_an_option_is_kept(level: int, option: int, value):
     assert socket.getsockopt(level, option) == value
 
 
-def test_keepalive_set_on_a_live_connection_probes():
+def test_keepalive_set_on_a_live_connection_probes():  # MUST-24, MUST-27
     h = Bench()
     socket, peer = connect(h)
     socket.setsockopt(o.IPPROTO_TCP, o.TCP_KEEPIDLE, 10)

@@ -73,7 +73,7 @@ def test_fin_rides_on_the_last_data():
     t.sends("FP. 11:16(5) ack 1")
 
 
-def test_half_close_goes_on_receiving_and_acknowledging():  # MUST-12, section 3.6: "half-closed"
+def test_half_close_goes_on_receiving_and_acknowledging():  # RFC 9293 3.6: "half-closed"
     t = reach(State.FIN_WAIT_2)
     for number in range(5):
         t.gets(f"P. {1 + 10 * number}:{11 + 10 * number}(10) ack 2")
@@ -252,7 +252,7 @@ def test_the_fin_of_the_peer_ends_the_fin_wait_2_timer():
 # --- data that nobody will read: SHLD-3, RFC 2525 section 2.17 ---
 
 
-def test_a_close_with_unread_data_is_a_reset():
+def test_a_close_with_unread_data_is_a_reset():  # MAY-1
     t = established()
     t.gets("P. 1:11(10) ack 1")
     t.sends(". 1:1(0) ack 11")

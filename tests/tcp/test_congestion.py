@@ -18,7 +18,7 @@ def test_the_initial_window_is_ten_segments(mss: int, segments: int):  # RFC 692
     t.pending.clear()
 
 
-def test_slow_start_grows_by_what_is_acknowledged():
+def test_slow_start_grows_by_what_is_acknowledged():  # MUST-19
     t = established(options=f"mss {MSS}", initial_window_segments=2)
     t.call.send(50 * MSS)
     t.sends(*full(0, 1))
@@ -28,7 +28,7 @@ def test_slow_start_grows_by_what_is_acknowledged():
     t.sends(*full(6, 7, 8, 9, 10, 11, 12, 13))
 
 
-def test_congestion_avoidance_grows_by_one_segment_a_window():  # RFC 5681 equation (2), counted in bytes
+def test_congestion_avoidance_grows_by_one_segment_a_window():  # RFC 5681 equation (2), counted in bytes; MUST-19
     t = established(options=f"mss {MSS}", initial_window_segments=4)
     t.tcb.congestion.ssthresh = 4 * MSS
     t.call.send(50 * MSS)

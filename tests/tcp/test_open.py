@@ -19,7 +19,7 @@ def syn_at(second: int) -> str:
     return f"S 0:0(0) win 65535 <mss 1460,sackOK,TS val {1000 + 1000 * second} ecr 0,nop,wscale 7>"
 
 
-def test_an_active_open_sends_a_syn_with_its_options():  # RFC 9293 Figure 6, MUST-14
+def test_an_active_open_sends_a_syn_with_its_options():  # RFC 9293 Figure 6, MUST-14; SHLD-5, MAY-3
     t = reach(State.CLOSED)
     t.call.open()
     t.sends(f"S 0:0(0) win 65535 {SYN_OPTIONS}")
@@ -33,6 +33,7 @@ def test_a_syn_without_optional_options():
 
 @pytest.mark.parametrize(("version", "mtu", "mss"), [(4, 1500, 1460), (6, 1500, 1440), (4, 576, 536), (6, 1280, 1220)])
 def test_the_mss_option_is_the_mtu_less_the_fixed_headers(version: int, mtu: int, mss: int):  # RFC 6691, MUST-67
+    # SHLD-6
     t = reach(State.CLOSED, version=version, mtu=mtu, timestamps=False, window_scaling=False, sack=False)
     t.call.open()
     t.sends(f"S 0:0(0) <mss {mss}>")
@@ -51,6 +52,7 @@ def test_the_mss_option_is_the_mtu_less_the_fixed_headers(version: int, mtu: int
     ],
 )
 def test_a_syn_ack_has_what_the_syn_has_asked_for(options: str, answer: str):  # RFC 7323 2.2, 3.2; MUST-5, MUST-6
+    # MUST-14
     t = opening(passive=True)
     t.gets(f"S 0:0(0) win 1000 <{options}>")
     t.sends(f"S. 0:0(0) ack 1 win 65535 {answer}")
@@ -222,7 +224,7 @@ def test_a_syn_that_comes_twice_at_once_is_answered_once():
     t.sends("S. 0:0(0) ack 1")
 
 
-def test_back_in_listen_the_next_syn_is_answered():  # section 3.10.7.4, second step
+def test_back_in_listen_the_next_syn_is_answered():  # section 3.10.7.4, second step; MUST-11
     t = reach(State.SYN_RCVD)
     t.gets("R 1:1(0)")
     assert t.state is State.LISTEN
@@ -261,7 +263,7 @@ def test_a_half_open_connection_is_found_by_its_peer():  # Figure 10
         (RFC9293, [1, 3, 7, 15, 31, 63, 123], 183),
     ],
 )
-def test_a_syn_goes_again_and_is_given_up_at_the_exact_time(config, at: list[int], end: int):  # MUST-23
+def test_a_syn_goes_again_and_is_given_up_at_the_exact_time(config, at: list[int], end: int):  # MUST-23; MUST-22
     t = opening(config)
     assert t.log(1000 * end - 1) == [(1000.0 * one, syn_at(one)) for one in at]
     assert t.state is State.SYN_SENT

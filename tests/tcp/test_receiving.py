@@ -72,7 +72,7 @@ def test_a_fin_is_acknowledged_at_once():
     t.sends(". 1:1(0) ack 12")
 
 
-def test_text_ahead_of_a_hole_is_a_duplicate_ack_each():  # RFC 5681 4.2
+def test_text_ahead_of_a_hole_is_a_duplicate_ack_each():  # RFC 5681 4.2; MAY-13
     t = delaying()
     t.gets(". 1001:2001(1000) ack 1", ". 2001:3001(1000) ack 1", ". 3001:4001(1000) ack 1")
     t.sends(". 1:1(0) ack 1", ". 1:1(0) ack 1", ". 1:1(0) ack 1")
@@ -146,7 +146,7 @@ PIECES = st.lists(st.tuples(st.integers(0, SIZE - 1), st.integers(1, 120)), max_
 
 
 @given(PIECES, st.booleans(), st.integers(0, 8), st.randoms(use_true_random=False))
-def test_any_splits_and_overlaps_give_the_same_bytes(pieces, fin: bool, holes: int, random):
+def test_any_splits_and_overlaps_give_the_same_bytes(pieces, fin: bool, holes: int, random):  # SHLD-31
     """Pieces of the stream in any order and overlap, then all of it in order: what the reader gets is the stream."""
     t = established(reassembly_holes=holes or 256)
     cover = [(start, 50) for start in range(0, SIZE, 50)]

@@ -39,7 +39,7 @@ def test_the_minimum_of_the_letter_is_one_second():  # (2.4)
     t.sends("P. 1:2(1) ack 1")
 
 
-def test_the_timer_backs_off_to_its_maximum():  # (5.5), (2.5)
+def test_the_timer_backs_off_to_its_maximum():  # (5.5), (2.5); MUST-19
     t = established(rtt=100)
     t.call.send(1)
     t.sends("P. 1:2(1) ack 1")
@@ -125,7 +125,7 @@ def test_after_a_time_out_an_ack_opens_the_window_by_a_segment():  # RFC 3465 se
     assert cwnd(t) == 2 * MSS
 
 
-def test_the_third_retransmission_is_counted_as_a_problem():  # R1: section 3.8.3, SHLD-10
+def test_the_third_retransmission_is_counted_as_a_problem():  # R1: section 3.8.3, SHLD-10; MUST-20, SHLD-9
     t = established(rtt=100)
     t.call.send(1)
     t.sends("P. 1:2(1) ack 1")
@@ -190,7 +190,7 @@ def test_a_partly_acknowledged_segment_goes_again_from_there():
     t.sends("P. 401:1001(600) ack 1")
 
 
-def test_retransmissions_are_cut_anew():  # the user's writes are joined (MAY-7's spirit: sizes may change)
+def test_retransmissions_are_cut_anew():  # the user's writes are joined (RFC 9293 3.8: sizes may change)
     t = established(options=f"mss {MSS}", nagle=False, rtt=100)
     for number in range(3):
         t.call.send(10)

@@ -12,7 +12,7 @@ from tests.tcp.harness import LONG, established, reach
 FAR = 2**31 + 2**28  # so far behind that modulo 2**32 (RFC 9293 section 3.4) it would be ahead
 
 
-def test_nagle_of_the_letter_holds_a_small_segment_while_anything_is_outstanding():  # section 3.7.4, SHLD-7
+def test_nagle_of_the_letter_holds_a_small_segment_while_anything_is_outstanding():  # section 3.7.4, SHLD-7; MAY-16
     t = established(RFC9293, options="mss 1000")
     t.call.send(1000)
     t.sends("P. 1:1001(1000) ack 1")
@@ -23,7 +23,7 @@ def test_nagle_of_the_letter_holds_a_small_segment_while_anything_is_outstanding
     t.sends("P. 1001:1021(20) ack 1")
 
 
-def test_nagle_as_modified_holds_it_while_a_small_one_is_outstanding():  # Appendix A.3
+def test_nagle_as_modified_holds_it_while_a_small_one_is_outstanding():  # Appendix A.3; MUST-60, MAY-16
     t = established(options="mss 1000")
     t.call.send(1000)
     t.sends("P. 1:1001(1000) ack 1")
@@ -50,7 +50,7 @@ def test_a_small_segment_of_long_ago_holds_nothing():  # Appendix A.3
     t.sends(f"P. {at + 1024}:{at + 1034}(10) ack 1")
 
 
-def test_a_full_segment_never_waits():
+def test_a_full_segment_never_waits():  # SHLD-28
     t = established(options="mss 1000")
     t.call.send(10)
     t.sends("P. 1:11(10) ack 1")
@@ -78,7 +78,7 @@ def test_the_fin_lets_the_rest_go():
     t.sends("FP. 11:21(10) ack 1")
 
 
-def test_push_stands_on_the_last_segment_alone():  # MAY-9 and section 3.9.1.2
+def test_push_stands_on_the_last_segment_alone():  # MUST-61, SHLD-27
     t = established(options="mss 1000")
     t.call.send(2500)
     t.sends(". 1:1001(1000) ack 1", ". 1001:2001(1000) ack 1", "P. 2001:2501(500) ack 1")
@@ -87,7 +87,7 @@ def test_push_stands_on_the_last_segment_alone():  # MAY-9 and section 3.9.1.2
 # --- silly windows: section 3.8.6.2.1 ---
 
 
-def test_a_part_that_the_window_cuts_waits_for_half_of_the_largest_window():  # condition (3), Fs = 1/2
+def test_a_part_that_the_window_cuts_waits_for_half_of_the_largest_window():  # condition (3), Fs = 1/2; MUST-38
     t = established(options="mss 1000", window=400)
     t.call.send(1000)
     t.sends(". 1:401(400) ack 1")
@@ -97,7 +97,7 @@ def test_a_part_that_the_window_cuts_waits_for_half_of_the_largest_window():  # 
     t.sends(". 401:601(200) ack 1")
 
 
-def test_the_override_sends_what_fits_after_its_time():  # condition (4)
+def test_the_override_sends_what_fits_after_its_time():  # condition (4); MUST-38, MUST-60
     t = established(options="mss 1000", window=400)
     t.call.send(1000)
     t.sends(". 1:401(400) ack 1")

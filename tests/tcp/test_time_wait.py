@@ -14,7 +14,7 @@ TS = "mss 1460,nop,nop,TS val 100 ecr 1000"
 
 
 @pytest.mark.parametrize("config", PRESETS.values(), ids=PRESETS)
-def test_2msl_ends_at_its_exact_time(config: Config):
+def test_2msl_ends_at_its_exact_time(config: Config):  # MUST-13
     t = reach(State.TIME_WAIT, config)
     t.after(2 * config.msl / 1000 - 0.001)
     assert t.state is State.TIME_WAIT
@@ -68,7 +68,7 @@ def test_two_hosts_do_not_answer_each_other_for_ever():
     t.sends(". 2:2(0) ack 2")
 
 
-def test_the_fin_is_answered_each_time_and_restarts_2msl_each_time():
+def test_the_fin_is_answered_each_time_and_restarts_2msl_each_time():  # MUST-13
     t = reach(State.TIME_WAIT)
     for _ in range(10):
         t.after(50_000)
@@ -148,7 +148,7 @@ SYNS = [
 
 
 @pytest.mark.parametrize(("timestamps", "syn", "expected"), SYNS)
-def test_which_syn_is_a_new_incarnation(timestamps: bool, syn: str, expected: bool):  # RFC 6191 section 2
+def test_which_syn_is_a_new_incarnation(timestamps: bool, syn: str, expected: bool):  # RFC 6191 section 2; SHLD-4
     t = waiting(timestamps)
     assert reopens(t.tcb, t.segment(syn), t.tcb.config) is expected
 

@@ -23,7 +23,7 @@ def test_keep_alive_is_off_unless_asked_for():  # MUST-25
     assert t.connection.deadline() is None
 
 
-def test_the_first_probe_comes_after_two_hours():  # MUST-28
+def test_the_first_probe_comes_after_two_hours():  # MUST-28; MAY-5, SHLD-12
     t = alive()
     t.after(2 * HOUR)
     t.sends(". 0:0(0) ack 1")  # SEG.SEQ = SND.NXT-1, no text (SHLD-12)
@@ -37,7 +37,7 @@ def test_an_answer_begins_the_two_hours_anew():  # MUST-26
         t.gets(". 1:1(0) ack 1")
 
 
-def test_nine_unanswered_probes_end_the_connection_at_the_exact_time():  # MUST-29: one alone must not
+def test_nine_unanswered_probes_end_the_connection_at_the_exact_time():  # MUST-29: one alone must not; MAY-5
     t = alive()
     times = [at for at, _ in t.log(2 * HOUR + 9 * 75_000 - 1)]
     assert times == [2.0 * HOUR + 75_000 * number for number in range(9)]
@@ -47,7 +47,7 @@ def test_nine_unanswered_probes_end_the_connection_at_the_exact_time():  # MUST-
     assert (t.state, t.tcb.reason, t.tcb.error) == (State.CLOSED, Reason.KEEPALIVE, ETIMEDOUT)
 
 
-def test_settings_of_the_probes():
+def test_settings_of_the_probes():  # MUST-27
     t = alive(keepalive_idle=10_000_000, keepalive_interval=3_000_000, keepalive_probes=2)
     assert [at for at, _ in t.log(16_000)] == [10_000.0, 13_000.0, 16_000.0]
     assert t.state is State.CLOSED
@@ -83,7 +83,7 @@ def test_time_wait_is_not_probed():
 
 
 @pytest.mark.parametrize("number", [0, 1])
-def test_a_probe_of_the_peer_is_answered(number: int):  # with and without its octet of garbage (MUST-30)
+def test_a_probe_of_the_peer_is_answered(number: int):  # with and without its octet of garbage (RFC 9293 3.8.4)
     t = established()
     t.gets(f". 0:{number}({number}) ack 1")
     t.sends(". 1:1(0) ack 1")

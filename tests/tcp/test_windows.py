@@ -20,7 +20,7 @@ def blocked(**more: object) -> Exchange:
     return t
 
 
-def test_the_first_probe_comes_after_one_rto():  # SHLD-29, MUST-36: with one octet of new data
+def test_the_first_probe_comes_after_one_rto():  # SHLD-29, MUST-36: with one octet of new data; MUST-35
     t = blocked()
     t.after(300)
     t.sends(". 1:2(1) ack 1")
@@ -71,7 +71,7 @@ def test_when_the_window_opens_the_probed_octet_goes_again_and_the_rest_with_it(
     t.after(10_000)
 
 
-def test_a_lost_window_update_does_not_stop_the_connection():  # the reason for probes
+def test_a_lost_window_update_does_not_stop_the_connection():  # the reason for probes; MUST-35
     t = blocked()
     t.after(300)
     t.sends(". 1:2(1) ack 1")
@@ -97,7 +97,7 @@ def test_an_ack_during_a_probe_bears_the_number_that_the_peer_takes():  # Append
     t.sends(". 1:1(0) ack 11")
 
 
-def test_a_window_that_shrinks_holds_new_data_back():  # MUST-34
+def test_a_window_that_shrinks_holds_new_data_back():  # MUST-34; SHLD-15
     t = established(options="mss 1000", window=4000, rtt=100)
     t.call.send(10_000)
     assert len(t.pending) == 4
@@ -206,7 +206,7 @@ def test_rounding_by_the_scale_never_moves_the_edge_back():  # RFC 7323 2.4 (the
     st.lists(st.tuples(st.integers(1, 3000), st.integers(0, 5000)), max_size=40),
     st.sampled_from([300, 70_000, 1 << 20]),
 )
-def test_the_edge_never_moves_back_whatever_comes_and_is_read(steps: list[tuple[int, int]], buffer: int):
+def test_the_edge_never_moves_back_whatever_comes_and_is_read(steps: list[tuple[int, int]], buffer: int):  # SHLD-14
     t = established(options=SCALED, receive_buffer=buffer)
     at = 1
     for size, read in steps:

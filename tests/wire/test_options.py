@@ -62,7 +62,7 @@ KNOWN = {
 
 
 @pytest.mark.parametrize(("data", "option"), KNOWN.items())
-def test_known_bytes(data, option):
+def test_known_bytes(data, option):  # MUST-4, MUST-68
     assert option.encode() == bytes.fromhex(data)
     assert options.parse(bytes.fromhex(data)) == (option,)
 
@@ -74,7 +74,7 @@ def test_options_of_the_kernels_syn():
 
 
 @given(st.lists(OPTION, max_size=6))
-def test_round_trip(values):
+def test_round_trip(values):  # MUST-69
     assume(sum(len(value.encode()) for value in values) <= options.SPACE)
     data = options.build(values)
     padded = sum(len(value.encode()) for value in values) % 4 != 0

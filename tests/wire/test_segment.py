@@ -43,7 +43,7 @@ def test_text_of_the_kernel(kind):
 
 
 @given(HALF, HALF, WORD, WORD, st.integers(0, 0x1FF), HALF, HALF, st.binary(max_size=30))
-def test_round_trip(source, destination, seq, ack, flags, window, urgent, text):
+def test_round_trip(source, destination, seq, ack, flags, window, urgent, text):  # MUST-69
     sent = Segment(source, destination, seq, ack, flags, window, urgent, b"\1\1\1", (text,), len(text))
     data = b"before" + segment.build_header(sent) + text
     got = segment.parse(data, 6, len(data))
@@ -70,7 +70,7 @@ def test_reserved_bits_are_ignored():  # RFC 9293 section 3.1
         b"\xfd\4\x08\x0a" + STAMP,
     ],
 )
-def test_timestamp_is_found_wherever_it_is(data):
+def test_timestamp_is_found_wherever_it_is(data):  # MUST-64
     got = segment.parse(with_options(data), 0, 20 + (len(data) + 3 & ~3))
     assert (got.ts_val, got.ts_ecr) == (7, 8)
 

@@ -119,6 +119,7 @@ class Host(Tables):
     # --- segments and messages in ---
 
     def _segment(self, now: int, key: bytes, local: Endpoint, remote: Endpoint, segment: Segment) -> None:
+        # RFC 9293 MUST-41, MUST-42
         tcb = self.tcbs.get(key)
         if tcb is not None:
             if self.observer is not None:

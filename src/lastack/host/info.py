@@ -25,12 +25,16 @@ STATE_NUMBERS = {
 
 
 def tcp_info(tcb: Tcb) -> dict[str, int]:
-    """Times in microseconds, windows in bytes but `tcpi_snd_cwnd` and `tcpi_snd_ssthresh` in segments, as Linux."""
+    """Times in microseconds, windows in bytes but `tcpi_snd_cwnd` and `tcpi_snd_ssthresh` in segments, as Linux.
+
+    `tcpi_soft_error` is the errno of the last ICMP soft error (MUST-47, SHLD-25), 0 once the peer has answered.
+    """
     mss = max(tcb.snd_mss, 1)
     control = tcb.congestion
     return {
         "tcpi_state": STATE_NUMBERS[tcb.state],
         "tcpi_ca_state": 4 if tcb.retransmissions else 3 if tcb.in_recovery else 0,
+        "tcpi_soft_error": tcb.soft_error,
         "tcpi_retransmits": tcb.retransmissions,
         "tcpi_probes": tcb.probes or tcb.keepalive_sent,
         "tcpi_backoff": tcb.backoff,

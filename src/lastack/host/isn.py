@@ -22,6 +22,7 @@ def port_bytes(endpoint: Endpoint) -> bytes:
 
 def initial_sequence_number(secret: bytes, local: Endpoint, remote: Endpoint, now: int) -> int:
     """ISN = M + F(localip, localport, remoteip, remoteport, secretkey); M ticks every 4 microseconds."""
+    # RFC 9293 MUST-8, MUST-9, SHLD-1
     return (now // 4 + _hash(secret, b"isn", port_bytes(local), port_bytes(remote))) & MASK
 
 

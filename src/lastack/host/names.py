@@ -31,6 +31,7 @@ class Names(Settings):
 
     def bind(self, address: Address) -> None:
         """Take a local address and port; port 0 is any free one. OSError EADDRINUSE, EADDRNOTAVAIL, EINVAL."""
+        # MUST-43
         self._open()
         if self.holder is not None or self.tcb is not None:
             raise error(errno.EINVAL, "the socket is already bound")
@@ -106,7 +107,7 @@ class Names(Settings):
             raise error(errno.ENOTCONN, "not connected")
         return self._shown(self.tcb.remote, 0)
 
-    def _choose_local(self, remote: Endpoint) -> Endpoint:
+    def _choose_local(self, remote: Endpoint) -> Endpoint:  # MUST-45
         host = self.host
         address = opening.source(host, self.local[0], remote[0])
         if self.local[1]:

@@ -34,6 +34,7 @@ def destination(host: Tables, address: bytes, bound: bytes) -> bytes:
 
 def source(host: Tables, bound: bytes, remote: bytes) -> bytes:
     """Our address towards `remote`: the one bound to, or else (b"") one of the host's. OSError ENETUNREACH, EINVAL."""
+    # RFC 9293 MUST-44
     if remote in host.addresses:
         return bound or remote
     address = bound or _own(host, len(remote), outward=True)

@@ -88,7 +88,7 @@ def _linger2(socket: Settings, seconds: int) -> int:
     return min(seconds, o.LINGER2_LIMIT) * SECOND or socket.host.config.fin_wait_2_timeout
 
 
-def _configure(socket: Settings, name: str, value: int | bool | str) -> None:
+def _configure(socket: Settings, name: str, value: int | bool | str) -> None:  # SHLD-21
     socket.config = socket.config.having(**{name: value})
     if socket.tcb is not None:
         socket.tcb.config = socket.config
@@ -102,7 +102,7 @@ def _set_congestion(socket: Settings, value: Value) -> None:
     _configure(socket, "congestion", str(value))
 
 
-def _start_keepalive(socket: Settings) -> None:
+def _start_keepalive(socket: Settings) -> None:  # MUST-24, MUST-27
     tcb = socket.tcb
     if tcb is None or not tcb.snd_mss:
         return

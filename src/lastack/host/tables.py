@@ -223,6 +223,7 @@ class Tables:
         self._build(local, remote, segment, listener.config)
 
     def _build(self, local: Endpoint, remote: Endpoint, segment: Segment, config: Config) -> None:
+        # RFC 9293 MUST-45, MUST-48, MUST-49, SHLD-22
         self.counters["packets out"] += 1
         self._out.append(
             build_tcp(

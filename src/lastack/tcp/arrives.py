@@ -74,7 +74,7 @@ def in_listen_cookie(tcb: Tcb, syn: Segment, segment: Segment, now: int) -> None
 
 
 def in_syn_sent(tcb: Tcb, segment: Segment, now: int) -> None:
-    """3.10.7.3, SYN-SENT."""
+    """3.10.7.3, SYN-SENT (MUST-10)."""
     flags = segment.flags
     acceptable = False
     if flags & ACK:
@@ -156,7 +156,7 @@ def _in_time_wait(tcb: Tcb, segment: Segment, now: int) -> None:
 
 
 def check_sequence(tcb: Tcb, segment: Segment, now: int) -> bool:
-    """First, check sequence number: Table 6, with PAWS before it (RFC 7323 section 5.3)."""
+    """First, check sequence number: Table 6, with PAWS before it (RFC 7323 section 5.3; MUST-66)."""
     flags = segment.flags
     if tcb.ts_on and not flags & RST:
         if segment.ts_val is None and not flags & SYN:  # a SYN may come from a peer that has restarted
@@ -238,7 +238,7 @@ def challenge(tcb: Tcb, now: int) -> None:
 
 
 def check_rst(tcb: Tcb, segment: Segment, now: int) -> bool:
-    """Second, check the RST bit, with RFC 5961 section 3."""
+    """Second, check the RST bit, with RFC 5961 section 3 (SHLD-2)."""
     if not segment.flags & RST:
         return True
     if tcb.config.rfc5961_rst and segment.seq != tcb.rcv_nxt:
@@ -251,7 +251,7 @@ def check_rst(tcb: Tcb, segment: Segment, now: int) -> bool:
     return False
 
 
-def _reset_in_syn_received(tcb: Tcb, now: int) -> None:
+def _reset_in_syn_received(tcb: Tcb, now: int) -> None:  # MUST-11
     if tcb.opened_from is LISTEN:
         ended(tcb, Event.RCV_RST_PASSIVE, now, Reason.RESET, ECONNRESET)
     elif tcb.opened_from is TIME_WAIT:
@@ -275,7 +275,7 @@ def check_syn(tcb: Tcb, segment: Segment, now: int) -> bool:
 
 
 def check_ack(tcb: Tcb, segment: Segment, now: int) -> bool:
-    """Fifth, check the ACK field, with RFC 5961 section 5."""
+    """Fifth, check the ACK field, with RFC 5961 section 5 (MAY-12)."""
     if not segment.flags & ACK:
         return False
     ack = segment.ack
@@ -332,7 +332,7 @@ def process_ack(tcb: Tcb, segment: Segment, now: int) -> None:
 
 
 def set_window(tcb: Tcb, segment: Segment, highest_ack: bool) -> None:
-    """SND.WND, unless the segment is older than the last one that set it (SND.WL1, SND.WL2).
+    """SND.WND, unless the segment is older than the last one that set it (SND.WL1, SND.WL2; MUST-1, REC-1).
 
     One with a higher acknowledgment than any before is never older, also where its text is a retransmission with a
     lower sequence number: SND.WND counts from SND.UNA, which has just moved (the refinement in section 3.8.6).

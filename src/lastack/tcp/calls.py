@@ -197,7 +197,7 @@ _RESET_ON_ABORT = frozenset({State.SYN_RCVD, State.ESTABLISHED, State.FIN_WAIT_1
 
 
 def status(tcb: Tcb) -> dict[str, object]:
-    """STATUS (3.9.1.5): the connection's variables by their RFC names."""
+    """STATUS (3.9.1.5): the connection's variables by their RFC names (MUST-47, SHLD-20)."""
     return {
         "state": tcb.state.value,
         "local": tcb.local,
@@ -214,6 +214,7 @@ def status(tcb: Tcb) -> dict[str, object]:
         "unread": tcb.receive_buffer.length,
         "urgent": urgent_left(tcb),
         "RTO": tcb.rto,
+        "soft error": tcb.soft_error,
         "reason": tcb.reason.value,
     }
 

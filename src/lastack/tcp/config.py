@@ -43,7 +43,7 @@ class Config:
     rto_max: int = 120 * SECOND  # (2.5): at least 60 s
     rto_after_syn_loss: int = 3 * SECOND  # (5.7)
     # R1 and R2 (RFC 9293 3.8.3). R1 counts retransmissions; R2 is reached after `r2_retransmissions` in a row.
-    r1_retransmissions: int = 3
+    r1_retransmissions: int = 3  # SHLD-10: at least 3; SHLD-10; SHLD-10
     r2_retransmissions: int = 15  # Linux tcp_retries2; at least 100 s (SHLD-11)
     # SYNs: RFC 9293 MUST-23 asks for at least 3 minutes. 1+2+4+...+64 s = 127 s is Linux's 6; 7 give 247 s.
     syn_retransmissions: int = 7

@@ -21,7 +21,7 @@ MAX_SHIFT = 14  # RFC 7323 2.3
 
 
 def receive_mss(config: Config, mtu: int, size: int) -> int:
-    """The value of our MSS option: the MTU less the fixed headers, no options counted (RFC 6691, MUST-67).
+    """The value of our MSS option: the MTU less the fixed headers, no options counted (RFC 6691, MUST-67; SHLD-6).
 
     `size` is the length of an address.
     """
@@ -60,7 +60,7 @@ def offer(tcb: Tcb) -> None:
 
 
 def syn_options(tcb: Tcb, now: int) -> bytes:
-    """The options of our SYN or SYN,ACK."""
+    """The options of our SYN or SYN,ACK (MUST-14, MUST-65, SHLD-5, MAY-3)."""
     mss = receive_mss(tcb.config, tcb.mtu, len(tcb.local[0]))
     stamp = (timestamp(tcb, now), tcb.ts_recent) if tcb.ts_on else None
     return offered(tcb.config, mss, tcb.sack_on, stamp, tcb.rcv_wscale if tcb.ws_on else None)
@@ -98,7 +98,7 @@ def _align(out: bytearray, offset: int) -> None:
 
 
 def accept_syn(tcb: Tcb, segment: Segment, now: int) -> None:
-    """Take up the SYN (or SYN,ACK) of the peer: IRS, RCV.NXT, and what its options agree to."""
+    """Take up the SYN (or SYN,ACK) of the peer: IRS, RCV.NXT, and what its options agree to (MUST-14, MUST-5)."""
     tcb.irs = segment.seq
     offered = (tcb.rcv_adv - tcb.rcv_nxt) & MASK  # by our SYN, if it came first
     tcb.rcv_nxt = tcb.last_ack_sent = (segment.seq + 1) & MASK

@@ -23,7 +23,7 @@ LISTEN = State.LISTEN
 
 
 def transmit(tcb: Tcb, now: int) -> list[Segment]:
-    """The segments that are to leave now, in order. Asking again at once gives none."""
+    """The segments that are to leave now, in order. Asking again at once gives none (MUST-58, MUST-59)."""
     out: list[Segment] = []
     if tcb.replies:
         out, tcb.replies = tcb.replies, out
@@ -136,6 +136,7 @@ def _send_lost(tcb: Tcb, now: int, out: list[Segment]) -> None:
 
 def _send_new(tcb: Tcb, now: int, out: list[Segment]) -> None:
     """New data and the FIN: window, congestion window, Nagle and the silly window decide how much."""
+    # RFC 9293 SHLD-28, SHLD-15
     mss = tcb.snd_mss
     unit = _unit(mss)
     if tcb.snd_una == tcb.snd_nxt and now - tcb.sent_at > tcb.rto and tcb.sent_at:
@@ -167,6 +168,7 @@ def _unit(mss: int) -> int:
 
 def _whole_segments(tcb: Tcb, size: int, usable: int) -> int:
     """Of `size` bytes, fewer than wait: whole segments, or a large part of a small window (RFC 9293 3.8.6.2.1 (3))."""
+    # RFC 9293 MUST-38
     whole = size - size % tcb.snd_mss
     if whole or size < usable or tcb.sent:
         return whole
@@ -175,6 +177,7 @@ def _whole_segments(tcb: Tcb, size: int, usable: int) -> int:
 
 def _nagle_holds(tcb: Tcb) -> bool:
     """A segment that is not full waits while something is outstanding (3.7.4), or something small (Appendix A.3)."""
+    # RFC 9293 SHLD-7, MAY-16
     if not tcb.config.nagle or tcb.fin_queued or tcb.snd_una == tcb.snd_nxt:
         return False
     return not tcb.config.nagle_modified or lt(tcb.snd_una, tcb.snd_sml)
@@ -202,6 +205,7 @@ def _send_range(tcb: Tcb, size: int, fin: bool, push: bool, now: int, out: list[
 
 def _emit(tcb: Tcb, sent: SentRange, now: int, out: list[Segment]) -> None:
     """Make a range segments: one, where the device cuts it, else cut at the MSS. PSH and FIN on the last alone."""
+    # RFC 9293 MUST-61, SHLD-27
     if sent.syn:  # CLOSE in SYN-RECEIVED: the FIN is sent while our SYN still waits for its ACK
         out.append(_syn(tcb, now))
         return
@@ -232,6 +236,7 @@ def _emit(tcb: Tcb, sent: SentRange, now: int, out: list[Segment]) -> None:
 
 def _mark_urgent(tcb: Tcb, segment: Segment) -> None:
     """SND.UP points behind the urgent data (MUST-62); it is told as long as it lies ahead of the segment's start."""
+    # RFC 9293 MUST-30, MUST-31
     assert tcb.snd_up is not None
     ahead = (tcb.snd_up - segment.seq) & MASK
     if 0 < ahead < HALF:
@@ -282,6 +287,7 @@ def reset(tcb: Tcb) -> Segment:
 def arm_timers(tcb: Tcb, now: int) -> None:
     """The retransmission timer runs while something is outstanding (RFC 6298 5.1), the persist timer while the peer's
     window is all that holds the next octet back (RFC 9293 3.8.6.1)."""
+    # RFC 9293 MUST-35, MUST-60
     if tcb.sent and (tcb.snd_wnd or tcb.sent[0].syn):
         tcb.persist_at = NEVER
         if tcb.retransmission_at == NEVER:

@@ -23,5 +23,5 @@ def measured(tcb: Tcb, rtt: int) -> None:
 
 
 def timeout(tcb: Tcb) -> int:
-    """The RTO with its back-off (5.5), kept within its maximum (2.5)."""
+    """The RTO with its back-off (5.5), kept within its maximum (2.5; MUST-19)."""
     return min(tcb.rto << tcb.backoff, tcb.config.rto_max)

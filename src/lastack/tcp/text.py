@@ -56,6 +56,7 @@ def process_text(tcb: Tcb, segment: Segment, now: int) -> None:
 
 def _ahead(tcb: Tcb, first: int, payload: Payload, size: int) -> None:
     """Text beyond a hole: hold it, and say at once what is missing (RFC 5681 4.2: an immediate duplicate ACK)."""
+    # RFC 9293 MAY-13
     if tcb.reassembly is None:
         tcb.reassembly = Reassembly()
     if not tcb.reassembly.insert(first, payload, size, tcb.config.reassembly_holes):

@@ -77,7 +77,7 @@ def _limited(waiting: Waiting, now: int) -> Answer:
 
 
 def reopens(waiting: Waiting, segment: Segment, config: Config) -> bool:
-    """Whether a SYN is a new incarnation (RFC 6191 section 2; by sequence number alone RFC 1122 4.2.2.13)."""
+    """Whether a SYN is a new incarnation (RFC 6191 section 2; by sequence number alone RFC 1122 4.2.2.13; SHLD-4)."""
     # The last number seen of the peer is that of its FIN, RCV.NXT-1.
     higher = config.reopen_by_sequence and gt(segment.seq, (waiting.rcv_nxt - 1) & MASK)
     if not config.rfc6191 or not config.timestamps or segment.ts_val is None:
@@ -89,7 +89,7 @@ def reopens(waiting: Waiting, segment: Segment, config: Config) -> bool:
 
 
 def enter(tcb: Tcb, now: int) -> None:
-    """Start the time-wait timer, turn off the others."""
+    """Start the time-wait timer, turn off the others (MUST-13)."""
     tcb.retransmission_at = tcb.persist_at = tcb.keepalive_at = tcb.fin_wait_2_at = NEVER
     tcb.stalled_since = NEVER
     tcb.challenge_since = 0

@@ -32,6 +32,7 @@ def deadline(tcb: Tcb) -> int:
 
 def user_timeout_at(tcb: Tcb) -> int:
     """When the user timeout (RFC 5482) runs out for what waits to be acknowledged, or the time to open in SYN-SENT."""
+    # RFC 9293 MUST-21
     patience = tcb.config.user_timeout
     if not patience and tcb.state is State.SYN_SENT:
         patience = tcb.config.open_timeout
@@ -71,7 +72,7 @@ def _fired(tcb: Tcb, now: int, timer: str) -> None:
 
 
 def r2(tcb: Tcb) -> int:
-    """How many retransmissions in a row are made before the connection is given up (MUST-20, MUST-23)."""
+    """How many retransmissions in a row are made before the connection is given up (MUST-20, MUST-23; MUST-22)."""
     if tcb.state is State.SYN_SENT or (tcb.state is State.SYN_RCVD and tcb.opened_from is State.CLOSED):
         return tcb.config.syn_retransmissions
     if tcb.state is State.SYN_RCVD:
@@ -104,6 +105,7 @@ def _rack(tcb: Tcb, state: Rack, now: int, out: list[Segment]) -> None:
 
 def _delivery_problem(tcb: Tcb) -> None:
     """R1 is reached (3.8.3 (b)). A host here has one link and no gateway to give up, so who watches is told, not IP."""
+    # RFC 9293 SHLD-9
     tcb.count("R1 reached: not acknowledged")
 
 
@@ -112,7 +114,7 @@ def _give_up(tcb: Tcb, now: int, reason: Reason) -> None:
 
 
 def _persist(tcb: Tcb, now: int, out: list[Segment]) -> None:
-    """A zero-window probe. An answered one resets the count: the connection may stay so for ever (MUST-37)."""
+    """A zero-window probe. An answered one resets the count: the connection may stay so for ever (MUST-37; SHLD-17)."""
     tcb.persist_at = NEVER
     _fired(tcb, now, "persist")
     if tcb.unanswered_probes > r2(tcb) and not tcb.config.user_timeout:
@@ -125,7 +127,7 @@ def _persist(tcb: Tcb, now: int, out: list[Segment]) -> None:
 
 
 def _keepalive(tcb: Tcb, now: int, out: list[Segment]) -> None:
-    """Only when nothing is outstanding and nothing has been received for the interval (MUST-26)."""
+    """Only when nothing is outstanding and nothing has been received for the interval (MUST-26; MAY-5, MUST-29)."""
     config = tcb.config
     tcb.keepalive_at = NEVER
     if tcb.state in _NO_KEEPALIVE or not config.keepalive:

@@ -22,7 +22,7 @@ def receive_window(tcb: Tcb) -> int:
 
 
 def advertise(tcb: Tcb) -> int:
-    """The window field of a segment that leaves now; moves the right edge.
+    """The window field of a segment that leaves now; moves the right edge (MUST-39, MAY-8).
 
     The edge moves only by a worthwhile step (SHLD-14 and the receiver's algorithm), and never back: a field that the
     scale has rounded down below the old edge is rounded up (RFC 7323 2.4). A sender of tiny segments could so push the

@@ -67,7 +67,7 @@ def build_tcp(
     dont_fragment: bool = True,
     checksum: int = COMPLETE,
 ) -> Packet:
-    """The packet that carries `tcp`: IP and TCP headers in one bytes, the payload as the segment's own views.
+    """The packet that carries `tcp`: IP and TCP headers in one bytes, the payload as the segment's own views (MUST-2).
 
     The addresses' length chooses the version; `flow_label` is IPv6's, `identification` and `dont_fragment` are IPv4's.
     With `checksum` COMPLETE it is computed here, else the field holds the folded sum of the pseudo-header for the

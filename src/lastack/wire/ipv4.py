@@ -68,7 +68,7 @@ class Header:
 
 
 def parse(data: Buffer, *, quoted: bool = False) -> Header:
-    """The header at the front of `data`; bytes behind the packet's end (a link's padding) are left alone.
+    """The header at the front of `data`; bytes behind the packet's end (a link's padding) are left alone (MUST-50).
 
     WireError "truncated", "version", "header-length", "length" or "checksum" (RFC 1122 sections 3.2.1.1, 3.2.1.2).
     `quoted`: the header stands in an ICMP error (RFC 792), where the text is cut off and routers have changed fields:

@@ -252,6 +252,7 @@ def parse(buffer: Buffer) -> tuple[Option, ...]:
     WireError "option-length" for a length of 0 or 1, or one that reaches beyond `buffer`: nothing behind such an
     option can be found. An option of a known kind whose length is not that kind's comes as Unknown.
     """
+    # RFC 9293 MUST-64
     found: list[Option] = []
     data = bytes(buffer)
     at = 0
@@ -273,7 +274,7 @@ def parse(buffer: Buffer) -> tuple[Option, ...]:
 
 
 def _behind(data: bytes, at: int) -> int:
-    """The offset behind the option at `at`, which has a length byte."""
+    """The offset behind the option at `at`, which has a length byte (MUST-68)."""
     behind = at + (data[at + 1] if at + 1 < len(data) else 0)
     if behind < at + 2 or behind > len(data):
         raise WireError("option-length", f"option kind {data[at]} at byte {at} of {len(data)}")
@@ -304,6 +305,7 @@ def build(options: Iterable[Option]) -> bytes:
 
     WireError "option-space" over 40 bytes, "option-value" for a value that does not fit its field.
     """
+    # RFC 9293 MUST-69
     data = b"".join([option.encode() for option in options])
     if len(data) > SPACE:
         raise WireError("option-space", f"{len(data)} bytes of options")

@@ -9,7 +9,7 @@ ALGORITHMS: dict[str, type[Congestion]] = {"newreno": NewReno}
 
 
 def create(name: str, mss: int, segments: int) -> Congestion:
-    """The algorithm `name` with an initial window of `segments` full segments (RFC 6928)."""
+    """The algorithm `name` with an initial window of `segments` full segments (RFC 6928; MAY-18)."""
     return ALGORITHMS[name](mss, segments)
 
 

@@ -17,6 +17,7 @@ class NewReno(Congestion):
 
     def acked(self, size: int, now: int) -> None:
         """Slow start grows by what was acknowledged; congestion avoidance by one segment a window (RFC 5681 3.1)."""
+        # RFC 9293 MUST-19
         if self.cwnd < self.ssthresh:
             grown = min(size, self.ssthresh - self.cwnd)
             self.cwnd += grown

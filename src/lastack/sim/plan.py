@@ -89,7 +89,11 @@ class Plan:
 
 def draw(seed: int) -> Plan:
     """The plan of a seed."""
-    chance = Random(f"plan/{seed}")
+    return draw_from(Random(f"plan/{seed}"))
+
+
+def draw_from(chance: Random) -> Plan:
+    """A plan from any source of chance."""
     version = chance.choice((4, 4, 6))
     mtu = (
         chance.choice((576, 1280, 1500, 1500, 1500, 9000, 65535)) if version == 4 else chance.choice((1280, 1500, 9000))

@@ -8,7 +8,7 @@ import pytest
 
 from lastack.tcp.states import State
 from lastack.tcp.tcb import Reason
-from tests.tcp.harness import Exchange, established, reach
+from tests.tcp.harness import Exchange, established, opening, reach
 
 SYNCHRONIZED = [State.ESTABLISHED, State.FIN_WAIT_1, State.FIN_WAIT_2, State.CLOSE_WAIT, State.CLOSING, State.LAST_ACK]
 SND_NXT = {State.ESTABLISHED: 1, State.CLOSE_WAIT: 1}
@@ -327,3 +327,25 @@ def test_text_behind_the_fin_of_the_same_stream_is_not_delivered():
     t.sends(". 1:1(0) ack 12")
     t.gets("P. 12:22(10) ack 1")
     assert t.call.receive() == 10
+
+
+def test_a_reset_whose_text_alone_reaches_into_the_window_is_dropped():  # RFC 5961 section 3.2: SEG.SEQ decides
+    t = established()
+    t.gets("R 4294967293:7(10)")
+    t.silent()
+    assert t.state is State.ESTABLISHED
+
+
+def test_a_syn_whose_text_alone_reaches_into_the_window_does_not_end_a_handshake():  # RFC 9293 3.10.7.4, first step
+    t = reach(State.SYN_RCVD)
+    t.gets("S 4294967293:7(10)")
+    t.sends(". 1:1(0) ack 1")
+    assert t.state is State.SYN_RCVD
+
+
+def test_a_reset_with_syn_is_not_moved_into_the_window():  # RFC 5961 section 3.2, in a simultaneous open
+    t = opening()
+    t.gets("S 0:0(0) <mss 1460>")
+    t.sends("S. 0:0(0) ack 1")
+    t.gets("SR. 0:0(0) ack 1")
+    assert t.state is State.SYN_RCVD

@@ -195,7 +195,7 @@ def _trim_syn_of_figure_8(tcb: Tcb, segment: Segment) -> None:
     """The crossing SYN,ACK of a simultaneous open has SEQ = IRS: by Table 6 it would never be taken."""
     if tcb.state is not SYN_RCVD or tcb.opened_from is not State.CLOSED:
         return
-    if segment.flags & (SYN | ACK) == SYN | ACK and segment.seq == tcb.irs:
+    if segment.flags & (SYN | ACK | RST) == SYN | ACK and segment.seq == tcb.irs:
         segment.flags &= ~SYN
         segment.seq = tcb.rcv_nxt
         segment.window >>= tcb.snd_wscale  # it is not scaled yet
@@ -242,7 +242,8 @@ def check_rst(tcb: Tcb, segment: Segment, now: int) -> bool:
     if not segment.flags & RST:
         return True
     if tcb.config.rfc5961_rst and segment.seq != tcb.rcv_nxt:
-        challenge(tcb, now)
+        if (segment.seq - tcb.rcv_nxt) & MASK < receive_window(tcb):  # the RST itself, not a text that it may bear
+            challenge(tcb, now)
         return False
     if tcb.state is SYN_RCVD:
         _reset_in_syn_received(tcb, now)
@@ -264,9 +265,10 @@ def check_syn(tcb: Tcb, segment: Segment, now: int) -> bool:
     """Fourth, check the SYN bit, with RFC 5961 section 4."""
     if not segment.flags & SYN:
         return True
-    if tcb.state is SYN_RCVD and tcb.opened_from is not State.CLOSED:
+    in_window = (segment.seq - tcb.rcv_nxt) & MASK < receive_window(tcb)  # not its text alone
+    if tcb.state is SYN_RCVD and tcb.opened_from is not State.CLOSED and in_window:
         ended(tcb, Event.RCV_SYN, now, Reason.RESET, ECONNRESET)
-    elif tcb.state is SYN_RCVD or tcb.config.rfc5961_syn:
+    elif tcb.state is SYN_RCVD or tcb.config.rfc5961_syn or not in_window:
         challenge(tcb, now)
     else:
         tcb.replies.append(reset_for(segment))

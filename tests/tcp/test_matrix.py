@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from lastack.tcp.config import BSD, LINUX, RFC9293, Config
+from lastack.tcp.config import Config
+from lastack.tcp.presets import BSD, LINUX, RFC9293
 from lastack.tcp.states import State
 from lastack.wire.segment import CWR, ECE, PSH, SYN, URG, format_flags
 from tests.tcp import host_cells, matrix

@@ -8,8 +8,8 @@ MSS = 1000
 
 
 def sending(segments: int, **more: object) -> Exchange:
-    """Established without a round trip, `segments` full segments under way."""
-    t = established(options=f"mss {MSS}", **more)  # type: ignore[arg-type]
+    """Established without a round trip, `segments` full segments under way. By default with the arithmetic of Reno."""
+    t = established(options=f"mss {MSS}", **{"congestion": "newreno", **more})  # type: ignore[arg-type]
     t.call.send(segments * MSS)
     t.sends(
         *(

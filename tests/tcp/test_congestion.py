@@ -1,25 +1,66 @@
-"""Congestion: slow start and avoidance, fast retransmit and recovery. RFC 5681, RFC 6582, RFC 6928, RFC 7661."""
+"""Congestion control as a connection uses it: RFC 5681 3.1 and 4.1, RFC 3465, RFC 6928, and algorithms of one's own."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from tests.tcp.harness import LONG, established
-from tests.tcp.segments import MSS, cwnd, full, sending
+from lastack.tcp.congestion import ALGORITHMS, Congestion, initial_window, register, switch
+from lastack.tcp.congestion.interface import INFINITE
+from lastack.tcp.presets import RFC9293
+from tests.tcp.controls import a_round, alone, avoiding
+from tests.tcp.harness import established, opening
+from tests.tcp.segments import MSS, cwnd, full
 
-# --- slow start and congestion avoidance, RFC 5681 3.1 ---
+RENO = {"congestion": "newreno", "hystart": False, "slow_start_limit": 0}
+NAMES = pytest.mark.parametrize("name", sorted(ALGORITHMS))
+
+# --- the initial window ---
 
 
 @pytest.mark.parametrize(("mss", "segments"), [(1460, 10), (1000, 10), (536, 10), (9000, 2)])
-def test_the_initial_window_is_ten_segments(mss: int, segments: int):  # RFC 6928 section 2
+def test_the_initial_window_is_ten_segments(mss: int, segments: int):  # RFC 6928 section 2, RFC 9293 MAY-18
     t = established(options=f"mss {mss}", mtu=9100, window=65535)
     t.call.send(60_000)
     assert len(t.pending) == segments
     t.pending.clear()
 
 
-def test_slow_start_grows_by_what_is_acknowledged():  # MUST-19
-    t = established(options=f"mss {MSS}", initial_window_segments=2)
+@pytest.mark.parametrize(("mss", "segments"), [(536, 4), (1095, 4), (1096, 3), (1460, 3), (2190, 3), (2191, 2)])
+def test_the_initial_window_of_the_standard(mss: int, segments: int):  # RFC 5681 section 3.1
+    assert initial_window(mss, 4) == segments * mss
+    assert initial_window(mss, 4) <= max(2 * mss, 6570)  # RFC 3390 with the larger middle of RFC 5681
+    assert initial_window(mss, 1) == mss
+
+
+@NAMES
+def test_a_lost_syn_leaves_one_segment(name: str):  # RFC 5681 section 3.1: MUST
+    t = established(options=f"mss {MSS}", congestion=name)
+    assert cwnd(t) == 10 * MSS
+    t = opening(congestion=name)
+    t.after(1000)
+    t.sends("S 0:0(0)")
+    t.gets(f"S. 0:0(0) ack 1 win 65535 <mss {MSS}>")
+    t.sends(". 1:1(0) ack 1")
+    assert (cwnd(t), t.tcb.congestion.ssthresh) == (MSS, INFINITE)  # arbitrarily high
+
+
+@NAMES
+def test_smaller_segments_are_no_more_of_them(name: str):  # RFC 5681 section 3.1: by the ratio of the sizes
+    control = alone(name, 10)
+    control.resized(MSS // 2)
+    assert (control.cwnd, control.mss, control.initial) == (10 * MSS // 2, MSS // 2, 10 * MSS // 2)
+    control.cwnd = control.mss
+    control.resized(MSS)
+    assert control.cwnd == MSS
+
+
+# --- slow start and congestion avoidance, RFC 5681 3.1 ---
+
+
+def test_slow_start_grows_by_what_is_acknowledged():  # RFC 9293 MUST-19, RFC 3465
+    t = established(options=f"mss {MSS}", initial_window_segments=2, slow_start_limit=0)
     t.call.send(50 * MSS)
     t.sends(*full(0, 1))
     t.gets(f". 1:1(0) ack {1 + 2 * MSS}")
@@ -28,15 +69,68 @@ def test_slow_start_grows_by_what_is_acknowledged():  # MUST-19
     t.sends(*full(6, 7, 8, 9, 10, 11, 12, 13))
 
 
-def test_congestion_avoidance_grows_by_one_segment_a_window():  # RFC 5681 equation (2), counted in bytes; MUST-19
-    t = established(options=f"mss {MSS}", initial_window_segments=4)
-    t.tcb.congestion.ssthresh = 4 * MSS
+@pytest.mark.parametrize(("limit", "grown"), [(1, 1), (2, 2), (8, 6)])
+def test_one_ack_opens_the_window_by_so_many_segments(limit: int, grown: int):  # RFC 5681 equation (2), RFC 3465 2.2
+    control = alone("newreno", slow_start_limit=limit)
+    control.used = control.cwnd
+    control.acknowledged(6 * MSS, 4 * MSS, 0, False)
+    assert control.cwnd == (10 + grown) * MSS
+
+
+def test_the_standard_s_letter_is_one_segment():  # RFC 5681 equation (2)
+    assert (RFC9293.slow_start_limit, RFC9293.congestion, RFC9293.hystart) == (1, "newreno", False)
+
+
+def test_congestion_avoidance_grows_by_one_segment_a_window():  # RFC 5681 3.1, the RECOMMENDED way; RFC 9293 MUST-19
+    t = established(options=f"mss {MSS}", initial_window_segments=4, **RENO)
+    t.tcb.congestion.ssthresh = t.tcb.congestion.cwnd = 4 * MSS
     t.call.send(50 * MSS)
     t.sends(*full(0, 1, 2, 3))
     t.gets(f". 1:1(0) ack {1 + 4 * MSS}")
     t.sends(*full(4, 5, 6, 7, 8))
     t.gets(f". 1:1(0) ack {1 + 9 * MSS}")
     t.sends(*full(9, 10, 11, 12, 13, 14))
+
+
+def test_it_never_grows_by_more_than_a_segment_a_round_trip():  # RFC 5681 section 3.1: MUST NOT
+    control, now = avoiding("newreno", 40), 0
+    for _ in range(50):
+        before = control.cwnd
+        now = a_round(control, now, each=2)
+        assert control.cwnd - before <= MSS
+
+
+@NAMES
+def test_what_crosses_ssthresh_is_avoidance_s(name: str):  # RFC 5681 3.1: slow start is used when cwnd < ssthresh
+    control = alone(name, 10, slow_start_limit=0)
+    control.ssthresh = 12 * MSS
+    control.used = control.cwnd
+    control.acknowledged(10 * MSS, 0, 0, False)
+    assert 12 * MSS <= control.cwnd <= 13 * MSS
+
+
+@NAMES
+def test_a_time_out_leaves_one_segment(name: str):  # RFC 5681 section 3.1: LW, equation (4)
+    control = alone(name, 20)
+    control.timed_out(20 * MSS, 0, again=False)
+    assert control.cwnd == MSS
+    first = control.ssthresh
+    assert first == (10 if name == "newreno" else 14) * MSS
+    control.timed_out(MSS, 0, again=True)
+    assert (control.cwnd, control.ssthresh) == (MSS, first)  # held constant
+
+
+def test_a_window_that_is_not_used_does_not_grow():  # RFC 7661 section 4.4
+    t = established(options=f"mss {MSS}")
+    before = cwnd(t)
+    for number in range(30):
+        t.call.send(100)
+        t.sends(f"P. {1 + 100 * number}:{101 + 100 * number}(100) ack 1")
+        t.gets(f". 1:1(0) ack {101 + 100 * number}")
+    assert cwnd(t) == before
+
+
+# --- receivers that lie: RFC 3465, RFC 5681 section 5 ---
 
 
 def test_acks_of_single_bytes_do_not_grow_it_by_segments():  # RFC 3465: ACK division gains nothing
@@ -49,14 +143,34 @@ def test_acks_of_single_bytes_do_not_grow_it_by_segments():  # RFC 3465: ACK div
     assert cwnd(t) == 2 * MSS + 10
 
 
-def test_a_window_that_is_not_used_does_not_grow():  # RFC 7661
-    t = established(options=f"mss {MSS}")
-    before = cwnd(t)
-    for number in range(30):
-        t.call.send(100)
-        t.sends(f"P. {1 + 100 * number}:{101 + 100 * number}(100) ack 1")
-        t.gets(f". 1:1(0) ack {101 + 100 * number}")
-    assert cwnd(t) == before
+@NAMES
+@pytest.mark.parametrize("slow", [True, False])
+@pytest.mark.parametrize("pieces", [3, 100])
+def test_who_splits_its_acks_gains_nothing(name: str, slow: bool, pieces: int):  # RFC 5681 section 5, RFC 3465
+    def after(split: int) -> int:
+        control = alone(name, 40, slow_start_limit=0) if slow else avoiding(name, 60)
+        for _ in range(40):
+            for part in range(split):
+                control.used = control.cwnd
+                size = MSS * (part + 1) // split - MSS * part // split
+                control.acknowledged(size, control.cwnd - size, 1_000_000, False)
+        return control.cwnd
+
+    assert abs(after(pieces) - after(1)) <= MSS // 50
+    assert after(1) <= 81 * MSS
+
+
+@NAMES
+def test_an_ack_of_what_was_never_sent_is_worth_nothing(name: str):  # RFC 5961 section 5: optimistic ACKs
+    t = established(options=f"mss {MSS}", initial_window_segments=2, congestion=name)
+    t.call.send(2 * MSS)
+    t.sends(*full(0, 1, last=1))
+    t.gets(f". 1:1(0) ack {2 + 2 * MSS}")
+    t.sends(f". {1 + 2 * MSS}:{1 + 2 * MSS}(0) ack 1")
+    assert (cwnd(t), len(t.tcb.sent) > 0) == (2 * MSS, True)
+
+
+# --- idle connections, RFC 5681 section 4.1 ---
 
 
 def test_after_an_idle_time_the_restart_window_holds():  # RFC 5681 4.1
@@ -81,118 +195,65 @@ def test_after_an_idle_time_the_restart_window_holds():  # RFC 5681 4.1
     t.pending.clear()
 
 
-# --- fast retransmit and fast recovery, RFC 5681 3.2 and RFC 6582 ---
+# --- algorithms of one's own ---
 
 
-def test_the_third_duplicate_ack_is_a_loss():
-    t = sending(8)
-    t.gets(f". 1:1(0) ack {1 + MSS}")
-    for _ in range(2):
-        t.gets(f". 1:1(0) ack {1 + MSS}")
-        t.silent()
-    t.gets(f". 1:1(0) ack {1 + MSS}")
-    t.sends(*full(1))
-    assert t.tcb.congestion.ssthresh == 3500  # half of the flight
+class Cautious(Congestion):
+    """One segment a window from the beginning on; a loss costs all but two."""
+
+    __slots__ = ("credit",)
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.credit = 0
+
+    def acked(self, size: int, now: int) -> None:
+        self.credit += size
+        if self.credit >= self.cwnd:
+            self.credit -= self.cwnd
+            self.cwnd += self.mss
+
+    def reduce(self, flight: int, now: int) -> None:
+        self.ssthresh = 2 * self.mss
 
 
-@pytest.mark.parametrize(
-    "other",
-    [
-        "P. 1:2(1) ack 1001",  # with text
-        ". 1:1(0) ack 1001 win 9999",  # a window update
-    ],
-)
-def test_what_is_no_duplicate_ack(other: str):  # RFC 5681 section 2
-    t = sending(8)
-    t.gets(f". 1:1(0) ack {1 + MSS}")
-    for _ in range(2):
-        t.gets(f". 1:1(0) ack {1 + MSS}")
-    t.gets(other)
-    t.pending.clear()
-    assert not t.tcb.in_recovery
-
-
-def test_more_duplicates_let_new_segments_out():  # RFC 5681 3.2 step 4
-    t = sending(6, send_buffer=100_000)
-    t.call.send(6 * MSS)
-    t.sends(*full(6, 7, 8, 9))
+def test_an_algorithm_of_one_s_own(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("lastack.tcp.congestion.ALGORITHMS", dict(ALGORITHMS))
+    register("cautious", Cautious)
+    register("cautious", Cautious)  # again is not twice
+    with pytest.raises(ValueError, match="cubic already"):
+        register("cubic", Cautious)
+    t = established(options=f"mss {MSS}", congestion="cautious", initial_window_segments=4)
+    t.call.send(60 * MSS)
+    t.sends(*full(0, 1, 2, 3))
+    t.gets(f". 1:1(0) ack {1 + 4 * MSS}")
+    t.sends(*full(4, 5, 6, 7, 8))
     for _ in range(3):
-        t.gets(". 1:1(0) ack 1")
-    t.sends(*full(0))
-    assert cwnd(t) == 5000 + 3 * MSS
-    for _ in range(2):
-        t.gets(". 1:1(0) ack 1")
-        t.silent()
-    t.gets(". 1:1(0) ack 1")
-    t.sends(*full(10))
-    t.gets(". 1:1(0) ack 1")
-    t.sends(*full(11, last=11))
+        t.gets(f". 1:1(0) ack {1 + 4 * MSS}")
+    t.sends(*full(4))
+    assert (cwnd(t), t.tcb.congestion.ssthresh) == (5 * MSS, 2 * MSS)  # fast recovery: three have left the network
+    t.tcb.congestion.undo()  # and what undoes a loss knows nothing of the algorithm
+    assert (cwnd(t), t.tcb.congestion.ssthresh) == (5 * MSS, INFINITE)
 
 
-def test_a_partial_acknowledgment_sends_the_next_hole():  # RFC 6582 3.2 step 3
-    t = sending(8)
-    for _ in range(3):
-        t.gets(". 1:1(0) ack 1")
-    t.sends(*full(0))
-    t.gets(f". 1:1(0) ack {1 + 3 * MSS}")
-    t.sends(*full(3))
-    assert t.tcb.in_recovery
+@NAMES
+def test_another_algorithm_takes_over(name: str):
+    old = avoiding(name, 40)
+    for other in ALGORITHMS:
+        new = switch(old, other, RFC9293)
+        assert type(new) is ALGORITHMS[other]
+        assert (new.cwnd, new.ssthresh, new.srtt, new.mss) == (old.cwnd, old.ssthresh, old.srtt, old.mss)
+        a_round(new, 0)
+        assert old.cwnd < new.cwnd <= old.cwnd + MSS
 
 
-def test_a_full_acknowledgment_ends_recovery():  # RFC 6582 3.2 step 3
-    t = sending(8)
-    for _ in range(3):
-        t.gets(". 1:1(0) ack 1")
-    t.sends(*full(0))
-    t.gets(f". 1:1(0) ack {1 + 8 * MSS}")
-    assert not t.tcb.in_recovery
-    assert cwnd(t) <= t.tcb.congestion.ssthresh == 4000
-
-
-def test_duplicates_below_recover_begin_no_second_recovery():  # RFC 6582 3.2 step 2
-    t = sending(8, rtt=100)
-    t.after(t.tcb.rto / 1000)
-    t.sends(*full(0))
-    for _ in range(5):
-        t.gets(". 1:1(0) ack 1")
-    t.silent()
-    assert not t.tcb.in_recovery
-
-
-def test_a_loss_after_a_whole_recovery_is_a_loss_again():
-    t = sending(8)
-    for _ in range(3):
-        t.gets(". 1:1(0) ack 1")
-    t.sends(*full(0))
-    t.gets(f". 1:1(0) ack {1 + 8 * MSS}")
-    t.call.send(4 * MSS)
-    t.sends(*full(8, 9))  # cwnd = min(ssthresh, max(FlightSize, SMSS) + SMSS)
-    t.gets(f". 1:1(0) ack {1 + 9 * MSS}")
-    t.sends(*full(10, 11, last=11))
-    for _ in range(3):
-        t.gets(f". 1:1(0) ack {1 + 9 * MSS}")
-    t.sends(*full(9))
-
-
-@pytest.mark.parametrize("before", [2**31, 2**31 + 2**28, 2**32])
-def test_a_loss_is_found_however_much_went_without_one(before: int):  # RFC 6582 3.2 step 2; RFC 9293 3.4: modulo 2**32
-    t = established(**LONG)
-    t.streams(before)
-    una = (1 + before) % 2**32
-    first = f". {una}:{una + 1024}(1024) ack 1"
-    t.call.send(2048)
-    t.sends(first, f"P. {una + 1024}:{una + 2048}(1024) ack 1")
-    for _ in range(3):
-        t.gets(f". 1:1(0) ack {una}")
-    t.sends(first)
-
-
-def test_a_lost_fin_is_found_by_duplicates_too():
-    t = sending(5)
-    t.call.close()
-    t.sends(f"F. {1 + 5 * MSS}:{1 + 5 * MSS}(0) ack 1")
-    for _ in range(3):
-        t.gets(". 1:1(0) ack 1")
-    t.sends(*full(0))
-    t.gets(f". 1:1(0) ack {1 + 5 * MSS}")
-    t.sends(f"F. {1 + 5 * MSS}:{1 + 5 * MSS}(0) ack 1")
+@NAMES
+def test_a_loss_that_was_none_is_undone(name: str):  # RFC 4015 section 3.2
+    control = avoiding(name, 40)
+    before = (control.cwnd, control.ssthresh)
+    control.timed_out(control.cwnd, 0, again=False)
+    control.timed_out(control.cwnd, 0, again=True)
+    control.undo()
+    assert (control.cwnd, control.ssthresh) == before
+    control.undo()  # once
+    assert (control.cwnd, control.ssthresh) == before

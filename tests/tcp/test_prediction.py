@@ -7,6 +7,7 @@ import random
 import pytest
 
 from lastack.tcp import arrives
+from lastack.tcp.config import DEFAULT
 from lastack.tcp.congestion import ALGORITHMS, create
 from lastack.tcp.scoreboard import SentRange
 from lastack.tcp.states import State
@@ -97,7 +98,7 @@ def test_prediction_changes_nothing(seed: int, monkeypatch: pytest.MonkeyPatch):
 
 @pytest.mark.parametrize("name", ALGORITHMS)
 def test_a_copy_of_a_congestion_control_goes_its_own_way(name: str):
-    first = create(name, 1000, 10)
+    first = create(DEFAULT.having(congestion=name), 1000)
     first.acked(3000, 0)
     other = first.copy()
     assert type(other) is type(first)

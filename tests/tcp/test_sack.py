@@ -84,7 +84,7 @@ def test_only_what_is_missing_goes_again():
     assert t.tcb.in_recovery
     t.gets(f". 1:1(0) ack {1 + 10 * MSS}")
     assert (t.tcb.in_recovery, t.tcb.pipe, t.tcb.sacked) == (False, 0, 0)
-    assert t.tcb.congestion.cwnd == t.tcb.congestion.ssthresh == 5 * MSS
+    assert t.tcb.congestion.cwnd == t.tcb.congestion.ssthresh == 7 * MSS  # RFC 9438 4.6
 
 
 def test_blocks_that_cannot_be_say_nothing():

@@ -10,7 +10,7 @@ from lastack.host.listener import Listener
 from lastack.host.ports import Holder
 from lastack.host.tables import Tables
 from lastack.tcp.config import NEVER, SECOND, Config
-from lastack.tcp.congestion import ALGORITHMS
+from lastack.tcp.congestion import ALGORITHMS, switch
 from lastack.tcp.tcb import Tcb
 
 Value = int | str | tuple[int, int]
@@ -99,7 +99,10 @@ def _configure(socket: Settings, name: str, value: int | bool | str) -> None:  #
 def _set_congestion(socket: Settings, value: Value) -> None:
     if value not in ALGORITHMS:
         raise OSError(errno.ENOENT, f"no congestion control {value!r}: {', '.join(sorted(ALGORITHMS))}")
-    _configure(socket, "congestion", str(value))
+    name = str(value)
+    _configure(socket, "congestion", name)
+    if socket.tcb is not None:
+        socket.tcb.congestion = switch(socket.tcb.congestion, name, socket.config)
 
 
 def _start_keepalive(socket: Settings) -> None:  # MUST-24, MUST-27

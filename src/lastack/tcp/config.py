@@ -65,7 +65,16 @@ class Config:
     nagle_modified: bool = True
     sws_override: int = 200 * MILLISECOND  # 3.8.6.2.1 (4): 0.1 to 1 s
     initial_window_segments: int = 10  # RFC 6928; RFC 5681 (3.1) gives 2 to 4
-    congestion: str = "newreno"
+    congestion: str = "cubic"  # RFC 9438
+    hystart: bool = True  # RFC 9406, in the first slow start
+    # Segments by which one ACK may open the window in slow start: 1 by RFC 5681 (2), 2 by RFC 3465, 8 by RFC 9406 4.3
+    # for who does not pace; 0: as many as it acknowledges (Linux).
+    slow_start_limit: int = 8
+    idle_restart: bool = True  # RFC 5681 4.1; Linux tcp_slow_start_after_idle
+    window_validation: bool = False  # RFC 7661, in place of the idle restart
+    non_validated_period: int = 5 * MINUTE  # RFC 7661 4.4: at most
+    ecn: str = "passive"  # RFC 3168: "off", "passive" (when the peer asks: Linux tcp_ecn 2) or "on" (we ask, too)
+    ecn_syns: int = 1  # SYNs that ask, before one that does not (RFC 3168 6.1.1.1); Linux 1
     send_buffer: int = 4 * 1024 * 1024
 
     # --- receiving ---

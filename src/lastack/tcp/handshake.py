@@ -126,8 +126,7 @@ def accept_syn(tcb: Tcb, segment: Segment, now: int) -> None:
     set_mss(tcb)
     tcb.rcv_mss = min(tcb.snd_mss, DEFAULT_MSS[len(tcb.local[0])])
     # RFC 5681 3.1: one segment, if the SYN was lost.
-    segments = 1 if tcb.retransmissions else tcb.config.initial_window_segments
-    tcb.congestion = create(tcb.config.congestion, tcb.snd_mss, segments)
+    tcb.congestion = create(tcb.config, tcb.snd_mss, syn_lost=tcb.retransmissions > 0)
     tcb.rack = Rack(tcb.iss) if tcb.sack_on else None
 
 
@@ -149,7 +148,7 @@ def set_mss(tcb: Tcb) -> None:
     """Eff.snd.MSS (MUST-16): the smaller of what the peer takes and what the path takes, options taken off."""
     most = min(tcb.send_mss, tcb.mtu - _IP_AND_TCP[len(tcb.local[0])])
     tcb.snd_mss = max(most - (TIMESTAMP_LENGTH if tcb.ts_on else 0), 1)
-    tcb.congestion.mss = tcb.snd_mss
+    tcb.congestion.resized(tcb.snd_mss)
 
 
 def syn_window(tcb: Tcb, segment: Segment) -> None:

@@ -6,7 +6,7 @@ where the device takes it, and is cut at the MSS here where it does not.
 
 from __future__ import annotations
 
-from lastack.tcp import handshake, rack, recovery, rtt, sack, window
+from lastack.tcp import control, handshake, rack, recovery, rtt, sack, window
 from lastack.tcp.config import NEVER
 from lastack.tcp.scoreboard import SentRange
 from lastack.tcp.sequence import HALF, MASK, lt
@@ -44,6 +44,8 @@ def transmit(tcb: Tcb, now: int) -> list[Segment]:
             _send_lost(tcb, now, out)
         if tcb.send_buffer.length or tcb.fin_queued:
             _send_new(tcb, now, out)
+        if tcb.pipe > tcb.congestion.used:
+            tcb.congestion.used = tcb.pipe
     if tcb.ack_now:
         out.append(_pure_ack(tcb, now))
     arm_timers(tcb, now)
@@ -103,6 +105,9 @@ def _syn(tcb: Tcb, now: int) -> Segment:
 
 def _again(tcb: Tcb, sent: SentRange, now: int) -> None:
     """Account for sending a lost range again."""
+    validation = tcb.congestion.validation
+    if validation is not None and sent.transmissions == 1:
+        validation.retransmitted((sent.end - sent.first) & MASK)
     sent.lost = False
     sent.sent_at = now
     sent.transmissions += 1
@@ -139,8 +144,8 @@ def _send_new(tcb: Tcb, now: int, out: list[Segment]) -> None:
     # RFC 9293 SHLD-28, SHLD-15
     mss = tcb.snd_mss
     unit = _unit(mss)
-    if tcb.snd_una == tcb.snd_nxt and now - tcb.sent_at > tcb.rto and tcb.sent_at:
-        tcb.congestion.idle()
+    if tcb.snd_una == tcb.snd_nxt and tcb.sent_at:
+        control.resumes(tcb, now)
     while tcb.fin_seq is None:
         unsent = tcb.send_buffer.length - ((tcb.snd_nxt - handshake.text_start(tcb)) & MASK)
         usable = (tcb.snd_una + tcb.snd_wnd - tcb.snd_nxt) & MASK

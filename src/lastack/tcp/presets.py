@@ -13,6 +13,7 @@ LINUX = Config(
     name="linux",
     syn_retransmissions=6,  # tcp_syn_retries: 127 s
     syn_ack_retransmissions=5,  # tcp_synack_retries: 63 s
+    slow_start_limit=0,  # tcp_slow_start() grows by all that an ACK acknowledges
     rfc1337=False,  # tcp_rfc1337
 )
 
@@ -28,6 +29,7 @@ BSD = Config(
     rto_max=64 * SECOND,  # TCPTV_REXMTMAX
     r2_retransmissions=12,  # TCP_MAXRXTSHIFT
     orphan_retransmissions=12,  # an orphan is nothing special
+    slow_start_limit=2,  # abc_l_var
     syn_retransmissions=12,
     open_timeout=75 * SECOND,  # keepinit
     syn_ack_retransmissions=3,  # syncache.rexmtlimit
@@ -59,6 +61,9 @@ RFC9293 = Config(
     quick_acks=0,
     nagle_modified=False,  # RFC 9293 3.7.4: while anything is outstanding
     initial_window_segments=4,  # RFC 5681 (3.1)
+    congestion="newreno",  # RFC 5681, RFC 6582
+    hystart=False,
+    slow_start_limit=1,  # RFC 5681 (2)
     rfc1337=False,  # RFC 9293 3.10.7.4: a RST ends TIME-WAIT
     reuse_needs_both=False,
     ephemeral_first=49152,  # the dynamic ports of RFC 6335

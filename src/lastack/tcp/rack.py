@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lastack.tcp import recovery
+from lastack.tcp import control, recovery
 from lastack.tcp.config import NEVER
 from lastack.tcp.recovery import sent_after
 from lastack.tcp.scoreboard import Rack
@@ -72,21 +72,21 @@ def enter(tcb: Tcb, now: int) -> None:
     rack.recover_fs = max((tcb.snd_nxt - tcb.snd_una) & MASK, 1)
     rack.prr_delivered = rack.prr_out = 0
     rack.probe_at = NEVER
-    tcb.congestion.lost(recovery.flight_size(tcb), now)
+    control.lost(tcb, recovery.flight_size(tcb), now)
     tcb.congestion.cwnd = tcb.pipe + tcb.snd_mss  # the first goes again at once
 
 
 def _proportional(tcb: Tcb, rack: Rack, size: int) -> None:
     """PRR with its slow-start reduction bound: what is sent follows what is delivered, down to ssthresh."""
-    control = tcb.congestion
+    congestion = tcb.congestion
     rack.prr_delivered += size
-    if tcb.pipe > control.ssthresh:
-        room = -(-rack.prr_delivered * control.ssthresh // rack.recover_fs) - rack.prr_out
+    if tcb.pipe > congestion.ssthresh:
+        room = -(-rack.prr_delivered * congestion.ssthresh // rack.recover_fs) - rack.prr_out
     else:
-        room = min(control.ssthresh - tcb.pipe, max(rack.prr_delivered - rack.prr_out, size) + tcb.snd_mss)
+        room = min(congestion.ssthresh - tcb.pipe, max(rack.prr_delivered - rack.prr_out, size) + tcb.snd_mss)
     if not rack.prr_out:
         room = max(room, tcb.snd_mss)
-    control.cwnd = max(tcb.pipe + max(room, 0), tcb.snd_mss)
+    congestion.cwnd = max(tcb.pipe + max(room, 0), tcb.snd_mss)
 
 
 # --- tail loss probes, section 7 ---
@@ -132,5 +132,6 @@ def _tail_probe_answered(tcb: Tcb, rack: Rack, duplicate: bool, now: int) -> Non
         return
     rack.tlp_end = None
     if rack.tlp_is_retransmission and not duplicate and not tcb.in_recovery:
-        tcb.congestion.lost(recovery.flight_size(tcb), now)
+        control.lost(tcb, recovery.flight_size(tcb), now)
         tcb.congestion.cwnd = min(tcb.congestion.cwnd, tcb.congestion.ssthresh)
+        tcb.congestion.recovered()

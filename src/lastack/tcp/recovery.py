@@ -7,7 +7,7 @@ of each range that was delivered is noted here.
 
 from __future__ import annotations
 
-from lastack.tcp import rtt
+from lastack.tcp import control, rtt
 from lastack.tcp.config import NEVER
 from lastack.tcp.scoreboard import SentRange
 from lastack.tcp.sequence import HALF, MASK
@@ -60,7 +60,7 @@ def advance_una(tcb: Tcb, ack: int, now: int, ts_ecr: int | None) -> None:
     tcb.soft_error = 0
     tcb.stalled_since = now if tcb.sent or tcb.send_buffer.length else NEVER
     tcb.retransmission_at = NEVER  # RFC 6298 (5.3): armed anew by what is outstanding
-    _grow(tcb, ack, acked, repairing, now)
+    _grow(tcb, ack, acked, text, repairing, now)
 
 
 def _pull_up(tcb: Tcb, ack: int) -> None:
@@ -73,22 +73,20 @@ def _pull_up(tcb: Tcb, ack: int) -> None:
         tcb.snd_up = None
 
 
-def _grow(tcb: Tcb, ack: int, acked: int, repairing: bool, now: int) -> None:
+def _grow(tcb: Tcb, ack: int, acked: int, text: int, repairing: bool, now: int) -> None:
     tcb.dup_acks = 0
-    control = tcb.congestion
     if not tcb.in_recovery:
-        # RFC 7661 in its simplest form: a window that is not used does not grow.
-        if tcb.pipe + acked >= control.cwnd // 2:
-            # After a time-out an ACK may stand for much that arrived long before: a segment for each (RFC 3465 2.3).
-            control.acked(min(acked, tcb.snd_mss) if repairing else acked, now)
+        if text:
+            control.acknowledged(tcb, text, repairing, now)
     elif tcb.rack is not None:  # RFC 6937: what is sent follows what is delivered
         if (ack - tcb.recover) & MASK < HALF:
             _recovered(tcb)
     elif (ack - tcb.recover) & MASK < HALF:  # RFC 6582 3.2 step 3, full acknowledgment
         tcb.in_recovery = False
-        control.cwnd = min(control.ssthresh, max(tcb.pipe, tcb.snd_mss) + tcb.snd_mss)
+        tcb.congestion.cwnd = min(tcb.congestion.ssthresh, max(tcb.pipe, tcb.snd_mss) + tcb.snd_mss)
+        tcb.congestion.recovered()
     else:  # partial acknowledgment: the next hole; deflate by what was acknowledged
-        control.cwnd = max(control.cwnd - acked, 0) + tcb.snd_mss
+        tcb.congestion.cwnd = max(tcb.congestion.cwnd - acked, 0) + tcb.snd_mss
         mark_first_lost(tcb)
 
 
@@ -106,7 +104,7 @@ def duplicate_ack(tcb: Tcb, now: int) -> None:
     elif tcb.dup_acks == _DUPLICATES and (tcb.snd_una - 1 - tcb.recover) & MASK < HALF:
         tcb.recover = tcb.snd_nxt
         tcb.in_recovery = True
-        tcb.congestion.lost(flight_size(tcb), now)
+        control.lost(tcb, flight_size(tcb), now)
         tcb.congestion.cwnd = tcb.congestion.ssthresh + 3 * tcb.snd_mss
         mark_first_lost(tcb)
 
@@ -142,6 +140,7 @@ def _recovered(tcb: Tcb) -> None:
     assert rack is not None
     tcb.in_recovery = False
     tcb.congestion.cwnd = max(tcb.congestion.ssthresh, tcb.snd_mss)
+    tcb.congestion.recovered()
     rack.reo_persist -= 1
     if rack.reo_persist <= 0:
         rack.reo_mult = 1
@@ -175,7 +174,7 @@ def cut(tcb: Tcb, index: int, size: int) -> None:
 
 def timed_out(tcb: Tcb, now: int) -> None:
     """The retransmission timer fired: RFC 6298 (5.4) to (5.6), RFC 5681 3.1, RFC 6582 section 4."""
-    tcb.congestion.timed_out(flight_size(tcb), now, again=tcb.retransmissions > 0)
+    control.timed_out(tcb, flight_size(tcb), now)
     tcb.retransmissions += 1
     if rtt.timeout(tcb) < tcb.config.rto_max:
         tcb.backoff += 1

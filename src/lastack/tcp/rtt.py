@@ -20,6 +20,7 @@ def measured(tcb: Tcb, rtt: int) -> None:
     # The clock's granularity G is one microsecond, so max(G, 4 * RTTVAR) needs no G but at zero.
     tcb.rto = min(max(tcb.srtt + max(1, 4 * tcb.rttvar), config.rto_min), config.rto_max)
     tcb.backoff = 0
+    tcb.congestion.measured(rtt, tcb.srtt)
 
 
 def timeout(tcb: Tcb) -> int:

@@ -225,7 +225,7 @@ class Tcb:
         self.stalled_since = NEVER  # since when the peer has acknowledged nothing of what waits
 
         # Congestion control and recovery, RFC 5681 and 6582
-        self.congestion = create(config.congestion, 536, config.initial_window_segments)
+        self.congestion = create(config, 536)
         self.dup_acks = 0
         self.in_recovery = False
         self.recover = 0

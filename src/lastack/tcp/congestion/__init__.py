@@ -2,15 +2,46 @@
 
 from __future__ import annotations
 
+from lastack.tcp.config import Config
+from lastack.tcp.congestion.cubic import Cubic
 from lastack.tcp.congestion.interface import Congestion
 from lastack.tcp.congestion.newreno import NewReno
 
-ALGORITHMS: dict[str, type[Congestion]] = {"newreno": NewReno}
+ALGORITHMS: dict[str, type[Congestion]] = {"cubic": Cubic, "newreno": NewReno}
 
 
-def create(name: str, mss: int, segments: int) -> Congestion:
-    """The algorithm `name` with an initial window of `segments` full segments (RFC 6928; MAY-18)."""
-    return ALGORITHMS[name](mss, segments)
+def register(name: str, algorithm: type[Congestion]) -> None:
+    """Let `Config.congestion` and TCP_CONGESTION name an algorithm of one's own. ValueError where a name is taken."""
+    if ALGORITHMS.setdefault(name, algorithm) is not algorithm:
+        raise ValueError(f"there is a congestion control {name} already")
 
 
-__all__ = ["ALGORITHMS", "Congestion", "create"]
+def create(config: Config, mss: int, *, syn_lost: bool = False) -> Congestion:
+    """The algorithm of a configuration at the beginning of a connection.
+
+    `syn_lost`: the initial window is one segment then (RFC 5681 3.1).
+    """
+    window = mss if syn_lost else initial_window(mss, config.initial_window_segments)
+    return ALGORITHMS[config.congestion](mss, window, config)
+
+
+def switch(old: Congestion, name: str, config: Config) -> Congestion:
+    """Another algorithm for a connection under way, with the windows and the measurements of the old one."""
+    new = ALGORITHMS[name](old.mss, old.cwnd, config)
+    for slot in Congestion.__slots__:
+        setattr(new, slot, getattr(old, slot))
+    return new
+
+
+def initial_window(mss: int, segments: int) -> int:
+    """IW in bytes: at most so many segments, and fewer of large ones, but never less than two unless one is asked for.
+
+    RFC 6928 section 2 (RFC 9293 MAY-18): min(10 * MSS, max(2 * MSS, 14600)). Up to four segments by the table of
+    RFC 5681 section 3.1.
+    """
+    if segments > 4:
+        return min(segments * mss, max(2 * mss, 1460 * segments))
+    return min(segments, 4 if mss <= 1095 else 3 if mss <= 2190 else 2) * mss
+
+
+__all__ = ["ALGORITHMS", "Congestion", "create", "initial_window", "register", "switch"]

@@ -1,55 +1,260 @@
-"""What a congestion control is told, and what it answers: how many bytes may be in flight."""
+"""What a congestion control is told, and what it answers: how many bytes may be in flight.
+
+An algorithm of one's own is a subclass that says how the window grows (`acked`) and where slow start ends after a loss
+(`reduce`); the rest has the standards' defaults and may be overridden. `lastack.tcp.control` is who tells it.
+"""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from typing import Self
+
+from lastack.tcp.config import Config
+from lastack.tcp.congestion.hystart import HyStart
+from lastack.tcp.congestion.validation import Validation
 
 INFINITE = 1 << 30
 
 
-class Congestion(ABC):
-    """All sizes are bytes of payload. `cwnd` is the congestion window, `ssthresh` where slow start ends."""
+class Congestion:
+    """All sizes are bytes of payload, all times microseconds.
 
-    __slots__ = ("_cwnd_before", "_ssthresh_before", "cwnd", "mss", "ssthresh")
+    `cwnd` is the congestion window, `ssthresh` where slow start ends, `used` the most that was in flight in this round.
+    `rtt`, `srtt` and `min_rtt` are the last round-trip time, the smoothed and the smallest one; 0 before the first.
+    """
 
-    def __init__(self, mss: int, segments: int) -> None:
+    __slots__ = (
+        "_before",
+        "_left",
+        "_limit",
+        "cwnd",
+        "hystart",
+        "initial",
+        "min_rtt",
+        "mss",
+        "rtt",
+        "srtt",
+        "ssthresh",
+        "used",
+        "validation",
+    )
+
+    def __init__(self, mss: int, window: int, config: Config) -> None:
         self.mss = mss
-        # RFC 6928: at most 10 segments and about 14,600 bytes, but never less than two segments.
-        self.cwnd = mss if segments == 1 else min(segments * mss, max(2 * mss, 1460 * segments))
-        self.ssthresh = INFINITE
-        self._cwnd_before = self.cwnd
-        self._ssthresh_before = INFINITE
+        self.cwnd = self.initial = window
+        self.ssthresh = INFINITE  # RFC 5681 3.1: arbitrarily high
+        self.used = 0
+        self.rtt = self.srtt = self.min_rtt = 0
+        self.hystart = HyStart() if config.hystart else None  # while the first slow start lasts
+        self.validation = Validation(config.non_validated_period) if config.window_validation else None
+        self._limit = config.slow_start_limit
+        self._left = -1  # bytes to be acknowledged until this round ends; negative: no round has begun
+        self._before: Congestion | None = None
+
+    # --- what an algorithm decides ---
+
+    def acked(self, size: int, now: int) -> None:
+        """`size` new bytes were acknowledged outside of recovery, and the window was in use: let it grow."""
+        raise NotImplementedError
+
+    def reduce(self, flight: int, now: int) -> None:
+        """Congestion, with `flight` bytes outstanding: set `ssthresh`. The caller will bring `cwnd` there."""
+        raise NotImplementedError
+
+    # --- what it may want to know, and need not ---
+
+    def limited(self, now: int) -> None:
+        """Bytes were acknowledged, and the window was not in use: it must not grow."""
+
+    def round_over(self, now: int) -> None:
+        """All that was outstanding when this round began is acknowledged: a round-trip time has passed."""
+
+    def resumed(self, now: int) -> None:
+        """Nothing was outstanding for a while, and now something will be sent."""
+
+    def idle(self) -> None:
+        """Nothing was sent for a whole RTO: the restart window, RW = min(IW, cwnd) (RFC 5681 section 4.1)."""
+        self.cwnd = min(self.cwnd, self.initial)
+
+    # --- for use in `acked` ---
+
+    def slow_start(self, size: int) -> int:
+        """Grow towards `ssthresh`: RFC 5681 equation (2) and RFC 3465 with their L (`slow_start_limit`), RFC 9406 4.2.
+
+        Returns the bytes that are left for congestion avoidance.
+        """
+        room = self.ssthresh - self.cwnd
+        if room <= 0:
+            return size
+        grown = min(size, self._limit * self.mss) if self._limit else size
+        if self.hystart is not None:
+            grown //= self.hystart.divisor
+        if grown < room:
+            self.cwnd += grown
+            return 0
+        self.cwnd = self.ssthresh
+        return size - room
+
+    # --- what it is told ---
+
+    def measured(self, rtt: int, srtt: int) -> None:
+        """A round trip took `rtt`."""
+        self.rtt, self.srtt = rtt, srtt
+        self.min_rtt = min(self.min_rtt, rtt) if self.min_rtt else rtt
+        if self.hystart is not None:
+            self.hystart.measured(rtt)
+
+    def acknowledged(self, size: int, flight: int, now: int, repairing: bool) -> None:
+        """`size` new bytes were acknowledged outside of recovery, which leaves `flight` outstanding.
+
+        `repairing`: after a time-out an ACK may stand for much that arrived long before, and counts as one segment at
+        most (RFC 3465 section 2.3).
+        """
+        if self._left < 0:
+            self._left = flight + size
+        self._left -= size
+        over = self._left < 0 or not flight  # by the first ACK of what was sent after it began
+        if self.validation is not None:
+            self.validation.acknowledged(size, over, self.srtt, now)
+        if self.hystart is not None:
+            self._watch_delay(over)
+        if over:
+            self.round_over(now)
+            if self.validation is not None:
+                self._expire(self.validation, now)
+        if self._in_use(now):
+            self.acked(min(size, self.mss) if repairing else size, now)
+        else:
+            self.limited(now)
+        if over:
+            self._left = flight or -1
+            self.used = flight + size
+
+    def _watch_delay(self, over: bool) -> None:
+        """HyStart++ is for the first slow start; if it ends it, here is where congestion avoidance begins."""
+        assert self.hystart is not None
+        if self.hystart.ends(over):
+            self.ssthresh = min(self.cwnd, self.ssthresh)
+        if self.cwnd >= self.ssthresh:
+            self.hystart = None
+
+    def resumes(self, now: int, restart: bool) -> None:
+        """Nothing is outstanding, and something will be sent; `restart`: after more than an RTO (RFC 5681 4.1).
+
+        A window that is validated is kept instead, for a time (RFC 7661).
+        """
+        self.resumed(now)
+        if self.validation is not None:
+            self._expire(self.validation, now)
+        elif restart:
+            self.idle()
+
+    def _expire(self, validation: Validation, now: int) -> None:
+        """RFC 7661 4.4.3: the non-validated period is over, perhaps several times."""
+        if validation.preserves(self.cwnd, self.srtt, now):
+            for _ in range(min(validation.expired(now), 32)):
+                self.ssthresh = max(self.ssthresh, 3 * self.cwnd // 4)
+                self.cwnd = max(self.cwnd // 2, self.initial)
+
+    def _in_use(self, now: int) -> bool:
+        """Whether the window may grow: half of it was used, or nearly all where it is not validated (RFC 7661 4.4)."""
+        if self.validation is not None and self.validation.preserves(self.cwnd, self.srtt, now):
+            return self.used + self.mss >= self.cwnd
+        return 2 * self.used >= self.cwnd
+
+    def lost(self, flight: int, now: int) -> None:
+        """Recovery begins with `flight` bytes outstanding. How it uses `cwnd` meanwhile is its own affair."""
+        self.remember()
+        used = 0
+        if self.validation is not None:
+            used = self.validation.lost(self.cwnd, flight, self.srtt, now)
+        if used:  # RFC 7661 4.4.1: not the window counts, but what was used of it
+            self.cwnd = max(used, self.mss)
+        self.reduce(flight, now)
+        if used:
+            self.ssthresh = max(used // 2, 2 * self.mss)
+        self.hystart = None
+        self._left = -1
+
+    def recovered(self) -> None:
+        """Recovery is over, and `cwnd` is `ssthresh` or less."""
+        self._left = -1
+        self.used = 0
+        if self.validation is not None:
+            window = self.validation.recovered()
+            if window is not None:
+                self.cwnd = max(window, self.mss)
+                self.ssthresh = max(self.cwnd, 2 * self.mss)
+
+    def timed_out(self, flight: int, now: int, again: bool) -> None:
+        """The retransmission timer fired; `again`: for the same data as before, which holds `ssthresh` (RFC 5681 3.1).
+
+        The loss window is one segment, whatever the initial one was.
+        """
+        if not again:
+            self.remember()
+            self.reduce(flight, now)
+        self.cwnd = self.mss
+        self.hystart = None
+        self._left = -1
+        self.used = 0
+        if self.validation is not None:
+            self.validation.forget()
+
+    def echoed(self, flight: int, now: int) -> None:
+        """The peer echoes a router's mark: as a loss, but nothing is to be repaired (RFC 3168 section 6.1.2).
+
+        Below `ssthresh`, which is never less than two segments, the window may be halved down to one.
+        """
+        window = self.cwnd
+        self.lost(flight, now)
+        self.cwnd = self.ssthresh
+        if self.ssthresh == 2 * self.mss:
+            self.cwnd = max(min(self.ssthresh, window // 2), self.mss)
+        self.recovered()
+
+    def resized(self, mss: int) -> None:
+        """Segments have another size: as many of them as before (RFC 5681 3.1)."""
+        self.cwnd = max(self.cwnd * mss // self.mss, mss) if mss < self.mss else max(self.cwnd, mss)
+        self.initial = max(min(self.initial, self.initial * mss // self.mss), mss)
+        self.mss = mss
+
+    # --- undo, copies ---
 
     def remember(self) -> None:
         """A loss is about to be told of: `undo` comes back to this moment."""
-        self._cwnd_before, self._ssthresh_before = self.cwnd, self.ssthresh
+        self._before = None
+        self._before = self.copy()
 
     def undo(self) -> None:
-        """Nothing was lost after all (RFC 4015 3.2): cwnd and ssthresh as they were before `lost` or `timed_out`."""
-        self.cwnd = max(self.cwnd, self._cwnd_before)
-        self.ssthresh = max(self.ssthresh, self._ssthresh_before)
+        """Nothing was lost after all (RFC 4015 3.2, RFC 9438 4.9): all as before `lost` or `timed_out`.
 
-    @abstractmethod
-    def acked(self, size: int, now: int) -> None:
-        """`size` new bytes were acknowledged outside of recovery, and the window was in use."""
-
-    @abstractmethod
-    def lost(self, flight: int, now: int) -> None:
-        """Fast recovery begins with `flight` bytes outstanding: set `ssthresh`."""
-
-    @abstractmethod
-    def timed_out(self, flight: int, now: int, again: bool) -> None:
-        """The retransmission timer fired; `again`: for the same data as before."""
-
-    @abstractmethod
-    def idle(self) -> None:
-        """Nothing was sent for a whole RTO: start slowly again (RFC 5681 section 4.1)."""
+        Where the window has outgrown that it stays, and only `ssthresh` comes back.
+        """
+        before = self._before
+        if before is None:
+            return
+        ssthresh = max(self.ssthresh, before.ssthresh)
+        if self.cwnd < before.cwnd:
+            for name in _slots(self):
+                if name not in _MEASURED:
+                    setattr(self, name, getattr(before, name))
+        self.ssthresh = ssthresh
+        self._before = None
+        self._left = -1
 
     def copy(self) -> Self:
         """A copy that shares nothing."""
         other = object.__new__(type(self))
-        for kind in type(self).__mro__:
-            for name in getattr(kind, "__slots__", ()):
-                setattr(other, name, getattr(self, name))
+        for name in _slots(self):
+            value = getattr(self, name)
+            setattr(other, name, value.copy() if hasattr(value, "copy") else value)
         return other
+
+
+_MEASURED = frozenset({"mss", "rtt", "srtt", "min_rtt"})
+
+
+def _slots(control: Congestion) -> Iterator[str]:
+    for kind in type(control).__mro__:
+        yield from getattr(kind, "__slots__", ())

@@ -1,0 +1,30 @@
+"""What happens to a connection, as its congestion control is told: by acknowledgments, losses, time-outs, silence.
+
+RFC 5681, RFC 9293 section 3.8.2 (MUST-19). The algorithms know no sequence numbers; here is where those are.
+"""
+
+from __future__ import annotations
+
+from lastack.tcp.sequence import MASK
+from lastack.tcp.tcb import Tcb
+
+
+def acknowledged(tcb: Tcb, size: int, repairing: bool, now: int) -> None:
+    """`size` bytes of text were acknowledged outside of recovery; SND.UNA has moved. The SYN does not count (RFC 5681
+    3.1: its acknowledgment must not open the window)."""
+    tcb.congestion.acknowledged(size, (tcb.snd_nxt - tcb.snd_una) & MASK, now, repairing)
+
+
+def lost(tcb: Tcb, flight: int, now: int) -> None:
+    """A loss was found by other means than the timer."""
+    tcb.congestion.lost(flight, now)
+
+
+def timed_out(tcb: Tcb, flight: int, now: int) -> None:
+    """The retransmission timer fired; `Tcb.retransmissions` is not counted up yet."""
+    tcb.congestion.timed_out(flight, now, again=tcb.retransmissions > 0)
+
+
+def resumes(tcb: Tcb, now: int) -> None:
+    """New data is about to be sent, and nothing is outstanding: has it been silent for longer than the RTO?"""
+    tcb.congestion.resumes(now, tcb.config.idle_restart and now - tcb.sent_at > tcb.rto)

@@ -1,0 +1,93 @@
+"""HyStart++ by RFC 9406: the first slow start ends when round trips take longer."""
+
+from __future__ import annotations
+
+import pytest
+
+from lastack.tcp.congestion import ALGORITHMS, Congestion
+from lastack.tcp.congestion.interface import INFINITE
+from tests.tcp.controls import MSS, alone
+
+NAMES = pytest.mark.parametrize("name", sorted(ALGORITHMS))
+
+
+def round_of(control: Congestion, rtt: int, *, samples: int = 10) -> int:
+    """A whole round, with `samples` round-trip times; by how much the window grew."""
+    before = flight = control.cwnd
+    control.used = flight
+    for number in range(samples):
+        control.measured(rtt, rtt)
+        size = flight // samples if number < samples - 1 else flight - (samples - 1) * (flight // samples)
+        control.acknowledged(size, control.cwnd - size, 0, False)
+        control.used = control.cwnd  # and the window is filled again
+    return control.cwnd - before
+
+
+def started(name: str = "newreno", rtt: int = 80_000) -> Congestion:
+    control = alone(name, hystart=True, slow_start_limit=0)
+    assert [round_of(control, rtt), round_of(control, rtt)] == [10 * MSS, 20 * MSS]
+    return control
+
+
+@NAMES
+@pytest.mark.parametrize(
+    ("rtt", "more"),
+    [(80_000, 10_000), (8_000, 4_000), (1_000_000, 16_000)],  # an eighth, but not below 4 ms, not above 16 ms
+)
+def test_a_longer_round_trip_slows_the_growth_to_a_quarter(name: str, rtt: int, more: int):  # RFC 9406 section 4.2
+    control = started(name, rtt)
+    assert round_of(control, rtt + more - 1) == 40 * MSS
+    control = started(name, rtt)
+    assert 30 * MSS < round_of(control, rtt + more) < 40 * MSS  # found by the eighth sample of the round
+    assert round_of(control, rtt + more) == pytest.approx(control.cwnd / 5, rel=0.01)
+    assert control.ssthresh == INFINITE
+
+
+def test_fewer_than_eight_samples_say_nothing():  # RFC 9406 section 4.3: N_RTT_SAMPLE
+    control = started()
+    assert round_of(control, 200_000, samples=8) == 40 * MSS  # the first of them ends the round before
+    control = started()
+    assert round_of(control, 200_000, samples=9) < 40 * MSS
+
+
+@NAMES
+def test_after_five_rounds_slow_start_is_over(name: str):  # RFC 9406 section 4.2: CSS_ROUNDS
+    control = started(name)
+    for _ in range(5):  # the round in which it begins is one of them
+        round_of(control, 100_000)
+    assert control.ssthresh == INFINITE
+    round_of(control, 100_000)
+    assert control.ssthresh <= control.cwnd < control.ssthresh + 2 * MSS
+    assert control.hystart is None
+
+
+def test_jitter_lets_slow_start_go_on():  # RFC 9406 section 4.2: back below the baseline
+    control = started()
+    round_of(control, 100_000)
+    round_of(control, 80_000)
+    window = control.cwnd
+    assert round_of(control, 80_000) == window
+
+
+def test_a_loss_ends_it_and_a_later_slow_start_has_none():  # RFC 9406 section 4.2
+    control = started()
+    control.timed_out(control.cwnd, 0, again=False)
+    control.recovered()
+    assert control.hystart is None
+    round_of(control, 80_000)
+    assert round_of(control, 900_000, samples=2) == 2 * MSS
+
+
+def test_without_pacing_one_ack_opens_the_window_by_eight_segments():  # RFC 9406 sections 4.2 and 4.3: L
+    control = alone("newreno", 50, hystart=True)
+    control.used = control.cwnd
+    control.acknowledged(50 * MSS, 0, 0, False)
+    assert control.cwnd == 58 * MSS
+
+
+def test_it_can_be_switched_off():
+    control = alone("cubic")
+    for _ in range(3):
+        round_of(control, 80_000)
+    before = control.cwnd
+    assert round_of(control, 900_000) == before

@@ -1,0 +1,143 @@
+"""Each option on and off on either side, in both roles: what `ss -i` shows at the kernel's end is what should be.
+
+An option is in use where both ends have asked for it, whoever opened the connection; the text arrives in any case.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import product
+from random import Random
+from socket import SHUT_WR, socket
+
+import pytest
+
+from lastack.apps.reactor import Connection, Reactor
+from lastack.apps.services import Echo
+from lastack.host.sockets import Socket
+from lastack.link.faults import Faults
+from tests.interop.machine import CONFIG, Machine, machine
+
+pytestmark = pytest.mark.interop("ss")
+
+# Our setting, the kernel's, and what `ss -i` shows where the option is in use.
+OPTIONS = {
+    "timestamps": ("net.ipv4.tcp_timestamps", r"\bts\b"),
+    "sack": ("net.ipv4.tcp_sack", r"\bsack\b"),
+    "window_scaling": ("net.ipv4.tcp_window_scaling", r"\bwscale:\d+,\d+"),
+}
+SIZE = 400_000
+TEXT = Random(1).randbytes(SIZE)
+PORT = 7
+
+
+class Sender(Connection):
+    """Sends the text, and keeps what comes back."""
+
+    def __init__(self, reactor: Reactor, sock: Socket) -> None:
+        super().__init__(reactor, sock)
+        self.left = TEXT
+        self.heard = b""
+
+    def ready(self, now: int) -> None:
+        """Both ways at once."""
+        while self.left and (sent := self.send(now, self.left)):
+            self.left = self.left[sent:]
+        while data := self.receive(now):
+            self.heard += data
+
+
+@pytest.fixture(scope="module", params=[None, Faults(loss=0.02, reorder=0.02, duplicate=0.01)], ids=["", "faults"])
+def there(request: pytest.FixtureRequest) -> Iterator[Machine]:
+    """One machine for all: each case has ports of its own."""
+    with machine(request.param) as made:
+        yield made
+
+
+def shown(there: Machine) -> str:
+    """What `ss` tells of the one connection that is open."""
+    text = str(there.box.run(["ss", "-tinoH", "state", "established"]).stdout)
+    assert text.count(" rtt:") == 1, text
+    return text
+
+
+def echoes(there: Machine, kernel: socket) -> None:
+    """The kernel's end gives back what it gets, until all of it has gone."""
+    kernel.setblocking(False)
+    waiting, given = b"", 0
+    for _ in range(20_000):
+        with suppress(BlockingIOError):
+            if not waiting:
+                waiting = kernel.recv(1 << 16)
+            sent = kernel.send(waiting)
+            waiting, given = waiting[sent:], given + sent
+        if given == SIZE:
+            return
+        there.driver.run(timeout=0.002)
+    raise AssertionError(f"{given} of {SIZE} bytes: {there.what_is_left()}")
+
+
+def sends(there: Machine, kernel: socket) -> bytes:
+    """The kernel's end sends the text, and gets it back."""
+    kernel.setblocking(False)
+    left, heard = TEXT, b""
+    for _ in range(20_000):
+        with suppress(BlockingIOError):
+            left = left[kernel.send(left) :] if left else left
+        with suppress(BlockingIOError):
+            heard += kernel.recv(1 << 16)
+        if len(heard) == SIZE:
+            return heard
+        there.driver.run(timeout=0.002)
+    raise AssertionError(f"{len(heard)} of {SIZE} bytes: {there.what_is_left()}")
+
+
+def kernel_connects(there: Machine) -> str:
+    """The kernel opens a connection to our echo service; what `ss` shows when all has come back."""
+    with there.box.socket() as kernel:
+        kernel.setblocking(False)
+        assert kernel.connect_ex((there.box.ours[0], PORT)) in (0, 115)
+        there.driver.run(timeout=0.05)
+        assert sends(there, kernel) == TEXT
+        told = shown(there)
+        kernel.shutdown(SHUT_WR)
+        there.driver.run(timeout=0.05)
+    return told
+
+
+def we_connect(there: Machine) -> str:
+    """We open a connection to the kernel; what `ss` shows when all has come back."""
+    with there.box.socket() as listener:
+        listener.bind((there.box.theirs[0], 0))
+        listener.listen()
+        sender = there.reactor.connect(there.driver.clock(), listener.getsockname(), Sender)
+        there.driver.run(timeout=0.05)
+        kernel, _ = listener.accept()
+        with kernel:
+            echoes(there, kernel)
+            assert there.driver.run(lambda: len(sender.heard) == SIZE, 20)
+            assert sender.heard == TEXT
+            told = shown(there)
+        sender.close(there.driver.clock())
+        there.driver.run(timeout=0.05)
+    return told
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+@pytest.mark.parametrize(("ours", "theirs"), list(product((True, False), repeat=2)))
+@pytest.mark.parametrize("role", [kernel_connects, we_connect])
+def test_in_use_where_both_want_it(there: Machine, role, option: str, ours: bool, theirs: bool) -> None:
+    sysctl, sign = OPTIONS[option]
+    there.host.config = CONFIG.having(**{option: ours})
+    there.box.sysctl(sysctl, int(theirs))
+    if role is kernel_connects:
+        there.listen(Echo, PORT)
+    try:
+        told = role(there)
+    finally:
+        there.box.sysctl(sysctl, 1)
+        for listener in list(there.host.listeners()):
+            listener.socket.close(there.driver.clock())
+    assert bool(re.search(sign, told)) == (ours and theirs), told

@@ -26,7 +26,7 @@ _SECTION = r"(?:Appendix )?\(?(?:[A-Z]\.)?\d+(?:\.\d+)*\)?|Appendix [A-Z](?:\.\d
 _WITHIN = re.compile(
     r",? \(?(?P<word>steps?|[Rr]ules?|equations?|Figures?|Algorithms?) "
     rf"(?P<numbers>\(?\d\)?(?:{_AND}\(?\d\)?(?![\d.]))*)"
-    r"|,? (?P<check>first|second|third) check"
+    r"|,? (?P<checks>(?:first|second|third)(?:(?:, | and )(?:first|second|third))*) check"
     r"|,? (?P<letter>R\d|\([1-9a-z]\))(?!\w)"
 )
 _PLACE = re.compile(rf"(?:,? ?\(?(?:[Ss]ections?|§) )?(?P<section>{_SECTION})")
@@ -90,8 +90,8 @@ def _is_count(section: str, parenthesised: bool) -> bool:
 
 def _parts(match: re.Match[str]) -> list[str]:
     """Of "steps 1 to 3": "step 1", "step 2", "step 3"."""
-    if match["check"]:
-        return [f"{match['check']} check"]
+    if match["checks"]:
+        return [f"{one} check" for one in re.findall(r"first|second|third", match["checks"])]
     if match["letter"]:
         return [match["letter"]]
     word = match["word"].rstrip("s").lower()

@@ -25,6 +25,7 @@ from tests.conformance.spelling import references
         ("RFC 5681 equation (4)", ["equation 4"]),
         ("RFC 5961 sections 3.2 and 4.2", ["3.2", "4.2"]),
         ("RFC 5961 3.2, first check", ["3.2 first check"]),
+        ("RFC 5961 3.2, first and third check", ["3.2 first check", "3.2 third check"]),
         ("RFC 9293 Appendix A.2, probes", ["Appendix A.2"]),
         ("RFC 8985 section 7, 200 ms", ["7"]),
         ("RFC 6937): what is sent", [""]),

@@ -36,7 +36,7 @@ def answered(h: Bench, options: str = "mss 1460", **more: object) -> tuple[Peer,
     return peer, answer
 
 
-def test_the_ack_of_a_cookie_leads_from_listen_to_established():
+def test_the_ack_of_a_cookie_leads_from_listen_to_established():  # RFC 4987 3.6
     h = full()
     peer, _ = answered(h)
     peer.gets(". 1:1(0) ack 1 win 5000")

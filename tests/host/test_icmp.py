@@ -44,7 +44,7 @@ def test_a_hard_error_ends_a_half_open_child():
 
 
 @pytest.mark.parametrize("code", [2, 3])
-def test_a_hard_error_is_soft_once_synchronized(code: int):  # RFC 5927 section 5
+def test_a_hard_error_is_soft_once_synchronized(code: int):  # RFC 5927 section 5.2; RFC 5927 5.2
     h = Bench()
     socket, peer = connect(h)
     h.do(socket.send, b"x")
@@ -103,7 +103,7 @@ def test_an_error_about_nothing_of_ours_is_dropped():  # MUST-54
     assert h.host.counters["dropped: ICMP error for nothing under way"] == 1
 
 
-def test_source_quench_is_ignored():  # MUST-55, RFC 6633
+def test_source_quench_is_ignored():  # MUST-55, RFC 6633 section 3, RFC 5927 6.2
     h = Bench()
     socket, peer = connect(h)
     h.do(socket.send, bytes(10))
@@ -113,7 +113,7 @@ def test_source_quench_is_ignored():  # MUST-55, RFC 6633
     assert (peer.state, peer.tcb.congestion.cwnd, peer.tcb.soft_error) == (State.ESTABLISHED, before, 0)
 
 
-def test_too_big_cuts_smaller_and_sends_again():  # RFC 1191, section 3.7.2
+def test_too_big_cuts_smaller_and_sends_again():  # RFC 1191 section 3, RFC 9293 3.7.2
     h = Bench()
     socket, peer = connect(h)
     h.do(socket.send, bytes(1460))

@@ -180,7 +180,7 @@ def test_a_syn_ack_does_not_get_past_a_full_queue():
     assert len(server.listener.accepted) == 1
 
 
-def test_half_open_connections_are_limited():
+def test_half_open_connections_are_limited():  # RFC 4987 3.2
     h = Bench(half_open_limit=2, syn_cookies="off")
     h.listen(80)
     for number in range(3):

@@ -50,7 +50,7 @@ def test_so_reuseaddr_does_not_share_a_listening_port(both: bool):
     assert number(h, lambda now: h.socket(reuse=True).bind(("", 80))) == EADDRINUSE
 
 
-def test_ephemeral_ports_run_out_and_come_back():
+def test_ephemeral_ports_run_out_and_come_back():  # RFC 6056 3.2
     h = Bench(ephemeral_first=40_000, ephemeral_last=40_003)
     made = [client(h)[0] for _ in range(4)]
     assert sorted(socket.getsockname()[1] for socket in made) == [40_000, 40_001, 40_002, 40_003]
@@ -73,13 +73,13 @@ def test_a_time_wait_holds_its_ports_against_a_new_connect():
     h.forget()
 
 
-def test_ports_differ_by_secret_and_follow_each_other_to_one_destination():  # RFC 6056 section 3.3.4
+def test_ports_differ_by_secret_and_follow_each_other_to_one_destination():  # RFC 6056 section 3.3.4; RFC 5927 4.2
     h = Bench()
     first, second = (client(h)[0].getsockname()[1] for _ in range(2))
     assert second == first + 1
 
 
-def test_initial_sequence_numbers_climb_with_the_clock():  # RFC 6528, MUST-8, MUST-9
+def test_initial_sequence_numbers_climb_with_the_clock():  # RFC 6528 section 3, MUST-8, MUST-9
     h = Bench()
     one = h.host.initial_sequence_number((b"\x0a\0\0\1", 80), (b"\x0a\0\0\2", 7), 0)
     later = h.host.initial_sequence_number((b"\x0a\0\0\1", 80), (b"\x0a\0\0\2", 7), 4_000_000)

@@ -38,7 +38,7 @@ def test_an_empty_segment_outside_the_window_is_acknowledged(state: State, offse
 
 
 @pytest.mark.parametrize("offset", [-10, WINDOW, WINDOW + 1, 2**31 - 12])
-def test_text_outside_the_window_is_acknowledged_and_dropped(offset: int):
+def test_text_outside_the_window_is_acknowledged_and_dropped(offset: int):  # RFC 7323 5.3 R2
     t = established()
     at = (1 + offset) & 0xFFFFFFFF
     t.gets(f"P. {at}:{at + 10 & 0xFFFFFFFF}(10) ack 1")
@@ -123,6 +123,7 @@ def test_a_reset_at_rcv_nxt_ends_the_connection(state: State):  # RFC 5961 3.2, 
 @pytest.mark.parametrize("state", SYNCHRONIZED)
 @pytest.mark.parametrize("offset", [1, WINDOW - 2])
 def test_a_reset_elsewhere_in_the_window_is_challenged(state: State, offset: int):  # RFC 5961 3.2, third check
+    # RFC 4953 3.1.2
     t = reach(state)
     at, _, ack = nxt(state)
     t.gets(f"R {at + offset}:{at + offset}(0)")
@@ -253,7 +254,7 @@ def test_an_older_ack_does_not_set_the_window():  # SND.WL2
 # --- RFC 5961 section 7 ---
 
 
-def test_challenges_are_limited_and_the_limit_is_for_one_second():
+def test_challenges_are_limited_and_the_limit_is_for_one_second():  # RFC 5961 section 7
     t = established(challenge_acks_per_second=3)
     for _ in range(3):
         t.gets("S 1:1(0)")

@@ -264,6 +264,7 @@ def test_a_half_open_connection_is_found_by_its_peer():  # Figure 10
     ],
 )
 def test_a_syn_goes_again_and_is_given_up_at_the_exact_time(config, at: list[int], end: int):  # MUST-23; MUST-22
+    # RFC 6298 (2.1)
     t = opening(config)
     assert t.log(1000 * end - 1) == [(1000.0 * one, syn_at(one)) for one in at]
     assert t.state is State.SYN_SENT
@@ -279,6 +280,7 @@ def test_a_syn_is_tried_for_three_minutes_at_least():  # MUST-23
 
 @pytest.mark.parametrize(("config", "end"), [(DEFAULT, 247), (RFC9293, 183), (LINUX, 63), (BSD, 15)])
 def test_a_syn_ack_goes_again_and_is_given_up(config: Config, end: int):  # MUST-23; tcp_synack_retries, rexmtlimit
+    # RFC 4987 3.3
     t = reach(State.SYN_RCVD, config)
     times = [at for at, line in t.log(end * 1000 - 1) if line.startswith("S. 0:0(0) ack 1")]
     assert times[:3] == [1000.0, 3000.0, 7000.0]

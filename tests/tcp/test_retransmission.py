@@ -14,7 +14,7 @@ from tests.tcp.segments import MSS, cwnd, full, sending
 
 
 @pytest.mark.parametrize(("rtt", "rto"), [(10, 200), (100, 300), (1000, 3000), (60_000, 120_000)])
-def test_the_first_measurement_sets_the_rto(rtt: float, rto: float):  # (2.2): R + max(G, 4 * R/2), min and max
+def test_the_first_measurement_sets_the_rto(rtt: float, rto: float):  # RFC 6298 (2.2): R + max(G, 4 * R/2), min and max
     t = established(rtt=rtt, syn_retransmissions=100, rto_initial=120_000_000)
     t.call.send(1)
     t.sends("P. 1:2(1) ack 1")
@@ -22,7 +22,7 @@ def test_the_first_measurement_sets_the_rto(rtt: float, rto: float):  # (2.2): R
     t.sends("P. 1:2(1) ack 1")
 
 
-def test_later_measurements_are_smoothed():  # (2.3): RTTVAR = 3/4 * 50 + 1/4 * 100, SRTT = 7/8 * 100 + 1/8 * 200
+def test_later_measurements_are_smoothed():  # RFC 6298 (2.3): RTTVAR = 3/4 * 50 + 1/4 * 100, and so on
     t = established(rtt=100)
     t.call.send(1)
     t.sends("P. 1:2(1) ack 1")
@@ -31,7 +31,7 @@ def test_later_measurements_are_smoothed():  # (2.3): RTTVAR = 3/4 * 50 + 1/4 * 
     assert (t.tcb.rttvar, t.tcb.srtt, t.tcb.rto) == (62_500, 112_500, 362_500)
 
 
-def test_the_minimum_of_the_letter_is_one_second():  # (2.4)
+def test_the_minimum_of_the_letter_is_one_second():  # RFC 6298 (2.4)
     t = established(RFC9293, rtt=10)
     t.call.send(1)
     t.sends("P. 1:2(1) ack 1")
@@ -39,7 +39,8 @@ def test_the_minimum_of_the_letter_is_one_second():  # (2.4)
     t.sends("P. 1:2(1) ack 1")
 
 
-def test_the_timer_backs_off_to_its_maximum():  # (5.5), (2.5); MUST-19
+def test_the_timer_backs_off_to_its_maximum():  # RFC 6298 (2.5), (5.5), (5.6); MUST-19
+    # RFC 6298 (2.5), RFC 6298 (5.5), RFC 6298 (5.6)
     t = established(rtt=100)
     t.call.send(1)
     t.sends("P. 1:2(1) ack 1")
@@ -47,7 +48,7 @@ def test_the_timer_backs_off_to_its_maximum():  # (5.5), (2.5); MUST-19
     assert times == [300 * (2**n - 1) for n in range(1, 10)] + [300 * 511 + 120_000, 300 * 511 + 240_000]
 
 
-def test_the_timer_starts_anew_with_each_new_acknowledgment():  # (5.3)
+def test_the_timer_starts_anew_with_each_new_acknowledgment():  # RFC 6298 (5.3), (5); RFC 6298 (5.3), (5)
     t = sending(2, rtt=100)
     t.after(100)
     t.gets(f". 1:1(0) ack {1 + MSS}")
@@ -55,13 +56,14 @@ def test_the_timer_starts_anew_with_each_new_acknowledgment():  # (5.3)
     t.sends(*full(1, last=1))
 
 
-def test_the_timer_stops_when_all_is_acknowledged():  # (5.2)
+def test_the_timer_stops_when_all_is_acknowledged():  # RFC 6298 (5.2)
     t = sending(2)
     t.gets(f". 1:1(0) ack {1 + 2 * MSS}")
     assert t.connection.deadline() is None
 
 
-def test_a_segment_sent_again_is_not_measured():  # Karn, MUST-18
+def test_a_segment_sent_again_is_not_measured():  # Karn, MUST-18; RFC 6298 section 3, (5.1)
+    # RFC 6298 section 3, (5.1)
     t = established(rtt=100)
     t.call.send(1)
     t.sends("P. 1:2(1) ack 1")
@@ -76,7 +78,7 @@ def test_a_segment_sent_again_is_not_measured():  # Karn, MUST-18
     t.sends("P. 2:3(1) ack 1")
 
 
-def test_a_new_measurement_ends_the_back_off():  # (5.7): "a new RTT measurement"
+def test_a_new_measurement_ends_the_back_off():  # RFC 6298 (5.5): "a new RTT measurement"
     t = established(rtt=100)
     t.call.send(1)
     t.sends("P. 1:2(1) ack 1")

@@ -94,7 +94,7 @@ def test_a_probe_of_the_peer_is_answered(number: int):  # with and without its o
 
 
 @pytest.mark.parametrize("timeout", [5, 30, 1000])
-def test_the_user_timeout_ends_at_its_exact_time(timeout: int):  # RFC 5482, section 3.10.8
+def test_the_user_timeout_ends_at_its_exact_time(timeout: int):  # RFC 5482 section 3, RFC 9293 3.10.8
     t = established(user_timeout=timeout * 1_000_000)
     t.after(777)
     t.call.send(1)
@@ -105,7 +105,7 @@ def test_the_user_timeout_ends_at_its_exact_time(timeout: int):  # RFC 5482, sec
     assert (t.state, t.tcb.reason, t.tcb.error) == (State.CLOSED, Reason.USER_TIMEOUT, ETIMEDOUT)
 
 
-def test_each_acknowledgment_begins_it_anew():
+def test_each_acknowledgment_begins_it_anew():  # RFC 5482 section 3
     t = established(user_timeout=10_000_000)
     t.call.send(2)
     t.sends("P. 1:3(2) ack 1")

@@ -20,7 +20,7 @@ def ts(val: int, ecr: int = 1000) -> str:
     return f"<nop,nop,TS val {val & 0xFFFFFFFF} ecr {ecr}>"
 
 
-def test_every_segment_bears_the_clock_and_echoes():  # 3.2
+def test_every_segment_bears_the_clock_and_echoes():  # RFC 7323 3.2
     t = stamped()
     t.after(7)
     t.call.send(1)
@@ -28,7 +28,7 @@ def test_every_segment_bears_the_clock_and_echoes():  # 3.2
 
 
 @pytest.mark.parametrize("options", ["mss 1460", "mss 1460,nop,wscale 3"])
-def test_both_or_none(options: str):  # 3.2
+def test_both_or_none(options: str):  # RFC 7323 3.2
     t = established(options=options)
     t.call.send(1)
     t.sends("P. 1:2(1) ack 1 <>")
@@ -40,14 +40,14 @@ def test_a_passive_open_takes_them_up_only_when_asked():
     t.sends("S. 0:0(0) ack 1 <mss 1460,nop,wscale 7>" if t.tcb.ws_on else "S. 0:0(0) ack 1 <mss 1460>")
 
 
-def test_an_older_timestamp_is_answered_and_dropped():  # 5.3 R1
+def test_an_older_timestamp_is_answered_and_dropped():  # RFC 7323 5.3 R1
     t = stamped()
     t.gets(f"P. 1:11(10) ack 1 {ts(RECENT - 1)}")
     t.sends(f". 1:1(0) ack 1 {ts(1000, RECENT)}")
     assert t.call.receive() == 0
 
 
-def test_the_same_timestamp_is_taken():
+def test_the_same_timestamp_is_taken():  # RFC 7323 5.3 R4
     t = stamped()
     t.gets(f"P. 1:11(10) ack 1 {ts(RECENT)}")
     t.silent()
@@ -72,14 +72,14 @@ def test_the_clock_of_the_peer_wraps():  # 5.2
     t.sends(f". 1:1(0) ack 11 {ts(1040, 5)}")
 
 
-def test_a_segment_without_a_timestamp_is_dropped_in_silence():  # 3.2: MUST once negotiated (a MAY for the RST)
+def test_a_segment_without_a_timestamp_is_dropped_in_silence():  # RFC 7323 3.2: but for a RST
     t = stamped()
     t.gets("P. 1:11(10) ack 1 <>")
     t.silent()
     assert t.call.receive() == 0
 
 
-def test_a_reset_needs_no_timestamp_and_no_late_one():  # 5.2
+def test_a_reset_needs_no_timestamp_and_no_late_one():  # 5.2; RFC 7323 5.3 R1
     t = stamped()
     t.gets("R 1:1(0) <>")
     assert t.state is State.CLOSED
@@ -88,7 +88,7 @@ def test_a_reset_needs_no_timestamp_and_no_late_one():  # 5.2
     assert t.state is State.CLOSED
 
 
-def test_after_24_days_an_older_timestamp_proves_nothing():  # 5.5
+def test_after_24_days_an_older_timestamp_proves_nothing():  # RFC 7323 5.5
     t = stamped()
     t.after(PAWS_IDLE - 1)
     t.gets(f"P. 1:11(10) ack 1 {ts(RECENT - 1)}")
@@ -99,20 +99,20 @@ def test_after_24_days_an_older_timestamp_proves_nothing():  # 5.5
     t.sends(". 1:1(0) ack 11")
 
 
-def test_ts_recent_is_of_the_earliest_segment_not_acknowledged():  # 4.3 (A): delayed ACKs
+def test_ts_recent_is_of_the_earliest_segment_not_acknowledged():  # (A): delayed ACKs; RFC 7323 4.3 (2)
     t = stamped()
     t.gets(f"P. 1:11(10) ack 1 {ts(1010)}", f"P. 11:21(10) ack 1 {ts(1020)}")
     t.after(40)
     t.sends(f". 1:1(0) ack 21 {ts(1040, 1010)}")
 
 
-def test_ts_recent_is_not_of_what_lies_ahead_of_a_hole():  # 4.3 (B)
+def test_ts_recent_is_not_of_what_lies_ahead_of_a_hole():  # (B); RFC 7323 5.3 R3, RFC 7323 4.3 (2)
     t = stamped()
     t.gets(f"P. 11:21(10) ack 1 {ts(1010)}")
     t.sends(f". 1:1(0) ack 1 {ts(1000, RECENT)}")
 
 
-def test_ts_recent_is_of_what_fills_the_hole():  # 4.3 (C)
+def test_ts_recent_is_of_what_fills_the_hole():  # (C); RFC 7323 5.3 R3, RFC 7323 5.3 R5, RFC 7323 4.3 (2)
     t = stamped()
     t.gets(f"P. 11:21(10) ack 1 {ts(1010)}")
     t.sends(". 1:1(0) ack 1")

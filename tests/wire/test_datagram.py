@@ -50,7 +50,7 @@ def test_what_the_kernel_wrote_is_what_we_write(data, fields):
 
 
 @given(PAIR, SEGMENT, TEXTS, st.integers(0, 255), st.integers(1, 255))
-def test_round_trip(pair, segment, texts, traffic_class, hop_limit):
+def test_round_trip(pair, segment, texts, traffic_class, hop_limit):  # RFC 8200 section 8.1
     segment.payload, segment.length = texts, sum(map(len, texts))
     packet = datagram.build_tcp(*pair, segment, traffic_class=traffic_class, hop_limit=hop_limit)
     header, got = datagram.parse(packet)  # verifies both checksums

@@ -53,7 +53,7 @@ def test_round_trip(source, destination, seq, ack, flags, window, urgent, text):
     assert got.ts_val is None
 
 
-def test_reserved_bits_are_ignored():  # RFC 9293 section 3.1
+def test_reserved_bits_are_ignored():  # RFC 9293 section 3.1; RFC 3360 2.1
     data = bytearray(with_options(b""))
     data[12] |= 0x0E
     assert segment.parse(data, 0, 20).flags == 0

@@ -12,7 +12,7 @@ _UDP = 17
 
 
 def answer(host: Tables, now: int, source: bytes, destination: bytes, message: icmp.Message) -> Packet | None:
-    """The reply to an echo request; None to anything else (Source Quench among them: MUST-55)."""
+    """The reply to an echo request; None to anything else (Source Quench among them: MUST-55; RFC 6633 section 3)."""
     if message.kind is not Kind.ECHO_REQUEST or not _allowed(host, now):
         return None
     host.counters["packets out"] += 1

@@ -25,7 +25,7 @@ _OPENING = frozenset({State.SYN_SENT, State.SYN_RCVD})
 
 
 def quotes(tcb: Tcb, quoted: icmp.Quoted) -> bool:
-    """Whether the segment that is complained of can be one that is under way (RFC 5927 section 4)."""
+    """Whether the segment that is complained of can be one that is under way (RFC 5927 section 4.1; RFC 5927 4.1)."""
     if quoted.seq is None or tcb.state in (State.CLOSED, State.LISTEN, State.TIME_WAIT):
         return False
     # SND.NXT itself may be quoted: an ACK without text bears it.
@@ -33,7 +33,7 @@ def quotes(tcb: Tcb, quoted: icmp.Quoted) -> bool:
 
 
 def error_arrives(tcb: Tcb, message: icmp.Message, now: int) -> None:
-    """An ICMP error for this connection (MUST-54)."""
+    """An ICMP error for this connection (MUST-54; RFC 5927 5.2 and 6.2; RFC 5927 5.2 and 6.2)."""
     kind = message.kind
     if kind is Kind.TOO_BIG:
         too_big(tcb, message.mtu)

@@ -22,6 +22,7 @@ def port_bytes(endpoint: Endpoint) -> bytes:
 
 def initial_sequence_number(secret: bytes, local: Endpoint, remote: Endpoint, now: int) -> int:
     """ISN = M + F(localip, localport, remoteip, remoteport, secretkey); M ticks every 4 microseconds."""
+    # RFC 6528 section 3
     # RFC 9293 MUST-8, MUST-9, SHLD-1
     return (now // 4 + _hash(secret, b"isn", port_bytes(local), port_bytes(remote))) & MASK
 
@@ -32,5 +33,5 @@ def timestamp_offset(secret: bytes, local: Endpoint, remote: Endpoint) -> int:
 
 
 def port_offset(secret: bytes, use: bytes, local: bytes, remote: Endpoint) -> int:
-    """F and G of RFC 6056 section 3.3.4."""
+    """F and G of RFC 6056 section 3.3.4 (RFC 5927 4.2)."""
     return _hash(secret, use, local, port_bytes(remote))

@@ -156,7 +156,7 @@ def _in_time_wait(tcb: Tcb, segment: Segment, now: int) -> None:
 
 
 def check_sequence(tcb: Tcb, segment: Segment, now: int) -> bool:
-    """First, check sequence number: Table 6, with PAWS before it (RFC 7323 section 5.3; MUST-66)."""
+    """First, check sequence number: Table 6, with PAWS before it (RFC 7323 5.3 R2; MUST-66)."""
     flags = segment.flags
     if tcb.ts_on and not flags & RST:
         if segment.ts_val is None and not flags & SYN:  # a SYN may come from a peer that has restarted
@@ -208,7 +208,7 @@ def _syn_again(tcb: Tcb) -> None:
 
 
 def _paws(tcb: Tcb, segment: Segment, now: int) -> bool:
-    """RFC 7323 5.3 R1: an old timestamp is an old segment, unless ours is too old to say so (5.5)."""
+    """RFC 7323 5.3 R1: an old timestamp is an old segment, unless ours is too old to say so (RFC 7323 5.5)."""
     assert segment.ts_val is not None
     if lt(segment.ts_val, tcb.ts_recent) and now - tcb.ts_recent_at < tcb.config.paws_idle:
         _acknowledge_unacceptable(tcb, segment, segment_length(segment), now)
@@ -239,6 +239,8 @@ def challenge(tcb: Tcb, now: int) -> None:
 
 def check_rst(tcb: Tcb, segment: Segment, now: int) -> bool:
     """Second, check the RST bit, with RFC 5961 section 3 (SHLD-2)."""
+    # RFC 5961 3.2, first, second and third check
+    # RFC 5961 3.2, first, second and third check
     if not segment.flags & RST:
         return True
     if tcb.config.rfc5961_rst and segment.seq != tcb.rcv_nxt:
@@ -262,7 +264,7 @@ def _reset_in_syn_received(tcb: Tcb, now: int) -> None:  # MUST-11
 
 
 def check_syn(tcb: Tcb, segment: Segment, now: int) -> bool:
-    """Fourth, check the SYN bit, with RFC 5961 section 4."""
+    """Fourth, check the SYN bit, with RFC 5961 section 4.2 (RFC 5961 4.2)."""
     if not segment.flags & SYN:
         return True
     in_window = (segment.seq - tcb.rcv_nxt) & MASK < receive_window(tcb)  # not its text alone
@@ -277,7 +279,7 @@ def check_syn(tcb: Tcb, segment: Segment, now: int) -> bool:
 
 
 def check_ack(tcb: Tcb, segment: Segment, now: int) -> bool:
-    """Fifth, check the ACK field, with RFC 5961 section 5 (MAY-12)."""
+    """Fifth, check the ACK field, with RFC 5961 section 5.2 (MAY-12; RFC 5961 5.2)."""
     if not segment.flags & ACK:
         return False
     ack = segment.ack

@@ -38,16 +38,16 @@ class Config:
     fin_wait_2_counts_idle: bool = False
 
     # --- retransmission, RFC 6298 ---
-    rto_initial: int = 1 * SECOND  # (2.1)
-    rto_min: int = 200 * MILLISECOND  # (2.4) says 1 s; Linux 200 ms
-    rto_max: int = 120 * SECOND  # (2.5): at least 60 s
+    rto_initial: int = 1 * SECOND  # RFC 6298 (2.1)
+    rto_min: int = 200 * MILLISECOND  # RFC 6298 (2.4) says 1 s; Linux 200 ms
+    rto_max: int = 120 * SECOND  # RFC 6298 (2.5): at least 60 s
     rto_after_syn_loss: int = 3 * SECOND  # (5.7)
     # R1 and R2 (RFC 9293 3.8.3). R1 counts retransmissions; R2 is reached after `r2_retransmissions` in a row.
     r1_retransmissions: int = 3  # SHLD-10: at least 3; SHLD-10; SHLD-10
     r2_retransmissions: int = 15  # Linux tcp_retries2; at least 100 s (SHLD-11)
     # SYNs: RFC 9293 MUST-23 asks for at least 3 minutes. 1+2+4+...+64 s = 127 s is Linux's 6; 7 give 247 s.
     syn_retransmissions: int = 7
-    syn_ack_retransmissions: int = 7  # a SYN,ACK is a SYN; Linux tcp_synack_retries 5, 63 s
+    syn_ack_retransmissions: int = 7  # a SYN,ACK is a SYN; Linux tcp_synack_retries 5, 63 s; RFC 4987 3.3
     open_timeout: int = (
         0  # an active OPEN gives up after this time, BSD's keepinit; 0 = after the retransmissions alone
     )
@@ -100,7 +100,7 @@ class Config:
 
     # --- protections ---
     rfc1337: bool = True  # a RST does not end TIME-WAIT
-    rfc5961_rst: bool = True
+    rfc5961_rst: bool = True  # RFC 5961 3.2, RFC 4953 3.1.2
     rfc5961_syn: bool = True
     rfc5961_ack: bool = True
     # RFC 5961 section 7: challenge ACKs of one connection in one second.
@@ -117,12 +117,13 @@ class Config:
 
     # --- hosts ---
     backlog_limit: int = 4096  # somaxconn: accepted connections that nobody has taken
-    half_open_limit: int = 4096  # connections in SYN-RECEIVED of one listener: Linux tcp_max_syn_backlog
+    # RFC 4987 3.2
+    half_open_limit: int = 4096  # connections in SYN-RECEIVED of one listener: Linux tcp_max_syn_backlog; RFC 4987 3.2
     host_half_open_limit: int = 16384  # and of all; FreeBSD's syncache holds 15,375
     # SYN cookies (RFC 4987 3.6): "off", "when_full" (the half-open queue), "always"; Linux tcp_syncookies 0, 1, 2.
     syn_cookies: str = "when_full"
     abort_on_overflow: bool = False  # a full accept queue: drop the final ACK (Linux) or RST
-    ephemeral_first: int = 32768
+    ephemeral_first: int = 32768  # RFC 6056 3.2
     ephemeral_last: int = 60999
     hop_limit: int = 64
     traffic_class: int = 0

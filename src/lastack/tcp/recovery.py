@@ -19,6 +19,7 @@ _DUPLICATES = 3  # RFC 5681 3.2: the third duplicate ACK says "lost"
 
 def advance_una(tcb: Tcb, ack: int, now: int, ts_ecr: int | None) -> None:
     """SND.UNA < SEG.ACK =< SND.NXT: take the acknowledged ranges off, measure, and let the window grow."""
+    # RFC 6298 section 3
     acked = (ack - tcb.snd_una) & MASK
     text = acked
     sent_at, again = now, False

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def measured(tcb: Tcb, rtt: int) -> None:
-    """A round trip was measured on a range sent once: RFC 6298 (2.2), (2.3). It ends the back-off (5.7)."""
+    """A round trip was measured on a range sent once: RFC 6298 (2.2), (2.3). It ends the back-off of (5.5)."""
     config = tcb.config
     if tcb.srtt is None:
         tcb.srtt = rtt

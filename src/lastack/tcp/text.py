@@ -26,6 +26,7 @@ def check_urg(tcb: Tcb, segment: Segment) -> None:
 
 def process_text(tcb: Tcb, segment: Segment, now: int) -> None:
     """Seventh: trim to the window, deliver what is in order, hold what is ahead (SHLD-31)."""
+    # RFC 7323 5.3 R4, RFC 7323 5.3 R5
     size = segment.length
     if not size or tcb.state in RECEIVE_CLOSED:
         return

@@ -60,7 +60,7 @@ def segment_arrives(waiting: Waiting, segment: Segment, now: int, config: Config
 
 
 def _rst(waiting: Waiting, segment: Segment, config: Config) -> Answer:
-    """RFC 1337: ignored, or the connection is assassinated and its TIME-WAIT protects nothing."""
+    """RFC 1337: ignored, or the connection is assassinated and its TIME-WAIT protects nothing (RFC 1337 section 3)."""
     if config.rfc1337:
         return Answer.IGNORE
     if config.rfc5961_rst:

@@ -32,6 +32,7 @@ def deadline(tcb: Tcb) -> int:
 
 def user_timeout_at(tcb: Tcb) -> int:
     """When the user timeout (RFC 5482) runs out for what waits to be acknowledged, or the time to open in SYN-SENT."""
+    # RFC 5482 section 3
     # RFC 9293 MUST-21
     patience = tcb.config.user_timeout
     if not patience and tcb.state is State.SYN_SENT:

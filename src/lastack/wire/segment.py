@@ -101,7 +101,7 @@ class Segment:
 
 
 def parse(data: Buffer, start: int, end: int) -> Segment:
-    """The segment in `data[start:end]`, its payload a view of `data`. The checksum is not looked at.
+    """The segment in `data[start:end]`, its payload a view of `data`. The checksum is not looked at (RFC 3360 2.1).
 
     The reserved bits are ignored (RFC 9293 section 3.1), the bit before CWR is AE (RFC 9768). Options are held to
     their lengths (RFC 9293 MUST-7) and only a timestamp among them is read.

@@ -17,6 +17,7 @@ from hashlib import blake2s
 from lastack.host import isn
 from lastack.tcp import handshake
 from lastack.tcp.config import SECOND, Config
+from lastack.tcp.mss import DEFAULT_MSS, offer
 from lastack.tcp.sequence import MASK
 from lastack.tcp.tcb import Endpoint
 from lastack.wire import options as opt
@@ -54,7 +55,7 @@ def syn_ack(
     iss = _cookie(secret, local, remote, syn.seq, now // STEP) + index
     answer = Segment(local[1], remote[1], iss & MASK, (syn.seq + 1) & MASK, SYN | ACK)
     answer.window = handshake.syn_ack_window(config)
-    ours = handshake.receive_mss(config, mtu, size)
+    ours = offer(config, mtu, size)
     if not config.timestamps or syn.ts_val is None:
         answer.options = handshake.offered(config, ours, False, None, None)
         return answer
@@ -67,7 +68,7 @@ def syn_ack(
 
 def _asked(syn: Segment, size: int) -> tuple[int, int | None, bool]:
     """The MSS, the window shift and the SACK permission of a SYN."""
-    mss, shift, sack = handshake.DEFAULT_MSS[size], None, False
+    mss, shift, sack = DEFAULT_MSS[size], None, False
     for option in opt.parse(syn.options):
         if isinstance(option, opt.MaximumSegmentSize):
             mss = option.value

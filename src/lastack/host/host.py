@@ -19,7 +19,7 @@ from lastack.tcp.tcb import Endpoint, Tcb
 from lastack.wire.address import is_unicast
 from lastack.wire.datagram import parse
 from lastack.wire.errors import WireError
-from lastack.wire.icmp import Message
+from lastack.wire.icmp import Kind, Message
 from lastack.wire.options import build_timestamp
 from lastack.wire.packet import VERIFIED, Packet
 from lastack.wire.segment import ACK, Segment
@@ -175,6 +175,9 @@ class Host(Tables):
         tcb = self.tcbs.get(key)
         if tcb is None or not icmp.quotes(tcb, quoted):
             self.counters["dropped: ICMP error for nothing under way"] += 1
+            return
+        if message.kind is Kind.SOURCE_QUENCH:  # MUST-55, RFC 6633 section 3
+            self.counters["dropped: source quench"] += 1
             return
         icmp.error_arrives(tcb, message, now)
         self.touched(tcb, now)

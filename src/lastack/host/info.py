@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lastack.tcp import rtt
 from lastack.tcp.config import NEVER
+from lastack.tcp.mss import receive_mss
 from lastack.tcp.sequence import MASK
 from lastack.tcp.states import State
 from lastack.tcp.tcb import Tcb
@@ -47,6 +48,7 @@ def tcp_info(tcb: Tcb) -> dict[str, int]:
         "tcpi_unacked": len(tcb.sent),
         "tcpi_lost": sum(1 for sent in tcb.sent if sent.lost),
         "tcpi_pmtu": tcb.mtu,
+        "tcpi_advmss": receive_mss(tcb),
         "tcpi_rtt": tcb.srtt or 0,
         "tcpi_rttvar": tcb.rttvar,
         "tcpi_snd_ssthresh": control.ssthresh // mss,

@@ -32,6 +32,11 @@ def timestamp_offset(secret: bytes, local: Endpoint, remote: Endpoint) -> int:
     return _hash(secret, b"ts", local[0], remote[0])
 
 
+def identification(secret: bytes, local: Endpoint, remote: Endpoint, seq: int) -> int:
+    """Of a packet that routers may fragment: another for each segment (RFC 6864 section 4.3), and not to be guessed."""
+    return _hash(secret, b"ip id", port_bytes(local), port_bytes(remote), seq.to_bytes(4, "big")) & 0xFFFF
+
+
 def port_offset(secret: bytes, use: bytes, local: bytes, remote: Endpoint) -> int:
     """F and G of RFC 6056 section 3.3.4 (RFC 5927 4.2)."""
     return _hash(secret, use, local, port_bytes(remote))

@@ -96,7 +96,8 @@ def _answer_without_memory(
         return
     listener.cookie_at = now
     host.counters["SYN cookie sent"] += 1
-    answer = cookies.syn_ack(host.secret, local, remote, syn, listener.config, host.mtu, now)
+    config, mtu = host.paths.first_hop(remote[0], listener.config, host.mtu)
+    answer = cookies.syn_ack(host.secret, local, remote, syn, config, mtu, now)
     host.answer(now, listener, answer, local, remote)
 
 
@@ -113,7 +114,7 @@ def _cookie_returned(
     host.counters["SYN cookie received"] += 1
     if not _accept_queue_has_room(host, listener, "ACK"):
         return not host.config.abort_on_overflow
-    tcb = host.new_tcb(local, remote, listener.config, listener.socket.reuse_address, State.LISTEN)
+    tcb = host.new_tcb(now, local, remote, listener.config, listener.socket.reuse_address, State.LISTEN)
     tcb.socket = listener.socket
     calls.set_iss(tcb, (segment.ack - 1) & MASK)
     arrives.in_listen_cookie(tcb, syn, segment, now)
@@ -131,7 +132,7 @@ def _child(
     iss: int,
     origin: State,
 ) -> None:
-    tcb = host.new_tcb(local, remote, listener.config, listener.socket.reuse_address, origin)
+    tcb = host.new_tcb(now, local, remote, listener.config, listener.socket.reuse_address, origin)
     tcb.socket = listener.socket
     calls.set_iss(tcb, iss)
     host.half_open_begins(listener, tcb)

@@ -17,8 +17,12 @@ SO_ACCEPTCONN = 30
 IPPROTO_IP = 0
 IP_TOS = 1
 IP_TTL = 2
+IP_MTU_DISCOVER = 10
+IP_MTU = 14
 IPPROTO_IPV6 = 41
 IPV6_UNICAST_HOPS = 16
+IPV6_MTU_DISCOVER = 23
+IPV6_MTU = 24
 IPV6_V6ONLY = 26
 IPV6_TCLASS = 67
 
@@ -52,6 +56,8 @@ SETTINGS: dict[tuple[int, int], tuple[str, int, int, int]] = {
     (IPPROTO_IPV6, IPV6_TCLASS): ("traffic_class", 1, 0, 255),
     (IPPROTO_IP, IP_TTL): ("hop_limit", 1, 1, 255),
     (IPPROTO_IPV6, IPV6_UNICAST_HOPS): ("hop_limit", 1, 1, 255),
+    (IPPROTO_IP, IP_MTU_DISCOVER): ("path_mtu_discovery", 1, 0, 5),
+    (IPPROTO_IPV6, IPV6_MTU_DISCOVER): ("path_mtu_discovery", 1, 0, 5),
     (IPPROTO_TCP, TCP_MAXSEG): ("mss", 1, 88, 32767),
     (IPPROTO_TCP, TCP_KEEPIDLE): ("keepalive_idle", SECOND, 1, 32767),
     (IPPROTO_TCP, TCP_KEEPINTVL): ("keepalive_interval", SECOND, 1, 32767),

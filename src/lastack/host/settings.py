@@ -139,4 +139,8 @@ def get_option(socket: Settings, level: int, option: int) -> object:
         if socket.tcb is None:
             raise OSError(errno.ENOTCONN, "not connected")
         return tcp_info(socket.tcb)
+    if name in ((o.IPPROTO_IP, o.IP_MTU), (o.IPPROTO_IPV6, o.IPV6_MTU)):
+        if socket.tcb is None:
+            raise OSError(errno.ENOTCONN, "not connected")
+        return socket.tcb.mtu
     raise OSError(errno.ENOPROTOOPT, f"no socket option {option} at level {level}")

@@ -88,7 +88,7 @@ class Socket(Stream):
             raise error(errno.EADDRNOTAVAIL, f"port {address[1]}: 1 to 65535")
         remote = (self._destination(address[0]), address[1])
         local = self._choose_local(remote)
-        self.tcb = tcb = self.host.new_tcb(local, remote, self.config, self.reuse_address)
+        self.tcb = tcb = self.host.new_tcb(now, local, remote, self.config, self.reuse_address)
         tcb.socket = self
         self._connect_told = False
         calls.open_active(tcb, now, self.host.initial_sequence_number(local, remote, now))

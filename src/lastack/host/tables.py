@@ -13,16 +13,18 @@ from lastack.host.counters import Counters
 from lastack.host.keys import key_of
 from lastack.host.limiter import Limiter
 from lastack.host.listener import Listener
+from lastack.host.paths import Paths, Route
 from lastack.host.ports import Ports
 from lastack.host.timers import Timers
 from lastack.host.timewait import TimeWait, TimeWaitTable, pack
-from lastack.tcp import arrives
+from lastack.tcp import arrives, pmtud
 from lastack.tcp.calls import ended
 from lastack.tcp.config import DEFAULT, NEVER, Config
+from lastack.tcp.mss import DF_SET
 from lastack.tcp.observer import Observer
 from lastack.tcp.sequence import MASK
 from lastack.tcp.states import Event, State
-from lastack.tcp.tcb import OPENED, READABLE, Endpoint, Reason, Tcb
+from lastack.tcp.tcb import OPENED, PATH_MTU, READABLE, Endpoint, Reason, Tcb
 from lastack.wire.address import parse_address
 from lastack.wire.datagram import build_tcp
 from lastack.wire.packet import COMPLETE, PARTIAL, Packet
@@ -49,6 +51,7 @@ class Tables:
         "mtu",
         "name",
         "observer",
+        "paths",
         "ports",
         "secret",
         "tcbs",
@@ -81,6 +84,7 @@ class Tables:
         self.listening: dict[tuple[int, bytes, int], Listener] = {}  # by (length of an address, address, port)
         self.half_open = 0  # children in SYN-RECEIVED, of all listeners
         self.ports = Ports(config, secret)
+        self.paths = Paths(config, self.counters)
         self.time_wait = TimeWaitTable(observer)
         self.timers = Timers()
         self.limiter = Limiter()
@@ -91,10 +95,14 @@ class Tables:
     # --- connections ---
 
     def new_tcb(
-        self, local: Endpoint, remote: Endpoint, config: Config, reuse: bool, origin: State = State.CLOSED
+        self, now: int, local: Endpoint, remote: Endpoint, config: Config, reuse: bool, origin: State = State.CLOSED
     ) -> Tcb:
-        """A connection in the tables; `config` is the socket's."""
-        tcb = Tcb(config, local, remote, self.mtu, self.gso, origin)
+        """A connection in the tables; `config` is the socket's. It begins with what is known of the path."""
+        config, mtu = self.paths.first_hop(remote[0], config, self.mtu)
+        tcb = Tcb(config, local, remote, mtu, self.gso, origin)
+        known = self.paths.known(remote[0], now)
+        if known is not None and pmtud.heeds(tcb, known.mtu):
+            pmtud.begin(tcb, known.mtu, known.fragmented, known.until)
         tcb.observer = self.observer
         tcb.reuse = reuse
         tcb.ts_offset = isn.timestamp_offset(self.secret, local, remote)
@@ -112,7 +120,10 @@ class Tables:
         if tcb.counts is not None:
             self.counters.update(tcb.counts)
             tcb.counts = None
-        signals, tcb.signals = tcb.signals, 0
+        signals, tcb.signals = tcb.signals & ~PATH_MTU, tcb.signals & PATH_MTU
+        if tcb.signals:
+            tcb.signals = 0
+            self._path_learned(tcb, now)
         if signals:
             if signals & OPENED:
                 self._opened(tcb)
@@ -120,6 +131,19 @@ class Tables:
                 tcb.socket.signalled(tcb, signals, now)
         if _gone(tcb):
             self._remove(tcb)
+
+    def _path_learned(self, tcb: Tcb, now: int) -> None:
+        """A path takes less than was thought: what uses it is told (RFC 8201 section 5.2)."""
+        assert tcb.path is not None
+        destination = tcb.remote[0]
+        known = self.paths.learn(destination, tcb.path.learned, now)
+        for other in self.tcbs.values():
+            if other.remote[0] == destination and other is not tcb and pmtud.heeds(other, known.mtu):
+                pmtud.follow(other, known.mtu, known.fragmented, now)
+
+    def route(self, destination: str, *, mtu: int = 0, advmss: int = 0) -> None:
+        """Set the MTU and the MSS option for a destination, for connections to come; 0 is "by the link"."""
+        self.paths.routes[parse_address(destination)] = Route(mtu, advmss)
 
     def _opened(self, tcb: Tcb) -> None:
         """A handshake is complete: the child joins the accept queue, the TIME-WAIT that it reopened is over."""
@@ -213,8 +237,11 @@ class Tables:
         """Send a segment of a connection."""
         if self.observer is not None:
             self.observer.segment_out(now, connection, segment)
-        config = connection.config if isinstance(connection, Tcb) else self.config
-        self._build(connection.local, connection.remote, segment, config)
+        if isinstance(connection, Tcb):
+            fragmented = connection.path is not None and connection.path.fragmented
+            self._build(connection.local, connection.remote, segment, connection.config, fragmented)
+        else:
+            self._build(connection.local, connection.remote, segment, self.config)
 
     def answer(self, now: int, listener: Listener, segment: Segment, local: Endpoint, remote: Endpoint) -> None:
         """Send what a listener itself says: a SYN cookie."""
@@ -222,9 +249,13 @@ class Tables:
             self.observer.segment_out(now, listener, segment)
         self._build(local, remote, segment, listener.config)
 
-    def _build(self, local: Endpoint, remote: Endpoint, segment: Segment, config: Config) -> None:
+    def _build(
+        self, local: Endpoint, remote: Endpoint, segment: Segment, config: Config, fragmented: bool = False
+    ) -> None:
+        """With DF, so that the path's MTU shows (RFC 1191 section 3), unless that is off or routers are to fragment."""
         # RFC 9293 MUST-45, MUST-48, MUST-49, SHLD-22
         self.counters["packets out"] += 1
+        whole = config.path_mtu_discovery in DF_SET and not fragmented
         self._out.append(
             build_tcp(
                 local[0],
@@ -232,6 +263,8 @@ class Tables:
                 segment,
                 hop_limit=config.hop_limit,
                 traffic_class=config.traffic_class,
+                identification=0 if whole else isn.identification(self.secret, local, remote, segment.seq),
+                dont_fragment=whole,
                 checksum=PARTIAL if self.checksum_offload else COMPLETE,
             )
         )

@@ -92,6 +92,23 @@ class Config:
     mss: int = 0  # the MSS option to send; 0 = from the MTU (RFC 6691)
     paws_idle: int = 24 * 24 * HOUR  # RFC 7323 5.5: TS.Recent older than 24 days proves nothing
 
+    # --- the path, RFC 1191, 8201, 8899 ---
+    # Linux's IP_MTU_DISCOVER: 0 no DF; 1, 2 DF is set and ICMP heeded; 3 DF is set, 4, 5 it is not: ICMP not heeded.
+    path_mtu_discovery: int = 1
+    path_mtu_age: int = 10 * MINUTE  # RFC 1191 6.3, RFC 8201 5.3; NEVER: it is not tried whether the path takes more
+    path_mtu_entries: int = 4096  # paths that a host remembers
+    min_pmtu: int = 552  # IPv4: below that routers may fragment (Linux min_pmtu; RFC 1191 section 3: at least 68)
+    pmtu_time_outs: int = 1  # MAXSEGRTO of RFC 5927 7.2, as OpenBSD and NetBSD; 0: every message is believed at once
+    mtu_probing: str = "on_black_hole"  # RFC 4821: "off", "on_black_hole", "always" (Linux tcp_mtu_probing 0, 1, 2)
+    black_hole_timeouts: int = 3  # in a row: R1 (RFC 4821 7.7), Linux tcp_retries1
+    base_plpmtu: int = 1200  # RFC 8899 5.1.2; 1280 for IPv6
+    max_probes: int = 3  # RFC 8899 5.1.2: of one size
+    probe_threshold: int = 8  # what is left between "works" and "does not" and is not worth a probe (Linux 8)
+    pmtu_raise: int = 600 * SECOND  # PMTU_RAISE_TIMER, RFC 8899 5.1.1
+    min_snd_mss: int = 48  # a peer that asks for less would make us send headers only (Linux tcp_min_snd_mss)
+    # MUST-56: they do not. Linux and others let them, so that a client tries the next address soon (RFC 5461 4.1).
+    soft_errors_end_opening: bool = False
+
     # --- keep-alive, RFC 9293 3.8.4 ---
     keepalive: bool = False  # MUST-25
     keepalive_idle: int = 2 * HOUR  # MUST-28

@@ -5,6 +5,7 @@ RFC 9293 sections 3.2 and 3.7.1 (MSS), RFC 7323 sections 2 (window scale) and 3 
 
 from __future__ import annotations
 
+from lastack.tcp import mss, plpmtud
 from lastack.tcp.config import Config
 from lastack.tcp.congestion import create
 from lastack.tcp.scoreboard import Rack
@@ -13,20 +14,7 @@ from lastack.tcp.tcb import Tcb
 from lastack.wire import options as opt
 from lastack.wire.segment import Segment
 
-TIMESTAMP_LENGTH = 12  # two NOPs, then the option
-_IP_AND_TCP = {4: 40, 16: 60}  # fixed headers, by the length of an address
-DEFAULT_MSS = {4: 536, 16: 1220}  # MUST-15
-_MINIMUM_MSS = 48  # a peer that asks for less would make us send headers only
 MAX_SHIFT = 14  # RFC 7323 2.3
-
-
-def receive_mss(config: Config, mtu: int, size: int) -> int:
-    """The value of our MSS option: the MTU less the fixed headers, no options counted (RFC 6691, MUST-67; SHLD-6).
-
-    `size` is the length of an address.
-    """
-    most = mtu - _IP_AND_TCP[size]
-    return min(config.mss, most) if config.mss else most
 
 
 def window_shift(receive_buffer: int) -> int:
@@ -61,18 +49,17 @@ def offer(tcb: Tcb) -> None:
 
 def syn_options(tcb: Tcb, now: int) -> bytes:
     """The options of our SYN or SYN,ACK (MUST-14, MUST-65, SHLD-5, MAY-3)."""
-    mss = receive_mss(tcb.config, tcb.mtu, len(tcb.local[0]))
     stamp = (timestamp(tcb, now), tcb.ts_recent) if tcb.ts_on else None
-    return offered(tcb.config, mss, tcb.sack_on, stamp, tcb.rcv_wscale if tcb.ws_on else None)
+    return offered(tcb.config, mss.receive_mss(tcb), tcb.sack_on, stamp, tcb.rcv_wscale if tcb.ws_on else None)
 
 
-def offered(config: Config, mss: int, sack: bool, stamp: tuple[int, int] | None, shift: int | None) -> bytes:
+def offered(config: Config, size: int, sack: bool, stamp: tuple[int, int] | None, shift: int | None) -> bytes:
     """The options of a SYN or SYN,ACK that says this (`stamp`: TSval and TSecr), in the order of `Config.syn_options`,
     each aligned as Linux and BSD do it."""
     out = bytearray()
     for name in config.syn_options:
         if name == "mss":
-            out += opt.MaximumSegmentSize(mss).encode()
+            out += opt.MaximumSegmentSize(size).encode()
         elif name == "sack" and sack:
             # Before a timestamp it takes the place of the two NOPs.
             _align(out, 0 if stamp is not None and _follows(config.syn_options, "timestamps", name) else 2)
@@ -103,7 +90,7 @@ def accept_syn(tcb: Tcb, segment: Segment, now: int) -> None:
     offered = (tcb.rcv_adv - tcb.rcv_nxt) & MASK  # by our SYN, if it came first
     tcb.rcv_nxt = tcb.last_ack_sent = (segment.seq + 1) & MASK
     tcb.rcv_adv = (tcb.rcv_nxt + offered) & MASK
-    peer_mss = DEFAULT_MSS[len(tcb.local[0])]
+    peer_mss: int | None = None
     shift: int | None = None
     sack = False
     for option in opt.parse(segment.options):
@@ -122,12 +109,11 @@ def accept_syn(tcb: Tcb, segment: Segment, now: int) -> None:
     tcb.ts_on = tcb.ts_on and segment.ts_val is not None
     if tcb.ts_on and segment.ts_val is not None:
         tcb.ts_recent, tcb.ts_recent_at = segment.ts_val, now
-    tcb.send_mss = max(peer_mss, _MINIMUM_MSS)
-    set_mss(tcb)
-    tcb.rcv_mss = min(tcb.snd_mss, DEFAULT_MSS[len(tcb.local[0])])
+    mss.agree(tcb, peer_mss)
     # RFC 5681 3.1: one segment, if the SYN was lost.
     tcb.congestion = create(tcb.config, tcb.snd_mss, syn_lost=tcb.retransmissions > 0)
     tcb.rack = Rack(tcb.iss) if tcb.sack_on else None
+    plpmtud.begin(tcb)
 
 
 def cookie_returned(tcb: Tcb, syn: Segment, now: int) -> None:
@@ -142,13 +128,6 @@ def cookie_returned(tcb: Tcb, syn: Segment, now: int) -> None:
 def syn_ack_window(config: Config) -> int:
     """The window of a SYN,ACK while nothing has been received: never scaled (RFC 7323 2.2)."""
     return min(config.receive_buffer, 0xFFFF)
-
-
-def set_mss(tcb: Tcb) -> None:
-    """Eff.snd.MSS (MUST-16): the smaller of what the peer takes and what the path takes, options taken off."""
-    most = min(tcb.send_mss, tcb.mtu - _IP_AND_TCP[len(tcb.local[0])])
-    tcb.snd_mss = max(most - (TIMESTAMP_LENGTH if tcb.ts_on else 0), 1)
-    tcb.congestion.resized(tcb.snd_mss)
 
 
 def syn_window(tcb: Tcb, segment: Segment) -> None:

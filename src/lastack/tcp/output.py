@@ -6,7 +6,7 @@ where the device takes it, and is cut at the MSS here where it does not.
 
 from __future__ import annotations
 
-from lastack.tcp import control, handshake, rack, recovery, rtt, sack, window
+from lastack.tcp import control, handshake, plpmtud, rack, recovery, rtt, sack, window
 from lastack.tcp.config import NEVER
 from lastack.tcp.scoreboard import SentRange
 from lastack.tcp.sequence import HALF, MASK, lt
@@ -142,10 +142,12 @@ def _send_lost(tcb: Tcb, now: int, out: list[Segment]) -> None:
 def _send_new(tcb: Tcb, now: int, out: list[Segment]) -> None:
     """New data and the FIN: window, congestion window, Nagle and the silly window decide how much."""
     # RFC 9293 SHLD-28, SHLD-15
-    mss = tcb.snd_mss
-    unit = _unit(mss)
     if tcb.snd_una == tcb.snd_nxt and tcb.sent_at:
         control.resumes(tcb, now)
+    if tcb.path is not None and (size := plpmtud.next_probe(tcb, now)):
+        _send_range(tcb, size, False, False, now, out)
+    mss = tcb.snd_mss
+    unit = _unit(mss)
     while tcb.fin_seq is None:
         unsent = tcb.send_buffer.length - ((tcb.snd_nxt - handshake.text_start(tcb)) & MASK)
         usable = (tcb.snd_una + tcb.snd_wnd - tcb.snd_nxt) & MASK
@@ -217,7 +219,7 @@ def _emit(tcb: Tcb, sent: SentRange, now: int, out: list[Segment]) -> None:
     seq = sent.first
     size = ((sent.end - seq) & MASK) - sent.fin
     position = (seq - handshake.text_start(tcb)) & MASK
-    mss = tcb.snd_mss
+    mss = tcb.snd_mss if tcb.path is None else plpmtud.segment_size(tcb, sent)
     largest = tcb.unit - tcb.unit % mss if tcb.unit > mss else mss
     while True:
         part = min(size, largest)

@@ -5,7 +5,7 @@ Its law: it can be deleted without any observable change (a test replays whole s
 
 from __future__ import annotations
 
-from lastack.tcp import recovery
+from lastack.tcp import mss, recovery
 from lastack.tcp.sequence import HALF, MASK
 from lastack.tcp.states import State
 from lastack.tcp.tcb import READABLE, WRITABLE, Tcb
@@ -43,7 +43,8 @@ def predicted(tcb: Tcb, segment: Segment, now: int) -> bool:
     tcb.keepalive_sent = 0
     tcb.snd_wl1, tcb.snd_wl2 = segment.seq, segment.ack
     if size:
-        tcb.rcv_mss = max(tcb.rcv_mss, min(segment.gso_size or size, tcb.snd_mss))
+        if (segment.gso_size or size) > tcb.rcv_mss:
+            mss.heard(tcb, segment.gso_size or size)
         tcb.rcv_nxt = (tcb.rcv_nxt + size) & MASK
         tcb.receive_buffer.append(segment.payload)
         tcb.signals |= READABLE

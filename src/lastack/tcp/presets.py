@@ -15,6 +15,10 @@ LINUX = Config(
     syn_ack_retransmissions=5,  # tcp_synack_retries: 63 s
     slow_start_limit=0,  # tcp_slow_start() grows by all that an ACK acknowledges
     rfc1337=False,  # tcp_rfc1337
+    pmtu_time_outs=0,  # tcp_v4_err: a message in the window is believed at once
+    mtu_probing="off",  # tcp_mtu_probing
+    base_plpmtu=1024 + 40,  # tcp_base_mss
+    soft_errors_end_opening=True,  # tcp_v4_err in SYN-SENT
 )
 
 # FreeBSD 14, and in most of it 4.4BSD. Sources: `tcp(4)`, `ip(4)`, the sysctls net.inet.tcp.* and net.inet.ip.*,
@@ -45,6 +49,11 @@ BSD = Config(
     ephemeral_first=10000,  # portrange.first
     ephemeral_last=65535,  # portrange.last
     v6only=True,  # net.inet6.ip6.v6only
+    pmtu_time_outs=0,
+    min_pmtu=256,  # minmss and 40 octets of headers
+    min_snd_mss=64,  # tcp_mss_update
+    mtu_probing="off",  # pmtud_blackhole_detection
+    base_plpmtu=1200 + 40,  # pmtud_blackhole_mss
     send_buffer=2 * 1024 * 1024,  # sendbuf_max
     receive_buffer=2 * 1024 * 1024,  # recvbuf_max
 )
@@ -66,6 +75,8 @@ RFC9293 = Config(
     slow_start_limit=1,  # RFC 5681 (2)
     rfc1337=False,  # RFC 9293 3.10.7.4: a RST ends TIME-WAIT
     reuse_needs_both=False,
+    pmtu_time_outs=0,  # RFC 1191 section 6.4
+    min_pmtu=68,  # RFC 1191 section 3
     ephemeral_first=49152,  # the dynamic ports of RFC 6335
     ephemeral_last=65535,
 )

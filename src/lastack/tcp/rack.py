@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lastack.tcp import control, recovery
+from lastack.tcp import control, plpmtud, recovery
 from lastack.tcp.config import NEVER
 from lastack.tcp.recovery import sent_after
 from lastack.tcp.scoreboard import Rack
@@ -54,7 +54,7 @@ def detect(tcb: Tcb, now: int) -> None:
             continue
         if sent.sent_at + slack <= now:
             recovery.mark_lost(tcb, sent)
-            lost = True
+            lost = not plpmtud.probe_lost(tcb, sent, now) or lost
         else:
             rack.reo_at = min(rack.reo_at, sent.sent_at + slack)
     if lost:

@@ -7,7 +7,7 @@ of each range that was delivered is noted here.
 
 from __future__ import annotations
 
-from lastack.tcp import control, rtt
+from lastack.tcp import control, plpmtud, rtt
 from lastack.tcp.config import NEVER
 from lastack.tcp.scoreboard import SentRange
 from lastack.tcp.sequence import HALF, MASK
@@ -47,11 +47,15 @@ def advance_una(tcb: Tcb, ack: int, now: int, ts_ecr: int | None) -> None:
         if tcb.rack is not None:
             delivered(tcb, sent, now, ts_ecr)
         sent_at, again = sent.sent_at, again or sent.transmissions > 1
+    if gone and tcb.mss_acked < tcb.snd_mss:
+        plpmtud.arrived(tcb, tcb.sent[:gone])
     del tcb.sent[:gone]
     tcb.send_buffer.drop(text)
     repairing = (tcb.recover - tcb.snd_una - 1) & MASK < HALF
     tcb.snd_una = ack
     _pull_up(tcb, ack)
+    if tcb.path is not None:
+        plpmtud.acked(tcb)
     # Karn (MUST-18): what was sent twice says nothing, nor does what may have waited behind it.
     if gone and not again:
         rtt.measured(tcb, now - sent_at)
@@ -102,6 +106,8 @@ def duplicate_ack(tcb: Tcb, now: int) -> None:
     tcb.dup_acks += 1
     if tcb.in_recovery:
         tcb.congestion.cwnd += tcb.snd_mss  # step 4: one segment has left the network
+    elif tcb.dup_acks == _DUPLICATES and plpmtud.probe_lost(tcb, tcb.sent[0], now):
+        mark_lost(tcb, tcb.sent[0])
     elif tcb.dup_acks == _DUPLICATES and (tcb.snd_una - 1 - tcb.recover) & MASK < HALF:
         tcb.recover = tcb.snd_nxt
         tcb.in_recovery = True
@@ -159,6 +165,14 @@ def mark_lost(tcb: Tcb, sent: SentRange) -> None:
     if not sent.lost and not sent.sacked:
         sent.lost = True
         tcb.pipe -= (sent.end - sent.first) & MASK
+
+
+def restart_timer(tcb: Tcb) -> None:
+    """What is sent again now has a whole RTO for its answer, and no tail probe stands for it any more."""
+    tcb.retransmission_at = NEVER
+    if tcb.rack is not None:
+        tcb.rack.reo_at = tcb.rack.probe_at = NEVER
+        tcb.rack.tlp_end = None
 
 
 def cut(tcb: Tcb, index: int, size: int) -> None:

@@ -13,6 +13,7 @@ from lastack.tcp.buffers import ReceiveBuffer, SendBuffer
 from lastack.tcp.config import NEVER, Config
 from lastack.tcp.congestion import create
 from lastack.tcp.observer import Observer
+from lastack.tcp.path import Path
 from lastack.tcp.reassembly import Reassembly
 from lastack.tcp.scoreboard import Rack, SentRange
 from lastack.tcp.states import State
@@ -26,6 +27,7 @@ WRITABLE = 2
 OPENED = 4
 ENDED = 8
 URGENT = 16
+PATH_MTU = 32  # for the host: what `Tcb.path` has learned holds for others too
 
 
 class Reason(Enum):
@@ -73,12 +75,15 @@ class Tcb:
         "keepalive_at",
         "keepalive_sent",
         "last_ack_sent",
+        "link_mtu",
         "local",
         "max_snd_wnd",
+        "mss_acked",
         "mtu",
         "observer",
         "opened_from",
         "orphan",
+        "path",
         "persist_at",
         "pipe",
         "probes",
@@ -148,7 +153,8 @@ class Tcb:
         self.config = config
         self.local = local
         self.remote = remote
-        self.mtu = mtu  # of the path: bytes of the largest IP packet
+        self.link_mtu = mtu  # of our link: bytes of the largest IP packet
+        self.mtu = mtu  # of the path, as far as is known
         self.unit = unit  # payload bytes of the largest super-segment the device takes; 0: it takes none
         # CLOSED: to be opened by its user. LISTEN: the child of a listener. TIME_WAIT: a new incarnation.
         self.state = origin
@@ -175,6 +181,8 @@ class Tcb:
         self.snd_wscale = 0  # shift of the windows that the peer sends
         self.send_mss = 0  # what the peer takes: its MSS option, or the default
         self.snd_mss = 0  # Eff.snd.MSS: payload bytes of a full segment, options taken off
+        self.mss_acked = 0  # the largest text of one segment that is known to have arrived (RFC 5927 7.2)
+        self.path: Path | None = None  # made when the path takes less than the link, or is probed
         self.send_buffer = SendBuffer()
         self.sent: list[SentRange] = []  # in sequence order, without gaps, from snd_una to snd_nxt
         self.pipe = 0  # bytes of `sent` that are marked neither lost nor sacked

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lastack.tcp import sack, time_wait
+from lastack.tcp import mss, sack, time_wait
 from lastack.tcp.calls import abort_for_lost_data, urgent_left
 from lastack.tcp.reassembly import Payload, Reassembly, trim_back, trim_front
 from lastack.tcp.sequence import HALF, MASK, later
@@ -33,7 +33,8 @@ def process_text(tcb: Tcb, segment: Segment, now: int) -> None:
     if tcb.receive_shut and tcb.config.reset_on_unread_data:
         abort_for_lost_data(tcb, now)
         return
-    tcb.rcv_mss = max(tcb.rcv_mss, min(segment.gso_size or size, tcb.snd_mss))
+    if (segment.gso_size or size) > tcb.rcv_mss:
+        mss.heard(tcb, segment.gso_size or size)
     payload, first = segment.payload, segment.seq
     behind = (tcb.rcv_nxt - first) & MASK
     if 0 < behind < HALF:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from errno import ETIMEDOUT
 
-from lastack.tcp import output, rack, recovery
+from lastack.tcp import output, pmtud, rack, recovery
 from lastack.tcp.calls import ended
 from lastack.tcp.config import NEVER
 from lastack.tcp.scoreboard import Rack
@@ -91,6 +91,7 @@ def _retransmission(tcb: Tcb, now: int) -> None:
     else:
         if tcb.retransmissions == tcb.config.r1_retransmissions:
             _delivery_problem(tcb)
+        pmtud.timed_out(tcb, now)
         recovery.timed_out(tcb, now)
 
 

@@ -1,0 +1,73 @@
+"""What a host knows of the paths to others: MTUs that ICMP has told (RFC 1191 section 6.2, RFC 8201 section 5.2), and
+what was set by hand for a destination."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lastack.host.counters import Counters
+from lastack.tcp.config import Config
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What is set for one destination, as with Linux's `ip route ... mtu ... advmss`; 0 is "by the link"."""
+
+    mtu: int = 0
+    advmss: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """The MTU of a path, that routers may fragment on it, and until when that is believed (microseconds)."""
+
+    mtu: int
+    fragmented: bool
+    until: int
+
+
+class Paths:
+    """By destination address. The oldest of too many is forgotten, and what is too old is (RFC 1191 section 6.3)."""
+
+    __slots__ = ("_learned", "config", "counters", "routes")
+
+    def __init__(self, config: Config, counters: Counters) -> None:
+        self.config = config
+        self.counters = counters
+        self.routes: dict[bytes, Route] = {}
+        self._learned: dict[bytes, Learned] = {}
+
+    def __len__(self) -> int:
+        return len(self._learned)
+
+    def first_hop(self, destination: bytes, config: Config, mtu: int) -> tuple[Config, int]:
+        """What was set for a destination, over a configuration and the MTU of the link."""
+        route = self.routes.get(destination)
+        if route is None:
+            return config, mtu
+        if route.advmss and not config.mss:
+            config = config.having(mss=route.advmss)
+        return config, min(route.mtu or mtu, mtu)
+
+    def known(self, destination: bytes, now: int) -> Learned | None:
+        """What was learned of the path to `destination` and is not too old."""
+        learned = self._learned.get(destination)
+        if learned is not None and learned.until <= now:
+            del self._learned[destination]
+            self.counters["path MTUs aged"] += 1
+            return None
+        return learned
+
+    def learn(self, destination: bytes, claimed: int, now: int) -> Learned:
+        """A message that was believed says that the path takes no more than `claimed` bytes."""
+        least = self.config.min_pmtu if len(destination) == 4 else 0
+        known = self.known(destination, now)
+        if known is not None and known.mtu < max(claimed, least):
+            return known
+        learned = Learned(max(claimed, least), claimed < least, now + self.config.path_mtu_age)
+        self._learned.pop(destination, None)
+        if len(self._learned) >= self.config.path_mtu_entries:
+            del self._learned[next(iter(self._learned))]
+            self.counters["limit: path MTUs"] += 1
+        self._learned[destination] = learned
+        return learned

@@ -1,0 +1,61 @@
+"""Segment sizes: RFC 9293 section 3.7.1, RFC 6691. Between an MTU and the text stand the headers of every segment."""
+
+from __future__ import annotations
+
+from lastack.tcp.config import Config
+from lastack.tcp.tcb import Tcb
+
+TIMESTAMP_LENGTH = 12  # two NOPs, then the option
+IP_AND_TCP = {4: 40, 16: 60}  # fixed headers, by the length of an address
+DEFAULT_MSS = {4: 536, 16: 1220}  # MUST-15: the MTU that everybody takes, less the fixed headers
+
+LEAST_MTU = {4: 68, 16: 1280}  # what every link takes (RFC 791 section 3.2, RFC 8200 section 5)
+
+# `path_mtu_discovery` by the numbers of Linux's IP_MTU_DISCOVER: where DF is set, and where ICMP is heeded.
+DF_SET = frozenset({1, 2, 3})
+ICMP_HEEDED = frozenset({1, 2})
+PATH_HEEDED = frozenset({0, 1, 2})  # what the host has learned for others is of use without DF too
+
+
+def headers(tcb: Tcb) -> int:
+    """Bytes of IP and TCP headers on a segment with text."""
+    return IP_AND_TCP[len(tcb.local[0])] + (TIMESTAMP_LENGTH if tcb.ts_on else 0)
+
+
+def offer(config: Config, link_mtu: int, size: int) -> int:
+    """Our MSS option (MUST-14, MUST-67, SHLD-6): the link's MTU less the fixed headers, no options counted.
+
+    The path's MTU has no part in it: that of the way back may be another (RFC 6691, RFC 8201 section 5.4). `size` is
+    the length of an address.
+    """
+    most = link_mtu - IP_AND_TCP[size]
+    return min(config.mss, most) if config.mss else most
+
+
+def receive_mss(tcb: Tcb) -> int:
+    """What we have offered, or are about to."""
+    return offer(tcb.config, tcb.link_mtu, len(tcb.local[0]))
+
+
+def agree(tcb: Tcb, told: int | None) -> None:
+    """SendMSS from the peer's SYN: its option, or the default where there is none (MUST-15)."""
+    value = DEFAULT_MSS[len(tcb.local[0])] if told is None else told
+    if value < tcb.config.min_snd_mss:
+        tcb.count("limit: the peer's MSS")
+        value = tcb.config.min_snd_mss
+    tcb.send_mss = value
+    set_mss(tcb)
+    tcb.rcv_mss = min(tcb.snd_mss, DEFAULT_MSS[len(tcb.local[0])])
+
+
+def set_mss(tcb: Tcb) -> None:
+    """Eff.snd.MSS (MUST-16): the smaller of what the peer takes and what the path takes, options taken off."""
+    most = min(tcb.send_mss + IP_AND_TCP[len(tcb.local[0])], tcb.mtu)
+    tcb.snd_mss = max(most - headers(tcb), 1)
+    tcb.congestion.resized(tcb.snd_mss)
+
+
+def heard(tcb: Tcb, size: int) -> None:
+    """A larger segment of the peer than any before; one that was joined from several is no larger than it may be."""
+    most = receive_mss(tcb) - (TIMESTAMP_LENGTH if tcb.ts_on else 0)
+    tcb.rcv_mss = max(tcb.rcv_mss, min(size, most))

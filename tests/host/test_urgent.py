@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from errno import EINVAL, ENOPROTOOPT
+from errno import EAGAIN, EINVAL
 
 import pytest
 
 from lastack.host import options as o
-from tests.host.harness import Bench, connect, errno_of, number
+from lastack.tcp.config import DEFAULT, Config
+from lastack.tcp.presets import BSD, LINUX, RFC9293
+from lastack.wire.segment import URG
+from tests.host.harness import Bench, client, connect, number
 
 
 def deaf(h: Bench):
@@ -84,16 +87,87 @@ def test_urgent_data_is_known_to_who_accepts_the_connection_later():
 def test_nothing_is_urgent_where_nothing_is_read(how: str):
     h = Bench()
     if how == "reading given up":
-        h, socket, _ = urgent("PU. 1:11(10) ack 1 urg 5")
+        h, socket, _ = urgent("PU. 1:11(10) ack 1 urg 5", discard_after_shut_read=True)
         h.do(socket.shutdown, o.SHUT_RD)
     else:
         socket = h.listen() if how == "listening" else h.socket()
     assert (socket.exceptional(), socket.at_mark(), socket.urgent_left()) == (False, False, 0)
 
 
-def test_it_cannot_be_had_out_of_line():  # RFC 6093 section 6: SO_OOBINLINE should be set
+def test_in_line_it_cannot_be_had_apart():  # RFC 6093 section 6: SO_OOBINLINE should be set
     h, socket, _ = urgent("PU. 1:11(10) ack 1 urg 5")
     assert number(h, socket.recv, 1, o.MSG_OOB) == EINVAL  # Linux, with SO_OOBINLINE
-    assert errno_of(lambda: socket.setsockopt(o.SOL_SOCKET, o.SO_OOBINLINE, 0)) == ENOPROTOOPT
-    socket.setsockopt(o.SOL_SOCKET, o.SO_OOBINLINE, 1)
     assert socket.getsockopt(o.SOL_SOCKET, o.SO_OOBINLINE) == 1
+
+
+def apart(text: str):
+    return urgent(text, oob_inline=False)
+
+
+def test_the_last_urgent_byte_is_read_apart_and_leaves_the_stream():  # the other mode of RFC 6093 section 2
+    h, socket, peer = apart("PU. 1:11(10) ack 1 urg 5")
+    whole = b"".join(peer.segment("P. 1:11(10) ack 1").payload)
+    assert (socket.exceptional(), socket.unread()) == (True, 4)
+    assert h.do(socket.recv, 9, o.MSG_OOB | o.MSG_PEEK) == h.do(socket.recv, 9, o.MSG_OOB) == whole[4:5]
+    assert (socket.exceptional(), number(h, socket.recv, 1, o.MSG_OOB)) == (False, EINVAL)
+    assert h.do(socket.recv, 99) == whole[:4]
+    assert (socket.at_mark(), h.do(socket.recv, 99, o.MSG_PEEK), h.do(socket.recv, 99)) == (True, *[whole[5:]] * 2)
+
+
+def test_read_past_it_is_gone():
+    h, socket, _ = apart("PU. 1:11(10) ack 1 urg 5")
+    assert [len(h.do(socket.recv, 99)) for _ in range(2)] == [4, 5]
+    assert number(h, socket.recv, 1, o.MSG_OOB) == EINVAL
+
+
+def test_what_has_not_come_yet_cannot_be_read():
+    h, socket, peer = apart("U. 1:1(0) ack 1 urg 5")
+    assert (number(h, socket.recv, 1, o.MSG_OOB), socket.exceptional()) == (EAGAIN, False)
+    peer.gets("PU. 1:6(5) ack 1 urg 5")
+    h.forget()
+    assert (len(h.do(socket.recv, 1, o.MSG_OOB)), socket.exceptional()) == (1, False)
+
+
+def test_the_urgent_byte_alone_makes_nothing_readable():
+    h, socket, _ = apart("PU. 1:2(1) ack 1 urg 1")
+    assert (socket.readable(), socket.at_mark(), number(h, socket.recv, 9)) == (False, True, EAGAIN)
+
+
+def test_a_byte_that_waited_to_be_read_apart_does_not_turn_up_in_the_stream():
+    h, socket, peer = apart("PU. 1:2(1) ack 1 urg 1")
+    h.do(socket.recv, 1, o.MSG_OOB)
+    peer.gets("PU. 2:3(1) ack 1 urg 1")
+    h.forget()
+    assert (len(h.do(socket.recv, 1, o.MSG_OOB)), number(h, socket.recv, 9)) == (1, EAGAIN)
+
+
+@pytest.mark.parametrize(("preset", "inline"), [(DEFAULT, 1), (RFC9293, 1), (LINUX, 0), (BSD, 0)])
+def test_each_preset_has_the_default_of_its_system(preset: Config, inline: int):
+    assert Bench(preset).socket().getsockopt(o.SOL_SOCKET, o.SO_OOBINLINE) == inline
+
+
+def far(size: int, **more):
+    """A connection of jumbo windows that has sent so many bytes with the last urgent: the pointers it told."""
+    h = Bench(mtu=9000, initial_window_segments=100, **more)
+    socket, peer = client(h)
+    peer.gets("S. 0:0(0) ack 1 win 65535 <mss 8960,nop,wscale 3>")
+    peer.sends(". 1:1(0) ack 1")
+    peer.gets(". 1:1(0) ack 1 win 65535")
+    h.do(socket.send, bytes(size), o.MSG_OOB)
+    sent = [(body.seq, body.urgent, body.flags & URG) for _, body in h.pending]
+    h.forget()
+    return peer.iss + 1 & 0xFFFFFFFF, sent
+
+
+@pytest.mark.parametrize("size", [1, 65_535, 65_536, 200_000])
+def test_urgent_data_may_be_of_any_length(size: int):  # MUST-31, MUST-30, MUST-62
+    start, sent = far(size)
+    end = start + size & 0xFFFFFFFF
+    told = [(seq + urgent & 0xFFFFFFFF, (end - seq) & 0xFFFFFFFF) for seq, urgent, urg in sent if urg]
+    assert told and all(pointer == end for pointer, left in told if left <= 0xFFFF)
+    assert all(left > 0xFFFF for seq, _, urg in sent if not urg and (left := (end - seq) & 0xFFFFFFFF))
+    assert all((pointer - end) & 0xFFFFFFFF > 1 << 31 for pointer, left in told if left > 0xFFFF)
+
+
+def test_urgent_data_is_sent_in_segments_that_no_device_cuts():
+    assert len(far(50_000, gso=65_000)[1]) == 6

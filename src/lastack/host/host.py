@@ -126,7 +126,9 @@ class Host(Tables):
                 self.observer.segment_in(now, tcb, segment)
             if tcb.state is State.TIME_WAIT and opening.reopen_held(self, now, key, tcb, segment):
                 return
-            if tcb.state is State.SYN_RCVD and opening.accept_queue_full(self, now, tcb, segment):
+            if tcb.state is State.SYN_RCVD and (
+                opening.deferred(tcb, segment) or opening.accept_queue_full(self, now, tcb, segment)
+            ):
                 return
             arrives.segment_arrives(tcb, segment, now)
             self.touched(tcb, now)

@@ -14,7 +14,7 @@ from lastack.tcp.sequence import MASK
 from lastack.tcp.states import State
 from lastack.tcp.tcb import Endpoint, Tcb
 from lastack.wire.address import MAPPED, format_address, is_loopback, is_unicast, is_unspecified
-from lastack.wire.segment import ACK, RST, SYN, Segment
+from lastack.wire.segment import ACK, FIN, RST, SYN, Segment
 
 
 def destination(host: Tables, address: bytes, bound: bytes) -> bytes:
@@ -174,6 +174,13 @@ def reopen_held(host: Tables, now: int, key: bytes, tcb: Tcb, segment: Segment) 
     # Over the limit of TIME-WAITs the old connection was forgotten: the names are free.
     in_listen(host, now, key, listener, tcb.local, tcb.remote, segment)
     return True
+
+
+def deferred(tcb: Tcb, segment: Segment) -> bool:
+    """TCP_DEFER_ACCEPT: an ACK that brings no data does not open, until so many SYN,ACKs have timed out."""
+    if tcb.retransmissions >= tcb.config.defer_accept or tcb.opened_from is State.CLOSED:
+        return False
+    return segment.flags & (SYN | RST | ACK | FIN) == ACK and not segment.length
 
 
 def accept_queue_full(host: Tables, now: int, tcb: Tcb, segment: Segment) -> bool:

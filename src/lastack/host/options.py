@@ -6,13 +6,18 @@ from lastack.tcp.config import SECOND
 
 SOL_SOCKET = 1
 SO_REUSEADDR = 2
+SO_TYPE = 3
 SO_ERROR = 4
 SO_SNDBUF = 7
 SO_RCVBUF = 8
 SO_KEEPALIVE = 9
 SO_OOBINLINE = 10
 SO_LINGER = 13
+SO_RCVLOWAT = 18
+SO_SNDLOWAT = 19
 SO_ACCEPTCONN = 30
+SO_PROTOCOL = 38
+SO_DOMAIN = 39
 
 IPPROTO_IP = 0
 IP_TOS = 1
@@ -29,40 +34,60 @@ IPV6_TCLASS = 67
 IPPROTO_TCP = 6
 TCP_NODELAY = 1
 TCP_MAXSEG = 2
+TCP_CORK = 3
 TCP_KEEPIDLE = 4
 TCP_KEEPINTVL = 5
 TCP_KEEPCNT = 6
 TCP_SYNCNT = 7
 TCP_LINGER2 = 8
+TCP_DEFER_ACCEPT = 9
+TCP_WINDOW_CLAMP = 10
 TCP_INFO = 11
+TCP_QUICKACK = 12
 TCP_CONGESTION = 13
 TCP_USER_TIMEOUT = 18
+TCP_NOTSENT_LOWAT = 25
 
 SHUT_RD = 0
 SHUT_WR = 1
 SHUT_RDWR = 2
-MSG_OOB = 1
-MSG_PEEK = 2
+
+MSG_OOB = 0x1
+MSG_PEEK = 0x2
+MSG_TRUNC = 0x20
+MSG_DONTWAIT = 0x40  # a socket here never waits; what does (MSG_WAITALL too) is its driver's business
+MSG_NOSIGNAL = 0x4000  # and it has no signals
+MSG_MORE = 0x8000
+
+POLLIN = 0x1
+POLLPRI = 0x2
+POLLOUT = 0x4
+POLLERR = 0x8
+POLLHUP = 0x10
+POLLRDHUP = 0x2000
 
 LINGER2_LIMIT = 120  # seconds: Linux's TCP_FIN_TIMEOUT_MAX, to which a larger TCP_LINGER2 is cut
 NO_LINGER = 1  # microseconds: a negative TCP_LINGER2, since a `fin_wait_2_timeout` of 0 is for ever
 
+# SO_SNDBUF and SO_RCVBUF count what Linux's buffers take in memory: getsockopt tells twice what was asked for. Here the
+# half of that is text. The smallest are Linux's SOCK_MIN_SNDBUF and SOCK_MIN_RCVBUF on 64 bits, halved.
+SMALLEST_SEND_BUFFER = 2304
+SMALLEST_RECEIVE_BUFFER = 1152
+
+# (level, option) -> the name in Config of what is on or off
+FLAGS: dict[tuple[int, int], str] = {
+    (SOL_SOCKET, SO_KEEPALIVE): "keepalive",
+    (SOL_SOCKET, SO_OOBINLINE): "oob_inline",
+    (IPPROTO_TCP, TCP_CORK): "cork",
+}
+
 # (level, option) -> (name in Config, unit in microseconds or 1, smallest and largest value)
 SETTINGS: dict[tuple[int, int], tuple[str, int, int, int]] = {
-    (SOL_SOCKET, SO_SNDBUF): ("send_buffer", 1, 1, 1 << 30),
-    (SOL_SOCKET, SO_RCVBUF): ("receive_buffer", 1, 1, 1 << 30),
-    (SOL_SOCKET, SO_KEEPALIVE): ("keepalive", 1, 0, 1),
-    (IPPROTO_IP, IP_TOS): ("traffic_class", 1, 0, 255),
-    (IPPROTO_IPV6, IPV6_TCLASS): ("traffic_class", 1, 0, 255),
-    (IPPROTO_IP, IP_TTL): ("hop_limit", 1, 1, 255),
-    (IPPROTO_IPV6, IPV6_UNICAST_HOPS): ("hop_limit", 1, 1, 255),
     (IPPROTO_IP, IP_MTU_DISCOVER): ("path_mtu_discovery", 1, 0, 5),
     (IPPROTO_IPV6, IPV6_MTU_DISCOVER): ("path_mtu_discovery", 1, 0, 5),
-    (IPPROTO_TCP, TCP_MAXSEG): ("mss", 1, 88, 32767),
     (IPPROTO_TCP, TCP_KEEPIDLE): ("keepalive_idle", SECOND, 1, 32767),
     (IPPROTO_TCP, TCP_KEEPINTVL): ("keepalive_interval", SECOND, 1, 32767),
     (IPPROTO_TCP, TCP_KEEPCNT): ("keepalive_probes", 1, 1, 127),
     (IPPROTO_TCP, TCP_SYNCNT): ("syn_retransmissions", 1, 1, 127),
-    (IPPROTO_TCP, TCP_LINGER2): ("fin_wait_2_timeout", SECOND, -1, LINGER2_LIMIT),
-    (IPPROTO_TCP, TCP_USER_TIMEOUT): ("user_timeout", 1000, 0, 1 << 31),
+    (IPPROTO_TCP, TCP_USER_TIMEOUT): ("user_timeout", 1000, 0, (1 << 31) - 1),
 }

@@ -9,9 +9,9 @@ from lastack.host.info import tcp_info
 from lastack.host.listener import Listener
 from lastack.host.ports import Holder
 from lastack.host.tables import Tables
-from lastack.tcp.config import NEVER, SECOND, Config
+from lastack.tcp.config import NEVER, Config
 from lastack.tcp.congestion import ALGORITHMS, switch
-from lastack.tcp.tcb import Tcb
+from lastack.tcp.tcb import NOTHING_HELD, Tcb
 
 Value = int | str | tuple[int, int]
 
@@ -47,15 +47,17 @@ def set_option(socket: Settings, level: int, option: int, value: Value) -> None:
         socket.reuse_address = bool(value)
         if socket.holder is not None:
             socket.holder.reuse = bool(value)
-    elif name == (o.SOL_SOCKET, o.SO_OOBINLINE):
-        if not value:
-            raise OSError(errno.ENOPROTOOPT, "urgent data is always in line")
     elif name == (o.IPPROTO_IPV6, o.IPV6_V6ONLY):
         if socket.holder is not None or socket.tcb is not None:
             raise OSError(errno.EINVAL, "IPV6_V6ONLY belongs before the bind")
         socket.v6only = bool(value)
     elif name == (o.IPPROTO_TCP, o.TCP_NODELAY):
-        _configure(socket, "nagle", not value)
+        configure(socket, "nagle", not value)
+        if value and socket.tcb is not None:  # what waits goes at once, a cork or not
+            socket.tcb.hold = NOTHING_HELD
+            socket.host.stir(socket.tcb)
+    elif name in o.FLAGS:
+        _set_flag(socket, o.FLAGS[name], bool(value))
     elif name in o.SETTINGS:
         _set_setting(socket, name, value)
     else:
@@ -64,31 +66,25 @@ def set_option(socket: Settings, level: int, option: int, value: Value) -> None:
 
 def _set_setting(socket: Settings, name: tuple[int, int], value: int) -> None:
     setting, unit, least, most = o.SETTINGS[name]
-    if setting == "keepalive":
-        _configure(socket, setting, bool(value))
-        _start_keepalive(socket)
-        return
-    if setting == "fin_wait_2_timeout":
-        _configure(socket, setting, _linger2(socket, value))
-        return
     if not least <= value <= most:
         raise OSError(errno.EINVAL, f"{setting}: {value} is not in {least} to {most}")
-    _configure(socket, setting, value * unit)
+    configure(socket, setting, value * unit)
     if setting == "keepalive_idle":
         _start_keepalive(socket)
     elif setting == "user_timeout" and socket.tcb is not None:
         socket.host.timers.schedule(socket.tcb)  # what has stalled already may be over sooner, or now
 
 
-def _linger2(socket: Settings, seconds: int) -> int:
-    """The time in FIN-WAIT-2 that a TCP_LINGER2 stands for, as on Linux: 0 for the host's, which alone may be for ever;
-    negative for none; no more than the limit."""
-    if seconds < 0:
-        return o.NO_LINGER
-    return min(seconds, o.LINGER2_LIMIT) * SECOND or socket.host.config.fin_wait_2_timeout
+def _set_flag(socket: Settings, setting: str, value: bool) -> None:
+    configure(socket, setting, value)
+    if setting == "keepalive":
+        _start_keepalive(socket)
+    elif setting == "cork" and not value and socket.tcb is not None:
+        socket.host.stir(socket.tcb)
 
 
-def _configure(socket: Settings, name: str, value: int | bool | str) -> None:  # SHLD-21
+def configure(socket: Settings, name: str, value: int | bool | str) -> None:  # SHLD-21
+    """Give a socket, and its connection or listener, another value of a setting."""
     socket.config = socket.config.having(**{name: value})
     if socket.tcb is not None:
         socket.tcb.config = socket.config
@@ -100,7 +96,7 @@ def _set_congestion(socket: Settings, value: Value) -> None:
     if value not in ALGORITHMS:
         raise OSError(errno.ENOENT, f"no congestion control {value!r}: {', '.join(sorted(ALGORITHMS))}")
     name = str(value)
-    _configure(socket, "congestion", name)
+    configure(socket, "congestion", name)
     if socket.tcb is not None:
         socket.tcb.congestion = switch(socket.tcb.congestion, name, socket.config)
 
@@ -119,14 +115,14 @@ def get_option(socket: Settings, level: int, option: int) -> object:
     name = (level, option)
     if name in o.SETTINGS:
         setting, unit, _, _ = o.SETTINGS[name]
-        if setting == "mss" and socket.tcb is not None and socket.tcb.snd_mss:
-            return socket.tcb.snd_mss
-        if setting == "fin_wait_2_timeout" and socket.config.fin_wait_2_timeout == o.NO_LINGER:
-            return -1
         return int(getattr(socket.config, setting)) // unit
+    if name in o.FLAGS:
+        return int(getattr(socket.config, o.FLAGS[name]))
     plain: dict[tuple[int, int], object] = {
         (o.SOL_SOCKET, o.SO_REUSEADDR): int(socket.reuse_address),
-        (o.SOL_SOCKET, o.SO_OOBINLINE): 1,
+        (o.SOL_SOCKET, o.SO_TYPE): 1,  # SOCK_STREAM
+        (o.SOL_SOCKET, o.SO_PROTOCOL): o.IPPROTO_TCP,
+        (o.SOL_SOCKET, o.SO_SNDLOWAT): 1,
         (o.SOL_SOCKET, o.SO_ACCEPTCONN): int(socket.listener is not None),
         (o.SOL_SOCKET, o.SO_LINGER): (int(socket.linger is not None), socket.linger or 0),
         (o.IPPROTO_IPV6, o.IPV6_V6ONLY): int(socket.v6only),

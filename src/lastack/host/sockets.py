@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 
-from lastack.host import options, settings
+from lastack.host import bent, options
 from lastack.host.errors import error
 from lastack.host.listener import Listener
 from lastack.host.names import Address
@@ -152,16 +152,15 @@ class Socket(Stream):
     # --- options ---
 
     def setsockopt(self, level: int, option: int, value: int | str | tuple[int, int]) -> None:
-        """Set an option by its number (`lastack.host.options`). OSError ENOPROTOOPT, EINVAL.
-
-        SO_OOBINLINE is always 1 (RFC 6093 section 6), and 0 is refused: who counts on it would find the byte in line.
-        """
+        """Set an option by its number (`lastack.host.options`). OSError ENOPROTOOPT, EINVAL."""
         self._open()
-        settings.set_option(self, level, option, value)
+        bent.set_option(self, level, option, value)
 
     def getsockopt(self, level: int, option: int) -> object:
         """An option's value; SO_ERROR also clears the error, TCP_INFO gives a dict."""
         self._open()
         if (level, option) == (options.SOL_SOCKET, options.SO_ERROR):
             return self._take_error()
-        return settings.get_option(self, level, option)
+        if (level, option) == (options.SOL_SOCKET, options.SO_DOMAIN):
+            return 2 if self.version == 4 else 10
+        return bent.get_option(self, level, option)

@@ -1,4 +1,7 @@
-"""The stream of a socket: what is sent and received, how it is shut down, and when it is ready."""
+"""The stream of a socket: what is sent and received, how it is shut down, and when it is ready.
+
+Where systems differ it does as Linux does; tests/interop/test_socket_semantics.py holds the two side by side.
+"""
 
 from __future__ import annotations
 
@@ -9,31 +12,40 @@ from lastack.host.errors import error
 from lastack.host.names import Names
 from lastack.host.tables import Tables
 from lastack.tcp import calls
-from lastack.tcp.states import State
+from lastack.tcp.states import CLOSED, State
 from lastack.tcp.tcb import ENDED, OPENED, URGENT, Tcb
+from lastack.tcp.window import receive_window
 from lastack.wire.packet import Buffer
+
+_OPENING = frozenset({State.SYN_SENT, State.SYN_RCVD})
 
 
 class Stream(Names):
     """A socket once it is connected. `error` is the number that SO_ERROR gives, and the next call raises."""
 
-    __slots__ = ("_shut_read", "error")
+    __slots__ = ("_shut_read", "_urgent_taken", "error")
 
     def __init__(self, host: Tables, version: int) -> None:
         super().__init__(host, version)
         self.error = 0
         self._shut_read = False
+        self._urgent_taken: int | None = None  # RCV.UP of the urgent byte that MSG_OOB has read
 
     def send(self, now: int, data: Buffer, flags: int = 0) -> int:
-        """Queue data; the bytes taken. BlockingIOError when there is no room, BrokenPipeError after the close."""
-        tcb = self._connected_tcb()
+        """Queue data; the bytes taken. BlockingIOError when there is no room, BrokenPipeError after the close.
+
+        MSG_OOB makes the last byte urgent, MSG_MORE holds back what does not fill a segment; other flags say nothing.
+        """
+        self._open()
+        tcb = self.tcb
         if self.error:
             raise error(self._take_error())
-        if tcb.state in (State.SYN_SENT, State.SYN_RCVD):
-            raise BlockingIOError(errno.EAGAIN, "not open yet")
-        if tcb.state is State.CLOSED:
+        if tcb is None or tcb.state is CLOSED:
             raise BrokenPipeError(errno.EPIPE, "Broken pipe")
-        taken = calls.send(tcb, data, now, urgent=bool(flags & options.MSG_OOB))
+        if tcb.state in _OPENING:
+            raise BlockingIOError(errno.EAGAIN, "not open yet")
+        urgent, more = bool(flags & options.MSG_OOB), bool(flags & options.MSG_MORE)
+        taken = calls.send(tcb, data, now, urgent=urgent, more=more)
         if not taken and len(data):
             raise BlockingIOError(errno.EAGAIN, "the send buffer is full")
         self.host.touched(tcb, now)
@@ -42,28 +54,52 @@ class Stream(Names):
     def recv(self, now: int, size: int, flags: int = 0) -> bytes:
         """Up to `size` bytes; b"" at the end. What came before an error is read before it is told.
 
-        Urgent data is read in line, and a read that begins before the mark ends there. MSG_OOB: OSError EINVAL.
+        A read that begins before the urgent mark ends there. The last urgent byte is read in line with SO_OOBINLINE,
+        else by MSG_OOB: OSError EINVAL where there is none, BlockingIOError where it has not come yet. MSG_TRUNC
+        throws away what it reads, and gives as many zeros.
         """
+        if flags & options.MSG_OOB and self.tcb is None and self.listener is None:
+            raise error(errno.EINVAL, "not connected")
         tcb = self._connected_tcb()
         if flags & options.MSG_OOB:
-            raise error(errno.EINVAL, "urgent data is read in line")
-        if self._shut_read:
-            return b""
-        if tcb.rcv_up is not None and (left := calls.urgent_left(tcb)) > 1:
-            size = min(size, left - 1)
-        if flags & options.MSG_PEEK:
-            data = tcb.receive_buffer.peek(size)
-        else:
-            data = calls.receive(tcb, size, now)
-            if tcb.ack_now:
-                self.host.touched(tcb, now)
+            return self._urgent(tcb, size, flags)
+        data = self._read(tcb, size, flags, now)
         if data or size == 0 or calls.at_end(tcb):
-            return data
+            return bytes(len(data)) if flags & options.MSG_TRUNC else data
         if self.error:
             raise error(self._take_error())
-        if tcb.state is State.CLOSED:
+        if self._shut_read or tcb.state is CLOSED:
             return b""
         raise BlockingIOError(errno.EAGAIN, "nothing to read")
+
+    def _read(self, tcb: Tcb, size: int, flags: int, now: int) -> bytes:
+        hole = 0
+        if tcb.rcv_up is not None and (left := calls.urgent_left(tcb)):
+            if left > 1:
+                size = min(size, left - 1)
+            else:
+                hole = 0 if self.config.oob_inline else 1
+        if flags & options.MSG_PEEK:
+            return tcb.receive_buffer.peek(size, hole)
+        if hole:
+            calls.receive(tcb, 1, now)
+        data = calls.receive(tcb, size, now)
+        if tcb.ack_now:
+            self.host.touched(tcb, now)
+        return data
+
+    def _urgent(self, tcb: Tcb, size: int, flags: int) -> bytes:
+        """MSG_OOB: the last urgent byte alone."""
+        left = calls.urgent_left(tcb)
+        if self.config.oob_inline or not left or self._urgent_taken == tcb.rcv_up:
+            raise error(errno.EINVAL, "no urgent data to be read apart")
+        if left <= tcb.receive_buffer.length:
+            if not flags & options.MSG_PEEK:
+                self._urgent_taken = tcb.rcv_up
+            return tcb.receive_buffer.peek(min(size, 1), left - 1)
+        if self._shut_read or tcb.fin_received or tcb.state is CLOSED:
+            return b""
+        raise BlockingIOError(errno.EAGAIN, "the urgent data has not come yet")
 
     def _connected_tcb(self) -> Tcb:
         self._open()
@@ -72,21 +108,27 @@ class Stream(Names):
         return self.tcb
 
     def shutdown(self, now: int, how: int) -> None:
-        """SHUT_WR closes our half, SHUT_RD gives up reading, SHUT_RDWR both. OSError ENOTCONN."""
+        """SHUT_WR closes our half, SHUT_RD gives up reading, SHUT_RDWR both. OSError ENOTCONN, EINVAL.
+
+        The peer does not hear of SHUT_RD. What comes later can still be read (Linux), or is acknowledged and thrown
+        away (`Config.discard_after_shut_read`). After both what comes is answered by a RST (RFC 1122 4.2.2.13).
+        """
+        if how not in (options.SHUT_RD, options.SHUT_WR, options.SHUT_RDWR):
+            raise error(errno.EINVAL, f"shutdown: {how}")
         tcb = self._connected_tcb()
-        if tcb.state in (State.CLOSED, State.SYN_SENT):
+        if tcb.state in (CLOSED, State.SYN_SENT):
             raise error(errno.ENOTCONN, "not connected")
-        if how in (options.SHUT_RD, options.SHUT_RDWR):
+        if how != options.SHUT_WR:
             self._shut_read = True
             self._discard(tcb, now)
-        if how in (options.SHUT_WR, options.SHUT_RDWR):
+        if how != options.SHUT_RD:
             calls.close(tcb, now, "write half")
+        tcb.receive_shut = self._shut_read and tcb.fin_queued
         self.host.touched(tcb, now)
         self.host.announce(self)
 
     def _discard(self, tcb: Tcb, now: int) -> None:
-        """After SHUT_RD what arrives is acknowledged and thrown away."""
-        while calls.receive(tcb, 1 << 20, now):
+        while self.config.discard_after_shut_read and calls.receive(tcb, 1 << 20, now):
             pass
 
     # --- readiness ---
@@ -104,35 +146,108 @@ class Stream(Names):
         if signals & (ENDED | OPENED | URGENT) or self.readable() or self.writable():
             self.host.announce(self)
 
+    def sent(self) -> None:
+        """Something left, of which less may wait now than TCP_NOTSENT_LOWAT says."""
+        if self.writable():
+            self.host.announce(self)
+
     def readable(self) -> bool:
-        """accept or recv would not block."""
+        """accept or recv would not block, and SO_RCVLOWAT is reached; or could not be, as the window is closed."""
         if self.listener is not None:
             return bool(self.listener.accepted)
         tcb = self.tcb
-        if tcb is None or self._shut_read:
-            return self._shut_read
-        return bool(tcb.receive_buffer.length) or tcb.fin_received or tcb.state is State.CLOSED
+        if tcb is None or self._shut_read or tcb.fin_received or tcb.state is CLOSED:
+            return tcb is not None
+        waits = tcb.receive_buffer.length
+        if not waits:
+            return False
+        target = self.config.receive_low_water
+        if tcb.rcv_up is not None and not self.config.oob_inline and self.at_mark():
+            target += 1
+        return waits >= target or receive_window(tcb) <= tcb.rcv_mss
 
     def writable(self) -> bool:
-        """send would not block: a third of the send buffer is free (as on Linux), or it would fail at once."""
+        """send would not block: a third of the send buffer is free (as on Linux), or it would fail at once.
+
+        With TCP_NOTSENT_LOWAT less than half of it may wait to be sent (Linux again).
+        """
         tcb = self.tcb
-        if tcb is None or tcb.state in (State.SYN_SENT, State.SYN_RCVD):
+        if tcb is None or tcb.state in _OPENING:
             return False
-        if tcb.state is State.CLOSED or tcb.fin_queued:
+        if tcb.state is CLOSED or tcb.fin_queued:
             return True
-        return 3 * calls.send_room(tcb) >= tcb.config.send_buffer
+        low_water = self.config.notsent_low_water
+        if low_water and 2 * calls.unsent(tcb) >= low_water:
+            return False
+        return 3 * (tcb.config.send_buffer - tcb.send_buffer.length) >= tcb.config.send_buffer
 
     def exceptional(self) -> bool:
-        """Urgent data is still to be read, or to come: POLLPRI."""
-        return self.urgent_left() > 0
+        """POLLPRI. In line: urgent data is still to be read, or to come (MUST-32). Apart: MSG_OOB would read it."""
+        left = self.urgent_left()
+        if self.config.oob_inline or self.tcb is None:
+            return left > 0
+        return 0 < left <= self.tcb.receive_buffer.length and self._urgent_taken != self.tcb.rcv_up
+
+    def poll(self) -> int:
+        """The events of poll(2) that there are now: options.POLL..."""
+        if self.listener is not None:
+            return options.POLLIN if self.listener.accepted else 0
+        tcb = self.tcb
+        if tcb is None:
+            return options.POLLOUT | options.POLLHUP
+        events = options.POLLERR if self.error else 0
+        over = tcb.state is CLOSED
+        if over or self._shut_read or tcb.fin_received:
+            events |= options.POLLIN | options.POLLRDHUP
+            if over or tcb.fin_queued:
+                events |= options.POLLHUP
+        if tcb.state not in _OPENING:
+            events |= options.POLLIN if self.readable() else 0
+            events |= options.POLLOUT if self.writable() else 0
+            events |= options.POLLPRI if self.exceptional() else 0
+        return events
+
+    # --- what waits ---
 
     def urgent_left(self) -> int:
         """How many bytes there are to read up to the end of the urgent data (MUST-33); some may not have come yet."""
-        return calls.urgent_left(self.tcb) if self.tcb is not None and not self._shut_read else 0
+        thrown_away = self._shut_read and self.config.discard_after_shut_read
+        return calls.urgent_left(self.tcb) if self.tcb is not None and not thrown_away else 0
 
     def at_mark(self) -> bool:
         """sockatmark: the next byte is the last urgent one, which senders think of as the out-of-band byte."""
         return self.urgent_left() == 1
+
+    def unread(self) -> int:
+        """SIOCINQ: the bytes that the next recv can give; the urgent byte that is read apart ends them."""
+        tcb = self._stream_tcb()
+        if tcb is None:
+            return 0
+        left = calls.urgent_left(tcb)
+        if left and left <= tcb.receive_buffer.length and not self.config.oob_inline:
+            return left - 1
+        return tcb.receive_buffer.length
+
+    def unacknowledged(self) -> int:
+        """SIOCOUTQ: the bytes that the peer has not acknowledged, sent or not, and our FIN."""
+        tcb = self._stream_tcb()
+        if tcb is None or tcb.state is CLOSED:
+            return 0
+        return tcb.send_buffer.length + (tcb.fin_queued and not calls.fin_acknowledged(tcb))
+
+    def unsent(self) -> int:
+        """SIOCOUTQNSD: the bytes that wait to be sent for the first time, and our FIN."""
+        tcb = self._stream_tcb()
+        if tcb is None or tcb.state is CLOSED:
+            return 0
+        return calls.unsent(tcb) + (tcb.fin_queued and tcb.fin_seq is None)
+
+    def _stream_tcb(self) -> Tcb | None:
+        """The connection, once it is open. OSError EINVAL for a listener, as ioctl(2) has it."""
+        self._open()
+        if self.listener is not None:
+            raise error(errno.EINVAL, "listening")
+        return None if self.tcb is None or self.tcb.state in _OPENING else self.tcb
 
     def _take_error(self) -> int:
         number, self.error = self.error, 0

@@ -132,6 +132,10 @@ class Tables:
         if _gone(tcb):
             self._remove(tcb)
 
+    def stir(self, tcb: Tcb) -> None:
+        """A setting of a connection has changed: it may have to send."""
+        self._dirty[tcb] = None
+
     def _path_learned(self, tcb: Tcb, now: int) -> None:
         """A path takes less than was thought: what uses it is told (RFC 8201 section 5.2)."""
         assert tcb.path is not None
@@ -183,6 +187,8 @@ class Tables:
             self.to_time_wait(tcb, now)
         else:
             self.timers.schedule(tcb)
+            if tcb.config.notsent_low_water and tcb.socket is not None:  # what was sent waits no more to be sent
+                tcb.socket.sent()
 
     def _remove(self, tcb: Tcb) -> None:
         key = key_of(tcb.local, tcb.remote)

@@ -151,13 +151,17 @@ class ReceiveBuffer:
         self.length -= len(data)
         return data
 
-    def peek(self, size: int) -> bytes:
-        """Up to `size` bytes, left where they are (MSG_PEEK)."""
+    def peek(self, size: int, start: int = 0) -> bytes:
+        """Up to `size` bytes from `start` on, left where they are (MSG_PEEK)."""
         taken = []
         for chunk in self._chunks:
             if size <= 0:
                 break
-            taken.append(bytes(chunk[:size]))
+            if start >= len(chunk):
+                start -= len(chunk)
+                continue
+            taken.append(bytes(chunk[start : start + size]))
+            start = 0
             size -= len(taken[-1])
         return b"".join(taken)
 

@@ -5,14 +5,14 @@ Misuse raises the OSError that a BSD socket would raise, with the RFC's own word
 
 from __future__ import annotations
 
-from errno import ECONNABORTED, EINVAL, EISCONN, ENOTCONN, EPIPE
+from errno import ECONNABORTED, ECONNRESET, EINVAL, EISCONN, ENOTCONN, EPIPE
 
 from lastack.tcp import handshake
 from lastack.tcp.config import NEVER
 from lastack.tcp.output import reset
 from lastack.tcp.sequence import HALF, MASK
 from lastack.tcp.states import CLOSED, SEND_CLOSED, Event, State, move
-from lastack.tcp.tcb import ENDED, READABLE, WRITABLE, Reason, Tcb
+from lastack.tcp.tcb import ENDED, MORE_FOLLOWS, NOTHING_SAID, READABLE, WRITABLE, Reason, Tcb
 from lastack.tcp.window import update_due
 from lastack.wire.packet import Buffer
 
@@ -56,10 +56,10 @@ def set_iss(tcb: Tcb, iss: int) -> None:
     handshake.offer(tcb)
 
 
-def send(tcb: Tcb, data: Buffer, now: int, *, urgent: bool = False, iss: int | None = None) -> int:
+def send(tcb: Tcb, data: Buffer, now: int, *, urgent: bool = False, more: bool = False, iss: int | None = None) -> int:
     """SEND: queue what there is room for; returns the bytes taken (0 when the buffer is full).
 
-    In LISTEN with a remote socket it turns the passive OPEN into an active one, and needs `iss`.
+    In LISTEN with a remote socket it turns the passive OPEN into an active one, and needs `iss`. `more`: do not PUSH.
     Raises OSError ENOTCONN where there is no connection, BrokenPipeError where it is closing.
     """
     state = tcb.state
@@ -70,7 +70,8 @@ def send(tcb: Tcb, data: Buffer, now: int, *, urgent: bool = False, iss: int | N
     if state in SEND_CLOSED or tcb.fin_queued or tcb.close_pending:
         raise BrokenPipeError(EPIPE, "connection closing")
     _told(tcb, now, "SEND", str(len(data)))
-    size = min(len(data), tcb.config.send_buffer - tcb.send_buffer.length)
+    tcb.hold = MORE_FOLLOWS if more else NOTHING_SAID
+    size = min(len(data), send_room(tcb))
     if size <= 0:
         return 0
     tcb.send_buffer.append(data if size == len(data) else memoryview(data)[:size])
@@ -83,7 +84,24 @@ def send_room(tcb: Tcb) -> int:
     """Bytes that SEND would take now."""
     if tcb.state in SEND_CLOSED or tcb.fin_queued:
         return 0
-    return max(tcb.config.send_buffer - tcb.send_buffer.length, 0)
+    room = tcb.config.send_buffer - tcb.send_buffer.length
+    if tcb.config.notsent_low_water:
+        room = min(room, tcb.config.notsent_low_water - unsent(tcb))
+    return max(room, 0)
+
+
+def unsent(tcb: Tcb) -> int:
+    """Bytes that wait to be sent for the first time."""
+    if tcb.fin_seq is not None:
+        return 0
+    if tcb.syn_queued:
+        return tcb.send_buffer.length
+    return tcb.send_buffer.length - ((tcb.snd_nxt - handshake.text_start(tcb)) & MASK)
+
+
+def fin_acknowledged(tcb: Tcb) -> bool:
+    """The peer has our FIN, and so all before it."""
+    return tcb.fin_seq is not None and tcb.snd_una == (tcb.fin_seq + 1) & MASK
 
 
 def receive(tcb: Tcb, size: int, now: int) -> bytes:
@@ -181,7 +199,7 @@ def abort_for_lost_data(tcb: Tcb, now: int) -> None:
     """Data was received that nobody will read (RFC 2525 section 2.17): the peer hears of it in every state."""
     if tcb.state is State.CLOSING or tcb.state is State.LAST_ACK:
         tcb.replies.append(reset(tcb))
-    _abort(tcb, now, Reason.DATA_LOST, 0)
+    _abort(tcb, now, Reason.DATA_LOST, 0 if tcb.orphan else ECONNRESET)
 
 
 def _abort(tcb: Tcb, now: int, reason: Reason, error: int) -> None:
@@ -210,7 +228,7 @@ def status(tcb: Tcb) -> dict[str, object]:
         "ISS": tcb.iss,
         "IRS": tcb.irs,
         "unacknowledged": (tcb.snd_nxt - tcb.snd_una) & MASK,
-        "unsent": max(tcb.send_buffer.length - ((tcb.snd_nxt - tcb.snd_una) & MASK), 0),
+        "unsent": unsent(tcb),
         "unread": tcb.receive_buffer.length,
         "urgent": urgent_left(tcb),
         "RTO": tcb.rto,

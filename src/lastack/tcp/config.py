@@ -63,6 +63,9 @@ class Config:
     nagle: bool = True  # SHLD-7; TCP_NODELAY turns it off (MUST-17)
     # Hold a small segment back only while another small one is outstanding (Appendix A.3), not while anything is.
     nagle_modified: bool = True
+    cork: bool = False  # TCP_CORK: no small segment at all, for `sws_override` (Linux: 200 ms too)
+    # TCP_NOTSENT_LOWAT: SEND takes no more than so much that has not been sent (0: what the buffer takes).
+    notsent_low_water: int = 0
     sws_override: int = 200 * MILLISECOND  # 3.8.6.2.1 (4): 0.1 to 1 s
     initial_window_segments: int = 10  # RFC 6928; RFC 5681 (3.1) gives 2 to 4
     congestion: str = "cubic"  # RFC 9438
@@ -76,9 +79,17 @@ class Config:
     ecn: str = "passive"  # RFC 3168: "off", "passive" (when the peer asks: Linux tcp_ecn 2) or "on" (we ask, too)
     ecn_syns: int = 1  # SYNs that ask, before one that does not (RFC 3168 6.1.1.1); Linux 1
     send_buffer: int = 4 * 1024 * 1024
+    send_buffer_limit: int = 4 * 1024 * 1024  # the most that SO_SNDBUF may ask for: Linux net.core.wmem_max
 
     # --- receiving ---
     receive_buffer: int = 6 * 1024 * 1024
+    receive_buffer_limit: int = 4 * 1024 * 1024  # the most that SO_RCVBUF may ask for: Linux net.core.rmem_max
+    window_clamp: int = 0  # TCP_WINDOW_CLAMP: the most that is offered (0: what the buffer has room for)
+    receive_low_water: int = 1  # SO_RCVLOWAT: a socket is readable from so many bytes on
+    # SO_OOBINLINE: urgent data is read in line, as RFC 6093 section 6 asks; False: its last byte apart, by MSG_OOB.
+    oob_inline: bool = True
+    # After SHUT_RD what arrives is thrown away (BSD), instead of kept for who still reads (Linux).
+    discard_after_shut_read: bool = False
     reassembly_holes: int = 256
     window_scaling: bool = True  # RFC 7323 2
     timestamps: bool = True  # RFC 7323 3
@@ -139,6 +150,7 @@ class Config:
     host_half_open_limit: int = 16384  # and of all; FreeBSD's syncache holds 15,375
     # SYN cookies (RFC 4987 3.6): "off", "when_full" (the half-open queue), "always"; Linux tcp_syncookies 0, 1, 2.
     syn_cookies: str = "when_full"
+    defer_accept: int = 0  # TCP_DEFER_ACCEPT: so many SYN,ACKs long a connection without data is not accepted
     abort_on_overflow: bool = False  # a full accept queue: drop the final ACK (Linux) or RST
     ephemeral_first: int = 32768  # RFC 6056 3.2
     ephemeral_last: int = 60999

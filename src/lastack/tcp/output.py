@@ -11,7 +11,7 @@ from lastack.tcp.config import NEVER
 from lastack.tcp.scoreboard import SentRange
 from lastack.tcp.sequence import HALF, MASK, lt
 from lastack.tcp.states import State
-from lastack.tcp.tcb import Tcb
+from lastack.tcp.tcb import MORE_FOLLOWS, NOTHING_HELD, Tcb
 from lastack.wire.options import build_timestamp
 from lastack.wire.segment import ACK, FIN, PSH, RST, SYN, URG, Segment
 
@@ -183,9 +183,17 @@ def _whole_segments(tcb: Tcb, size: int, usable: int) -> int:
 
 
 def _nagle_holds(tcb: Tcb) -> bool:
-    """A segment that is not full waits while something is outstanding (3.7.4), or something small (Appendix A.3)."""
+    """A segment that is not full waits while something is outstanding (3.7.4), or something small (Appendix A.3).
+
+    Under TCP_CORK and after MSG_MORE it waits until the persist timer overrides that (`Config.sws_override`). What is
+    urgent does not wait, nor does what the FIN follows.
+    """
     # RFC 9293 SHLD-7, MAY-16
-    if not tcb.config.nagle or tcb.fin_queued or tcb.snd_una == tcb.snd_nxt:
+    if tcb.fin_queued or tcb.snd_up is not None or tcb.hold == NOTHING_HELD:
+        return False
+    if tcb.config.cork or tcb.hold == MORE_FOLLOWS:
+        return True
+    if not tcb.config.nagle or tcb.snd_una == tcb.snd_nxt:
         return False
     return not tcb.config.nagle_modified or lt(tcb.snd_una, tcb.snd_sml)
 
@@ -220,7 +228,8 @@ def _emit(tcb: Tcb, sent: SentRange, now: int, out: list[Segment]) -> None:
     size = ((sent.end - seq) & MASK) - sent.fin
     position = (seq - handshake.text_start(tcb)) & MASK
     mss = tcb.snd_mss if tcb.path is None else plpmtud.segment_size(tcb, sent)
-    largest = tcb.unit - tcb.unit % mss if tcb.unit > mss else mss
+    # No super-segment while something is urgent: not every device adjusts the pointer when it cuts.
+    largest = tcb.unit - tcb.unit % mss if tcb.unit > mss and tcb.snd_up is None else mss
     while True:
         part = min(size, largest)
         size -= part
@@ -246,9 +255,14 @@ def _mark_urgent(tcb: Tcb, segment: Segment) -> None:
     # RFC 9293 MUST-30, MUST-31
     assert tcb.snd_up is not None
     ahead = (tcb.snd_up - segment.seq) & MASK
-    if 0 < ahead < HALF:
+    if 0 < ahead <= 0xFFFF:
         segment.flags |= URG
-        segment.urgent = min(ahead, 0xFFFF)
+        segment.urgent = ahead
+    elif ahead < HALF and lt(tcb.snd_nxt, (segment.seq + 0xFFFF) & MASK):
+        # Too far for the field: as far as it can say (MUST-31), where that points at nothing that was sent, so that
+        # no byte is taken for the urgent one.
+        segment.flags |= URG
+        segment.urgent = 0xFFFF
 
 
 def probe(tcb: Tcb, now: int, out: list[Segment]) -> None:

@@ -19,6 +19,7 @@ LINUX = Config(
     mtu_probing="off",  # tcp_mtu_probing
     base_plpmtu=1024 + 40,  # tcp_base_mss
     soft_errors_end_opening=True,  # tcp_v4_err in SYN-SENT
+    oob_inline=False,  # socket(7), SO_OOBINLINE
 )
 
 # FreeBSD 14, and in most of it 4.4BSD. Sources: `tcp(4)`, `ip(4)`, the sysctls net.inet.tcp.* and net.inet.ip.*,
@@ -54,6 +55,8 @@ BSD = Config(
     min_snd_mss=64,  # tcp_mss_update
     mtu_probing="off",  # pmtud_blackhole_detection
     base_plpmtu=1200 + 40,  # pmtud_blackhole_mss
+    oob_inline=False,  # SO_OOBINLINE
+    discard_after_shut_read=True,  # shutdown(2): "further receives will be disallowed"
     send_buffer=2 * 1024 * 1024,  # sendbuf_max
     receive_buffer=2 * 1024 * 1024,  # recvbuf_max
 )

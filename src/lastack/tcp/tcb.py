@@ -29,6 +29,11 @@ ENDED = 8
 URGENT = 16
 PATH_MTU = 32  # for the host: what `Tcb.path` has learned holds for others too
 
+# What the last SEND said of what may follow: `Tcb.hold`.
+NOTHING_SAID = 0
+MORE_FOLLOWS = 1  # MSG_MORE: no small segment until the next SEND, as under TCP_CORK
+NOTHING_HELD = 2  # TCP_NODELAY was set since: what waits goes, a cork or not
+
 
 class Reason(Enum):
     """Why a connection ended: what the user is told (MUST-12)."""
@@ -69,6 +74,7 @@ class Tcb:
         "fin_received",
         "fin_seq",
         "fin_wait_2_at",
+        "hold",
         "in_recovery",
         "irs",
         "iss",
@@ -188,6 +194,7 @@ class Tcb:
         self.pipe = 0  # bytes of `sent` that are marked neither lost nor sacked
         self.sacked = 0  # bytes of `sent` that are marked sacked
         self.rack: Rack | None = None  # from the moment at which SACK is agreed
+        self.hold = NOTHING_SAID
         self.syn_queued = False  # ISS is chosen, and our SYN has not left
         self.close_pending = False  # CLOSE was called in SYN-RECEIVED with data queued (section 3.10.4)
         self.fin_queued = False  # a FIN follows the queued data

@@ -19,6 +19,8 @@ def check_urg(tcb: Tcb, segment: Segment) -> None:
     pointer = (segment.seq + segment.urgent) & MASK
     known = tcb.rcv_up
     if known is None or (known - pointer) & MASK >= HALF:
+        if known is not None and not tcb.config.oob_inline and urgent_left(tcb) == 1:
+            tcb.receive_buffer.read(1)  # it was to be read apart: it must not become a byte of the stream
         tcb.rcv_up = pointer if known is None else later(known, pointer)
         if urgent_left(tcb):
             tcb.signals |= URGENT

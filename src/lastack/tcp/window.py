@@ -12,8 +12,10 @@ from lastack.tcp.tcb import Tcb
 
 
 def space(tcb: Tcb) -> int:
-    """RCV.BUFF - RCV.USER: the bytes that can still be taken in, from RCV.NXT on."""
-    return max(tcb.config.receive_buffer - tcb.receive_buffer.length, 0)
+    """RCV.BUFF - RCV.USER: the bytes that can still be taken in, from RCV.NXT on; no more than TCP_WINDOW_CLAMP."""
+    free = max(tcb.config.receive_buffer - tcb.receive_buffer.length, 0)
+    clamp = tcb.config.window_clamp
+    return min(free, clamp) if clamp else free
 
 
 def receive_window(tcb: Tcb) -> int:

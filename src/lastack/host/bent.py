@@ -1,0 +1,186 @@
+"""Options whose values Linux bends where it could refuse them, and those that act on a connection under way.
+
+The figures are those that a socket of Linux gives back: tests/interop/test_socket_semantics.py compares them.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+
+from lastack.host import options as o
+from lastack.host import settings
+from lastack.host.settings import Settings, Value, configure
+from lastack.tcp.config import SECOND
+from lastack.tcp.states import State
+from lastack.tcp.window import update_due
+
+_DEFAULT_MSS = 536  # what TCP_MAXSEG tells before there is a connection (TCP_MSS_DEFAULT)
+_MOST_DEFERRED = 255  # SYN,ACKs
+_QUICK_ACKS = 16  # where the configuration has none
+_NOT_OPEN = frozenset({State.CLOSED, State.LISTEN, State.SYN_SENT, State.SYN_RCVD})
+
+
+def set_option(socket: Settings, level: int, option: int, value: Value) -> None:
+    """OSError ENOPROTOOPT for an unknown option, EINVAL for a value out of its range."""
+    known = _OPTIONS.get((level, option))
+    if known is None:
+        settings.set_option(socket, level, option, value)
+    elif not isinstance(value, int):
+        raise OSError(errno.EINVAL, f"option {option} takes a number")
+    else:
+        known[0](socket, value)
+
+
+def get_option(socket: Settings, level: int, option: int) -> object:
+    """OSError ENOPROTOOPT for an unknown option."""
+    known = _OPTIONS.get((level, option))
+    return known[1](socket) if known is not None else settings.get_option(socket, level, option)
+
+
+# --- buffers ---
+
+
+def _set_send_buffer(socket: Settings, value: int) -> None:
+    most = socket.config.send_buffer_limit
+    configure(socket, "send_buffer", max(_unsigned(value, most), o.SMALLEST_SEND_BUFFER))
+
+
+def _set_receive_buffer(socket: Settings, value: int) -> None:
+    most = socket.config.receive_buffer_limit
+    configure(socket, "receive_buffer", max(_unsigned(value, most), o.SMALLEST_RECEIVE_BUFFER))
+    _window_changed(socket)
+
+
+def _unsigned(value: int, most: int) -> int:
+    return min(value & 0xFFFF_FFFF, most)
+
+
+def _window_changed(socket: Settings) -> None:
+    """Tell the peer, where it is worth a segment; the right edge never moves back, whatever was set."""
+    tcb = socket.tcb
+    if tcb is not None and tcb.state not in _NOT_OPEN and update_due(tcb):
+        tcb.ack_now = True
+        socket.host.stir(tcb)
+
+
+def _set_window_clamp(socket: Settings, value: int) -> None:
+    if not value and socket.tcb is not None:
+        raise OSError(errno.EINVAL, "TCP_WINDOW_CLAMP: 0 belongs before the connection")
+    configure(socket, "window_clamp", max(value, o.SMALLEST_RECEIVE_BUFFER) if value else 0)
+
+
+# --- low-water marks ---
+
+
+def _set_receive_low_water(socket: Settings, value: int) -> None:
+    """No more than half the buffer: a mark that the window never lets be reached would be waited for for ever."""
+    most = socket.config.receive_buffer // 2
+    configure(socket, "receive_low_water", max(min(value, most) if value >= 0 else most, 1))
+    if socket.tcb is not None and socket.tcb.socket is not None:
+        socket.host.announce(socket)  # it may have become readable
+
+
+def _set_notsent_low_water(socket: Settings, value: int) -> None:
+    configure(socket, "notsent_low_water", value & 0xFFFF_FFFF)
+
+
+def _get_notsent_low_water(socket: Settings) -> int:
+    value = socket.config.notsent_low_water
+    return value - (1 << 32) if value >> 31 else value
+
+
+# --- acknowledgments, segments, the close ---
+
+
+def _set_quick_acks(socket: Settings, value: int) -> None:
+    """1: what waits is acknowledged now, and so are the next segments. 0: acknowledgments wait for data to ride on."""
+    quick = (socket.host.config.quick_acks or _QUICK_ACKS) if value else 0
+    tcb = socket.tcb
+    if tcb is None:
+        configure(socket, "quick_acks", quick)
+        return
+    tcb.quick_acks = quick
+    if value and tcb.state not in _NOT_OPEN and tcb.rcv_nxt != tcb.last_ack_sent:
+        tcb.ack_now = True
+        socket.host.stir(tcb)
+
+
+def _get_quick_acks(socket: Settings) -> int:
+    tcb = socket.tcb
+    return int((tcb.quick_acks if tcb is not None else socket.config.quick_acks) > 0)
+
+
+def _set_mss(socket: Settings, value: int) -> None:
+    """What our SYN offers; a connection that is open keeps what it has."""
+    if value and not 88 <= value <= 32767:
+        raise OSError(errno.EINVAL, f"mss: {value} is not in 88 to 32767")
+    configure(socket, "mss", value)
+
+
+def _get_mss(socket: Settings) -> int:
+    tcb = socket.tcb
+    return tcb.snd_mss if tcb is not None and tcb.snd_mss else socket.config.mss or _DEFAULT_MSS
+
+
+def _set_linger2(socket: Settings, seconds: int) -> None:
+    """0 for the host's time in FIN-WAIT-2, which alone may be for ever; negative for none; no more than the limit."""
+    if seconds < 0:
+        lasts = o.NO_LINGER
+    else:
+        lasts = min(seconds, o.LINGER2_LIMIT) * SECOND or socket.host.config.fin_wait_2_timeout
+    configure(socket, "fin_wait_2_timeout", lasts)
+
+
+def _get_linger2(socket: Settings) -> int:
+    lasts = socket.config.fin_wait_2_timeout
+    return -1 if lasts == o.NO_LINGER else lasts // SECOND
+
+
+def _set_defer_accept(socket: Settings, seconds: int) -> None:
+    """Seconds are counted in SYN,ACKs, which go after 1, 2, 4 ... s."""
+    count = 0
+    while count < _MOST_DEFERRED and _deferred(socket, count) < seconds:
+        count += 1
+    configure(socket, "defer_accept", count)
+
+
+def _deferred(socket: Settings, count: int) -> int:
+    """The seconds until so many SYN,ACKs have timed out."""
+    most = socket.config.rto_max // SECOND
+    return sum(min(1 << at, most) for at in range(count))
+
+
+def _set_traffic_class(socket: Settings, value: int) -> None:
+    """The low two bits are those of ECN (RFC 3168 section 5), and TCP's own."""
+    configure(socket, "traffic_class", value & 0xFC)
+
+
+def _set_hop_limit(socket: Settings, value: int) -> None:
+    """-1 is the host's."""
+    if value != -1 and not 1 <= value <= 255:
+        raise OSError(errno.EINVAL, f"hop limit: {value} is not in 1 to 255")
+    configure(socket, "hop_limit", value if value > 0 else socket.host.config.hop_limit)
+
+
+_Option = tuple[Callable[[Settings, int], None], Callable[[Settings], int]]
+_TRAFFIC_CLASS: _Option = (_set_traffic_class, lambda socket: socket.config.traffic_class)
+_HOP_LIMIT: _Option = (_set_hop_limit, lambda socket: socket.config.hop_limit)
+_OPTIONS: dict[tuple[int, int], _Option] = {
+    (o.SOL_SOCKET, o.SO_SNDBUF): (_set_send_buffer, lambda socket: 2 * socket.config.send_buffer),
+    (o.SOL_SOCKET, o.SO_RCVBUF): (_set_receive_buffer, lambda socket: 2 * socket.config.receive_buffer),
+    (o.SOL_SOCKET, o.SO_RCVLOWAT): (_set_receive_low_water, lambda socket: socket.config.receive_low_water),
+    (o.IPPROTO_IP, o.IP_TTL): _HOP_LIMIT,
+    (o.IPPROTO_IPV6, o.IPV6_UNICAST_HOPS): _HOP_LIMIT,
+    (o.IPPROTO_IP, o.IP_TOS): _TRAFFIC_CLASS,
+    (o.IPPROTO_IPV6, o.IPV6_TCLASS): _TRAFFIC_CLASS,
+    (o.IPPROTO_TCP, o.TCP_MAXSEG): (_set_mss, _get_mss),
+    (o.IPPROTO_TCP, o.TCP_LINGER2): (_set_linger2, _get_linger2),
+    (o.IPPROTO_TCP, o.TCP_DEFER_ACCEPT): (
+        _set_defer_accept,
+        lambda socket: _deferred(socket, socket.config.defer_accept),
+    ),
+    (o.IPPROTO_TCP, o.TCP_WINDOW_CLAMP): (_set_window_clamp, lambda socket: socket.config.window_clamp),
+    (o.IPPROTO_TCP, o.TCP_QUICKACK): (_set_quick_acks, _get_quick_acks),
+    (o.IPPROTO_TCP, o.TCP_NOTSENT_LOWAT): (_set_notsent_low_water, _get_notsent_low_water),
+}

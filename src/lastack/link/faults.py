@@ -26,8 +26,8 @@ _TIMES = ("delay", "jitter", "reorder_by")
 class Faults:
     """What a path does to frames. Probabilities from 0 to 1, times in microseconds, `rate` in bits a second (0: any).
 
-    `queue` is the bytes that wait in front of a `rate`, `mtu` the largest packet (0: any), `drop` texts as
-    `Drop.parse` reads them.
+    `queue` is the bytes that wait in front of a `rate`, `mtu` the largest packet (0: any), of which the sender is told
+    by ICMP; `black_hole` is the same in silence. `drop` are texts as `Drop.parse` reads them.
     """
 
     loss: float = 0.0
@@ -40,6 +40,7 @@ class Faults:
     rate: int = 0
     queue: int = 256 * 1024
     mtu: int = 0
+    black_hole: int = 0
     drop: tuple[str, ...] = ()
 
     @classmethod
@@ -87,6 +88,8 @@ class Faults:
         rules: list[Rule] = [Drop.parse(text) for text in self.drop]
         if self.mtu:
             rules.append(Mtu(self.mtu))
+        if self.black_hole:
+            rules.append(Mtu(self.black_hole, tells=False))
         if self.loss:
             rules.append(Loss(self.loss, loss))
         if self.corrupt:
@@ -119,7 +122,7 @@ def _parse_one(name: str, text: str | tuple[str, ...] | list[str]) -> float | in
     if name in _TIMES:
         return parse_time(text)
     size = parse_rate(text) if name == "rate" else parse_size(text)
-    if name == "mtu" and size < 68:
+    if name in ("mtu", "black_hole") and size < 68:
         raise ValueError(f"{text!r} is less than 68 bytes, the least that IPv4 allows (RFC 791 section 3.2)")
     return size
 

@@ -141,13 +141,54 @@ def test_it_runs_while_a_closed_window_is_not_answered():
     assert t.state is State.CLOSED
 
 
-def test_it_does_not_end_a_closed_window_that_is_answered():  # MUST-37
-    t = established(window=0, user_timeout=5_000_000)
+def answers_each_probe(**settings: object) -> Exchange:
+    """A closed window, data that waits, and a user timeout of 5 s; time stands a moment before it."""
+    t = established(window=0, user_timeout=5_000_000, **settings)
     t.call.send(1)
+    for _ in range(5):
+        t.log(999.9)
+        t.gets(". 1:1(0) ack 1 win 0")
+    assert t.state is State.ESTABLISHED
+    return t
+
+
+def test_it_ends_a_closed_window_also_where_that_is_answered():  # Linux; RFC 6429: as the application wants it
+    t = answers_each_probe()
+    t.log(0.5)
+    assert (t.state, t.tcb.reason) == (State.CLOSED, Reason.USER_TIMEOUT)
+
+
+def test_by_the_letter_it_does_not():  # RFC 9293 3.8.6.1 MUST-37
+    t = answers_each_probe(user_timeout_in_persist=False)
     for _ in range(20):
         t.log(3_000)
         t.gets(". 1:1(0) ack 1 win 0")
     assert t.state is State.ESTABLISHED
+
+
+def test_without_it_a_closed_window_may_last():  # RFC 9293 3.8.6.1 MUST-37
+    t = established(window=0)
+    t.call.send(1)
+    for _ in range(100):
+        t.log(100_000)
+        t.gets(". 1:1(0) ack 1 win 0")
+    assert t.state is State.ESTABLISHED
+
+
+@pytest.mark.parametrize(("timeout", "ends"), [(10, 12), (11.5, 12), (25, 27), (31, 33)])
+def test_with_keepalive_it_takes_the_place_of_the_number_of_probes(timeout: float, ends: float):
+    """As Linux: what is counted is the time since the peer was heard, looked at when a probe is due (RFC 5482)."""
+    t = alive(
+        keepalive_idle=9_000_000,
+        keepalive_interval=3_000_000,
+        keepalive_probes=2,
+        user_timeout=round(timeout * 1_000_000),
+    )
+    t.log(ends * 1000 - 0.001)
+    assert t.state is State.ESTABLISHED
+    t.log(0.001)
+    assert (t.state, t.tcb.reason) == (State.CLOSED, Reason.KEEPALIVE)
+    t.pending.clear()
 
 
 def test_a_longer_user_timeout_outlasts_r2():  # section 3.8.3 (a): R2 is then a time

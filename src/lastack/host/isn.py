@@ -15,6 +15,11 @@ def _hash(secret: bytes, use: bytes, *parts: bytes) -> int:
     return int.from_bytes(blake2s(b"".join(parts), key=secret[:32], person=use, digest_size=4).digest(), "big")
 
 
+def draw(secret: bytes, use: bytes, number: int) -> int:
+    """32 bits that nobody can foretell, one draw for each number."""
+    return _hash(secret, use, number.to_bytes(8, "big"))
+
+
 def port_bytes(endpoint: Endpoint) -> bytes:
     """An endpoint as bytes to hash or to look up by."""
     return endpoint[0] + endpoint[1].to_bytes(2, "big")

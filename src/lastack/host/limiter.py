@@ -1,6 +1,9 @@
-"""So many answers a second: what a host sends to those it has no connection with (RFC 1122 3.2.2.1)."""
+"""So many answers a second: what a host sends to those it has no connection with (RFC 1122 3.2.2.1), and challenge
+ACKs (RFC 5961 section 7)."""
 
 from __future__ import annotations
+
+from lastack.host import isn
 
 _SECOND = 1_000_000
 
@@ -22,3 +25,33 @@ class Limiter:
             return False
         self._spent[kind] = since, count + 1
         return True
+
+
+class ChallengeBudget:
+    """Challenge ACKs of all connections in one second: `about`, give or take half of it, by lot.
+
+    With a fixed number a stranger could use up all but one, forge a segment for somebody else's connection and see
+    by the last whether it drew a challenge: so find out that the connection exists, and its numbers (CVE-2016-5696).
+    """
+
+    __slots__ = ("_about", "_left", "_second", "_secret")
+
+    def __init__(self, about: int, secret: bytes) -> None:
+        self._about = about
+        self._secret = secret
+        self._second = -1
+        self._left = 0
+
+    def allows(self, now: int) -> bool:
+        """Whether one more may leave now; it is counted."""
+        second = now // _SECOND
+        if second != self._second:
+            self._second = second
+            self._left = challenge_acks(self._about, self._secret, second)
+        self._left -= 1
+        return self._left >= 0
+
+
+def challenge_acks(about: int, secret: bytes, second: int) -> int:
+    """How many there may be in a second."""
+    return (about + 1) // 2 + isn.draw(secret, b"ack", second) % max(about, 1)

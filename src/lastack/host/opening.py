@@ -7,6 +7,7 @@ import errno
 
 from lastack.host import cookies
 from lastack.host.listener import Listener
+from lastack.host.recent import above
 from lastack.host.tables import Tables
 from lastack.host.timewait import TimeWait
 from lastack.tcp import arrives, calls, time_wait
@@ -149,10 +150,8 @@ def reopen(host: Tables, now: int, key: bytes, record: TimeWait, syn: Segment) -
     listener = host.find_listener(record.local)
     if listener is None or not _accept_queue_has_room(host, listener, "SYN"):
         return False
-    iss = host.initial_sequence_number(record.local, record.remote, now)
     # Above the largest number that the old incarnation used (section 3.6.1 (1)).
-    if (iss - record.snd_nxt) & MASK > 0x7FFF_FFFF or iss == record.snd_nxt:
-        iss = (record.snd_nxt + 65_537) & MASK
+    iss = above(host.initial_sequence_number(record.local, record.remote, now), record.snd_nxt)
     _child(host, now, listener, record.local, record.remote, syn, iss, State.TIME_WAIT)
     return True
 

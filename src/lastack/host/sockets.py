@@ -127,6 +127,7 @@ class Socket(Stream):
             calls.abort(tcb, now)
         else:
             calls.release(tcb, now)
+            self.host.orphaned(tcb, now)
         self.host.touched(tcb, now)
 
     def _close_listener(self, now: int, listener: Listener) -> None:

@@ -11,13 +11,14 @@ from typing import Any
 from lastack.host import isn
 from lastack.host.counters import Counters
 from lastack.host.keys import key_of
-from lastack.host.limiter import Limiter
+from lastack.host.limiter import ChallengeBudget, Limiter
 from lastack.host.listener import Listener
 from lastack.host.paths import Paths, Route
 from lastack.host.ports import Ports
+from lastack.host.recent import RecentNumbers
 from lastack.host.timers import Timers
 from lastack.host.timewait import TimeWait, TimeWaitTable, pack
-from lastack.tcp import arrives, pmtud
+from lastack.tcp import arrives, calls, pmtud
 from lastack.tcp.calls import ended
 from lastack.tcp.config import DEFAULT, NEVER, Config
 from lastack.tcp.mss import DF_SET
@@ -41,6 +42,7 @@ class Tables:
         "_out",
         "_ready",
         "addresses",
+        "challenges",
         "checksum_offload",
         "config",
         "counters",
@@ -51,8 +53,10 @@ class Tables:
         "mtu",
         "name",
         "observer",
+        "orphans",
         "paths",
         "ports",
+        "recent",
         "secret",
         "tcbs",
         "time_wait",
@@ -88,6 +92,9 @@ class Tables:
         self.time_wait = TimeWaitTable(observer)
         self.timers = Timers()
         self.limiter = Limiter()
+        self.challenges = ChallengeBudget(config.host_challenge_acks_per_second, secret)
+        self.recent = RecentNumbers(config.recent_numbers, config.recent_numbers_time)
+        self.orphans: set[Tcb] = set()  # closed by their users
         self._dirty: dict[Tcb, None] = {}
         self._out: list[Packet] = []
         self._ready: dict[Any, None] = {}
@@ -105,14 +112,22 @@ class Tables:
             pmtud.begin(tcb, known.mtu, known.fragmented, known.until)
         tcb.observer = self.observer
         tcb.reuse = reuse
+        tcb.challenges = self.challenges
         tcb.ts_offset = isn.timestamp_offset(self.secret, local, remote)
         self.tcbs[key_of(local, remote)] = tcb
         self.ports.enter(local, reuse)
         return tcb
 
     def initial_sequence_number(self, local: Endpoint, remote: Endpoint, now: int) -> int:
-        """RFC 6528."""
-        return isn.initial_sequence_number(self.secret, local, remote, now)
+        """RFC 6528, and above what the last connection of that name used."""
+        iss = isn.initial_sequence_number(self.secret, local, remote, now)
+        return self.recent.above(key_of(local, remote), iss, now) if len(self.recent) else iss
+
+    def note_number(self, key: bytes, local: Endpoint, remote: Endpoint, snd_nxt: int, now: int) -> None:
+        """A connection is over whose peer may be in TIME-WAIT."""
+        clock = isn.initial_sequence_number(self.secret, local, remote, now)
+        if not self.recent.note(key, snd_nxt, clock, now):
+            self.counters["limit: recent numbers"] += 1
 
     def touched(self, tcb: Tcb, now: int) -> None:
         """Something happened to a connection: it may have to send, and its user to be told."""
@@ -130,7 +145,7 @@ class Tables:
             if tcb.socket is not None:
                 tcb.socket.signalled(tcb, signals, now)
         if _gone(tcb):
-            self._remove(tcb)
+            self._remove(tcb, now)
 
     def stir(self, tcb: Tcb) -> None:
         """A setting of a connection has changed: it may have to send."""
@@ -182,7 +197,7 @@ class Tables:
     def settle(self, tcb: Tcb, now: int) -> None:
         """What it had to say is said: let a TIME-WAIT shrink to its record, arm the timers of any other."""
         if _gone(tcb):
-            self._remove(tcb)
+            self._remove(tcb, now)
         elif tcb.state is State.TIME_WAIT and tcb.orphan and self.time_wait.takes(tcb.time_wait_at):
             self.to_time_wait(tcb, now)
         else:
@@ -190,12 +205,25 @@ class Tables:
             if tcb.config.notsent_low_water and tcb.socket is not None:  # what was sent waits no more to be sent
                 tcb.socket.sent()
 
-    def _remove(self, tcb: Tcb) -> None:
+    def orphaned(self, tcb: Tcb, now: int) -> None:
+        """Its user has let go of a connection that is not over: one too many is reset (Linux tcp_max_orphans)."""
+        if tcb.state is State.CLOSED or tcb.state is State.TIME_WAIT:
+            return
+        if len(self.orphans) >= self.config.orphan_limit:
+            self.counters["limit: orphans"] += 1
+            calls.abort_orphan(tcb, now)
+        else:
+            self.orphans.add(tcb)
+
+    def _remove(self, tcb: Tcb, now: int) -> None:
+        self.orphans.discard(tcb)
         key = key_of(tcb.local, tcb.remote)
         if self.tcbs.get(key) is tcb:
             del self.tcbs[key]
             self.ports.leave(tcb.local, tcb.reuse)
             self.timers.forget(tcb)
+            if (tcb.snd_nxt - tcb.iss) & MASK > 1:
+                self.note_number(key, tcb.local, tcb.remote, tcb.snd_nxt, now)
             self.counters[f"ended: {tcb.reason.value}"] += 1
 
     def to_time_wait(self, tcb: Tcb, now: int) -> None:
@@ -203,10 +231,11 @@ class Tables:
         key = key_of(tcb.local, tcb.remote)
         if self.tcbs.get(key) is not tcb:
             return
+        self.orphans.discard(tcb)
         if len(self.time_wait) >= self.config.time_wait_limit:
             self.counters["limit: TIME-WAIT"] += 1
             ended(tcb, Event.TIME_WAIT_TIMEOUT, now, Reason.FINISHED, 0)
-            self._remove(tcb)
+            self._remove(tcb, now)
             return
         field = ((tcb.rcv_adv - tcb.rcv_nxt) & MASK) >> tcb.rcv_wscale
         self.time_wait.add(key, pack(tcb, tcb.reuse, min(field, 0xFFFF)))

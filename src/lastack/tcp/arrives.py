@@ -10,6 +10,7 @@ from errno import ECONNREFUSED, ECONNRESET
 
 from lastack.tcp import handshake, rack, recovery, sack, time_wait
 from lastack.tcp.calls import deferred_close, ended
+from lastack.tcp.challenge import acknowledge_unacceptable, challenge
 from lastack.tcp.predict import predicted
 from lastack.tcp.sequence import HALF, MASK, ge, gt, le, lt
 from lastack.tcp.states import Event, State, move
@@ -179,7 +180,7 @@ def check_sequence(tcb: Tcb, segment: Segment, now: int) -> bool:
         acceptable = offset < window or (offset + length - 1) & MASK < window
     if not acceptable:
         if not flags & RST:
-            _acknowledge_unacceptable(tcb, segment, length, now)
+            acknowledge_unacceptable(tcb, segment, length, now)
         return False
     return True
 
@@ -211,30 +212,9 @@ def _paws(tcb: Tcb, segment: Segment, now: int) -> bool:
     """RFC 7323 5.3 R1: an old timestamp is an old segment, unless ours is too old to say so (RFC 7323 5.5)."""
     assert segment.ts_val is not None
     if lt(segment.ts_val, tcb.ts_recent) and now - tcb.ts_recent_at < tcb.config.paws_idle:
-        _acknowledge_unacceptable(tcb, segment, segment_length(segment), now)
+        acknowledge_unacceptable(tcb, segment, segment_length(segment), now)
         return False
     return True
-
-
-def _acknowledge_unacceptable(tcb: Tcb, segment: Segment, length: int, now: int) -> None:
-    """<SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>; those for empty segments are limited, or two stacks could go on for ever."""
-    if length:
-        if segment.length:
-            sack.behind(tcb, segment.seq, segment.length)
-        tcb.dup_acks_owed += 1
-    else:
-        challenge(tcb, now)
-
-
-def challenge(tcb: Tcb, now: int) -> None:
-    """A challenge ACK, limited as RFC 5961 section 7 asks."""
-    if now - tcb.challenge_since >= 1_000_000:
-        tcb.challenge_since, tcb.challenge_count = now, 0
-    if tcb.challenge_count < tcb.config.challenge_acks_per_second:
-        tcb.challenge_count += 1
-        tcb.ack_now = True
-    else:
-        tcb.count("limit: challenge ACKs")
 
 
 def check_rst(tcb: Tcb, segment: Segment, now: int) -> bool:
@@ -329,8 +309,9 @@ def process_ack(tcb: Tcb, segment: Segment, now: int) -> None:
         size += (new if new < HALF else 0) - (before - tcb.sacked)
         rack.acked(tcb, max(size, 0), twice, now)
     if tcb.probes:  # the peer lives: MUST-37
-        tcb.stalled_since = now
         tcb.unanswered_probes = 0
+        if not tcb.config.user_timeout_in_persist:
+            tcb.stalled_since = now
     if ge(ack, tcb.snd_una):
         set_window(tcb, segment, 0 < new < HALF)
 

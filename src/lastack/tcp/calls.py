@@ -202,6 +202,13 @@ def abort_for_lost_data(tcb: Tcb, now: int) -> None:
     _abort(tcb, now, Reason.DATA_LOST, 0 if tcb.orphan else ECONNRESET)
 
 
+def abort_orphan(tcb: Tcb, now: int) -> None:
+    """One connection too many that nobody holds: the peer hears of it in every state."""
+    if tcb.state is State.CLOSING or tcb.state is State.LAST_ACK:
+        tcb.replies.append(reset(tcb))
+    _abort(tcb, now, Reason.ORPHANS, 0)
+
+
 def _abort(tcb: Tcb, now: int, reason: Reason, error: int) -> None:
     state = tcb.state
     if state is CLOSED:

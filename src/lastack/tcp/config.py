@@ -53,6 +53,8 @@ class Config:
     )
     orphan_retransmissions: int = 8  # Linux tcp_orphan_retries: what 0 means there
     user_timeout: int = 0  # RFC 5482, TCP_USER_TIMEOUT; 0 = R2 alone
+    # It also ends a closed window whose probes are answered (Linux, RFC 6429); False is the letter of MUST-37.
+    user_timeout_in_persist: bool = True
 
     # --- acknowledgments, RFC 9293 3.8.6.3 ---
     delayed_ack: int = 40 * MILLISECOND  # MUST-40: less than 0.5 s
@@ -133,6 +135,8 @@ class Config:
     rfc5961_ack: bool = True
     # RFC 5961 section 7: challenge ACKs of one connection in one second.
     challenge_acks_per_second: int = 10
+    # And of a whole host, about so many: the number is drawn anew for each second (Linux tcp_challenge_ack_limit).
+    host_challenge_acks_per_second: int = 1000
     # A closed receiver answers data with RST (SHLD-3, RFC 2525 2.17).
     reset_on_unread_data: bool = True
 
@@ -140,6 +144,10 @@ class Config:
     rfc6191: bool = True  # a SYN with a later timestamp reopens
     reopen_by_sequence: bool = True  # RFC 1122 4.2.2.13, MAY-2
     time_wait_limit: int = 1_000_000
+    # The numbers of connections that overtook the ISN clock (RFC 6528), and how long their peers may be in TIME-WAIT.
+    recent_numbers: int = 16384
+    recent_numbers_time: int = 4 * MINUTE  # 2 MSL of RFC 9293 3.4.2
+    orphan_limit: int = 16384  # closed by their users, not yet by TCP; Linux tcp_max_orphans goes by memory
     # Linux: SO_REUSEADDR must be set on the old socket too. BSD: on the new one alone.
     reuse_needs_both: bool = True
 

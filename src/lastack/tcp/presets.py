@@ -68,6 +68,7 @@ RFC9293 = Config(
     fin_wait_2_timeout=0,  # the RFC knows no such timer
     rto_min=1 * SECOND,  # RFC 6298 (2.4)
     rto_max=60 * SECOND,  # RFC 6298 (2.5), its least
+    user_timeout_in_persist=False,  # RFC 9293 3.8.6.1 MUST-37
     delayed_ack=200 * MILLISECOND,  # RFC 9293 3.8.6.3 MUST-40 says less than 500 ms
     max_ack_delay=500 * MILLISECOND,  # the same of a peer
     quick_acks=0,

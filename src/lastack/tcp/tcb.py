@@ -7,7 +7,7 @@ microseconds, `NEVER` stands for a timer that is off.
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any
+from typing import Any, Protocol
 
 from lastack.tcp.buffers import ReceiveBuffer, SendBuffer
 from lastack.tcp.config import NEVER, Config
@@ -49,7 +49,15 @@ class Reason(Enum):
     KEEPALIVE = "keep-alive probes unanswered"
     FIN_WAIT_2 = "FIN-WAIT-2 timer"
     UNREACHABLE = "destination unreachable"
+    ORPHANS = "too many connections that nobody holds"
     DATA_LOST = "data arrived that nobody will read"
+
+
+class Budget(Protocol):
+    """So many of something in a time, for many connections together."""
+
+    def allows(self, now: int) -> bool:
+        """Whether there may be one more now; it is counted."""
 
 
 class Tcb:
@@ -60,6 +68,7 @@ class Tcb:
         "backoff",
         "challenge_count",
         "challenge_since",
+        "challenges",
         "close_pending",
         "config",
         "congestion",
@@ -262,6 +271,7 @@ class Tcb:
         # Challenge ACKs, RFC 5961 section 7
         self.challenge_since = 0
         self.challenge_count = 0
+        self.challenges: Budget | None = None  # of all connections of the host
 
     def count(self, what: str) -> None:
         """A limit was hit: the host will count it under this name."""

@@ -116,10 +116,14 @@ def _give_up(tcb: Tcb, now: int, reason: Reason) -> None:
 
 
 def _persist(tcb: Tcb, now: int, out: list[Segment]) -> None:
-    """A zero-window probe. An answered one resets the count: the connection may stay so for ever (MUST-37; SHLD-17)."""
+    """A zero-window probe. An answered one resets the count: the connection may stay so for ever (MUST-37; SHLD-17).
+
+    Not one that nobody holds (as on Linux): its peer could keep it, and what it has to send, by answering alone.
+    """
     tcb.persist_at = NEVER
     _fired(tcb, now, "persist")
-    if tcb.unanswered_probes > r2(tcb) and not tcb.config.user_timeout:
+    probes = tcb.probes if tcb.orphan else tcb.unanswered_probes
+    if probes > r2(tcb) and (tcb.orphan or not tcb.config.user_timeout):
         _give_up(tcb, now, Reason.TIMED_OUT)
         return
     if not tcb.snd_wnd:
@@ -138,7 +142,7 @@ def _keepalive(tcb: Tcb, now: int, out: list[Segment]) -> None:
         tcb.keepalive_at = now + config.keepalive_idle
     elif not tcb.keepalive_sent and now < tcb.received_at + config.keepalive_idle:
         tcb.keepalive_at = tcb.received_at + config.keepalive_idle
-    elif tcb.keepalive_sent >= config.keepalive_probes:
+    elif _keepalive_unanswered(tcb, now):
         _fired(tcb, now, "keep-alive")
         tcb.replies.append(output.reset(tcb))
         _give_up(tcb, now, Reason.KEEPALIVE)
@@ -147,6 +151,13 @@ def _keepalive(tcb: Tcb, now: int, out: list[Segment]) -> None:
         tcb.keepalive_sent += 1
         tcb.keepalive_at = now + config.keepalive_interval
         out.append(output.keepalive_probe(tcb, now))
+
+
+def _keepalive_unanswered(tcb: Tcb, now: int) -> bool:
+    """By a number of probes, or by the user timeout, which then is the only measure (as on Linux)."""
+    if tcb.config.user_timeout:
+        return tcb.keepalive_sent > 0 and now - tcb.received_at >= tcb.config.user_timeout
+    return tcb.keepalive_sent >= tcb.config.keepalive_probes
 
 
 def _fin_wait_2(tcb: Tcb, now: int) -> None:

@@ -27,7 +27,7 @@ _WITHIN = re.compile(
     r",? \(?(?P<word>steps?|[Rr]ules?|equations?|Figures?|Algorithms?) "
     rf"(?P<numbers>\(?\d\)?(?:{_AND}\(?\d\)?(?![\d.]))*)"
     r"|,? (?P<checks>(?:first|second|third)(?:(?:, | and )(?:first|second|third))*) check"
-    r"|,? (?P<letter>R\d|\([1-9a-z]\))(?!\w)"
+    r"| (?P<letter>R\d|\([1-9a-z]\))(?!\w)"
 )
 _PLACE = re.compile(rf"(?:,? ?\(?(?:[Ss]ections?|§) )?(?P<section>{_SECTION})")
 _ALONE = re.compile(r" (?P<word>[Aa]lgorithm|[Ee]quation|[Ff]igure|[Tt]able) (?P<number>\(?\d\)?)")

@@ -40,7 +40,6 @@ def test_the_minimum_of_the_letter_is_one_second():  # RFC 6298 (2.4)
 
 
 def test_the_timer_backs_off_to_its_maximum():  # RFC 6298 (2.5), (5.5), (5.6); MUST-19
-    # RFC 6298 (2.5), RFC 6298 (5.5), RFC 6298 (5.6)
     t = established(rtt=100)
     t.call.send(1)
     t.sends("P. 1:2(1) ack 1")
@@ -63,7 +62,6 @@ def test_the_timer_stops_when_all_is_acknowledged():  # RFC 6298 (5.2)
 
 
 def test_a_segment_sent_again_is_not_measured():  # Karn, MUST-18; RFC 6298 section 3, (5.1)
-    # RFC 6298 section 3, (5.1)
     t = established(rtt=100)
     t.call.send(1)
     t.sends("P. 1:2(1) ack 1")

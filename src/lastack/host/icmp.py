@@ -44,7 +44,7 @@ _OPENING = frozenset({State.SYN_SENT, State.SYN_RCVD})
 
 
 def quotes(tcb: Tcb, quoted: icmp.Quoted) -> bool:
-    """Whether the segment that is complained of can be one that is under way (RFC 5927 section 4.1; RFC 5927 4.1)."""
+    """Whether the segment that is complained of can be one that is under way (RFC 5927 section 4.1)."""
     if quoted.seq is None or tcb.state in (State.CLOSED, State.LISTEN, State.TIME_WAIT):
         return False
     # SND.NXT itself may be quoted: an ACK without text bears it.

@@ -220,7 +220,6 @@ def _paws(tcb: Tcb, segment: Segment, now: int) -> bool:
 def check_rst(tcb: Tcb, segment: Segment, now: int) -> bool:
     """Second, check the RST bit, with RFC 5961 section 3 (SHLD-2)."""
     # RFC 5961 3.2, first, second and third check
-    # RFC 5961 3.2, first, second and third check
     if not segment.flags & RST:
         return True
     if tcb.config.rfc5961_rst and segment.seq != tcb.rcv_nxt:

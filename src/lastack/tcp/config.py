@@ -153,7 +153,6 @@ class Config:
 
     # --- hosts ---
     backlog_limit: int = 4096  # somaxconn: accepted connections that nobody has taken
-    # RFC 4987 3.2
     half_open_limit: int = 4096  # connections in SYN-RECEIVED of one listener: Linux tcp_max_syn_backlog; RFC 4987 3.2
     host_half_open_limit: int = 16384  # and of all; FreeBSD's syncache holds 15,375
     # SYN cookies (RFC 4987 3.6): "off", "when_full" (the half-open queue), "always"; Linux tcp_syncookies 0, 1, 2.

@@ -309,7 +309,6 @@ def arm_timers(tcb: Tcb, now: int) -> None:
     """The retransmission timer runs while something is outstanding (RFC 6298 5.1), the persist timer while the peer's
     window is all that holds the next octet back (RFC 9293 3.8.6.1)."""
     # RFC 6298 (5), (5.2)
-    # RFC 6298 (5), (5.2)
     # RFC 9293 MUST-35, MUST-60
     if tcb.sent and (tcb.snd_wnd or tcb.sent[0].syn):
         tcb.persist_at = NEVER

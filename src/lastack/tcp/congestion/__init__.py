@@ -17,7 +17,7 @@ def register(name: str, algorithm: type[Congestion]) -> None:
 
 
 def create(config: Config, mss: int, *, syn_lost: bool = False) -> Congestion:
-    """The algorithm of a configuration at the beginning of a connection.
+    """The algorithm of a configuration at the beginning of a connection (MAY-18).
 
     `syn_lost`: the initial window is one segment then (RFC 5681 3.1).
     """

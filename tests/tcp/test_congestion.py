@@ -20,7 +20,7 @@ NAMES = pytest.mark.parametrize("name", sorted(ALGORITHMS))
 
 
 @pytest.mark.parametrize(("mss", "segments"), [(1460, 10), (1000, 10), (536, 10), (9000, 2)])
-def test_the_initial_window_is_ten_segments(mss: int, segments: int):  # RFC 6928 section 2, RFC 9293 MAY-18
+def test_the_initial_window_is_ten_segments(mss: int, segments: int):  # RFC 6928 section 2
     t = established(options=f"mss {mss}", mtu=9100, window=65535)
     t.call.send(60_000)
     assert len(t.pending) == segments
@@ -81,7 +81,7 @@ def test_the_standard_s_letter_is_one_segment():  # RFC 5681 equation (2)
     assert (RFC9293.slow_start_limit, RFC9293.congestion, RFC9293.hystart) == (1, "newreno", False)
 
 
-def test_congestion_avoidance_grows_by_one_segment_a_window():  # RFC 5681 3.1, the RECOMMENDED way; RFC 9293 MUST-19
+def test_congestion_avoidance_grows_by_one_segment_a_window():  # RFC 5681 equation (3), RFC 9293 MUST-19
     t = established(options=f"mss {MSS}", initial_window_segments=4, **RENO)
     t.tcb.congestion.ssthresh = t.tcb.congestion.cwnd = 4 * MSS
     t.call.send(50 * MSS)

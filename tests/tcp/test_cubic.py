@@ -16,7 +16,7 @@ def test_the_cube_root_is_exact():
         assert cube_root(root**3 - 1) == max(root - 1, 0)
 
 
-def test_a_loss_leaves_seven_tenths():  # RFC 9438 section 4.6
+def test_a_loss_leaves_seven_tenths():  # RFC 9438 section 4.6; RFC 9293 MAY-18
     control = alone("cubic", 100)
     control.lost(100 * MSS, 0)
     assert control.ssthresh == 70 * MSS

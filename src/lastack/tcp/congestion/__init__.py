@@ -7,7 +7,7 @@ from lastack.tcp.congestion.cubic import Cubic
 from lastack.tcp.congestion.interface import Congestion
 from lastack.tcp.congestion.newreno import NewReno
 
-ALGORITHMS: dict[str, type[Congestion]] = {"cubic": Cubic, "newreno": NewReno}
+ALGORITHMS: dict[str, type[Congestion]] = {"cubic": Cubic, "newreno": NewReno}  # RFC 9293 MAY-18
 
 
 def register(name: str, algorithm: type[Congestion]) -> None:
@@ -36,7 +36,7 @@ def switch(old: Congestion, name: str, config: Config) -> Congestion:
 def initial_window(mss: int, segments: int) -> int:
     """IW in bytes: at most so many segments, and fewer of large ones, but never less than two unless one is asked for.
 
-    RFC 6928 section 2 (RFC 9293 MAY-18): min(10 * MSS, max(2 * MSS, 14600)). Up to four segments by the table of
+    RFC 6928 section 2: min(10 * MSS, max(2 * MSS, 14600)). Up to four segments by the table of
     RFC 5681 section 3.1.
     """
     if segments > 4:

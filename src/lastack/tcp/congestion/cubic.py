@@ -37,6 +37,7 @@ class Cubic(Congestion):
 
     def acked(self, size: int, now: int) -> None:
         """Slow start (4.10), then the region that the cubic function and Reno's estimate lead to."""
+        # RFC 9438 4.2 and 4.10
         size = self.slow_start(size)
         if size <= 0:
             return
@@ -67,11 +68,12 @@ class Cubic(Congestion):
         self._credit = self._est_credit = 0
 
     def _curve(self, elapsed: int) -> int:
-        """W_cubic(t) = C * (t - K)**3 + W_max."""
+        """W_cubic(t) = C * (t - K)**3 + W_max (RFC 9438 4.2)."""
         return self._w_max + _C[0] * self.mss * (elapsed - self._k) ** 3 // (_C[1] * _CUBED)
 
     def _estimate(self, size: int) -> None:
         """W_est, what Reno would have: alpha_cubic segments a window, and one from cwnd_prior on (4.3)."""
+        # RFC 9438 4.3
         over, under = _ALPHA if self._est < self._prior else (1, 1)
         step = under * self.cwnd
         grown, self._est_credit = divmod(self._est_credit + over * size * self.mss, step)
@@ -93,7 +95,7 @@ class Cubic(Congestion):
         self._epoch = None
 
     def reduce(self, flight: int, now: int) -> None:
-        """Multiplicative decrease (4.6) and fast convergence (4.7)."""
+        """Multiplicative decrease (RFC 9438 4.6) and fast convergence (RFC 9438 4.7)."""
         self._prior = self.cwnd
         converging = self.cwnd < self._w_max
         self._w_max = self.cwnd
@@ -104,6 +106,7 @@ class Cubic(Congestion):
 
     def timed_out(self, flight: int, now: int, again: bool) -> None:
         """As Reno, but by beta_cubic; the stage after it begins with K = 0 and its own window as W_max (4.8)."""
+        # RFC 9438 4.8
         super().timed_out(flight, now, again)
         self._w_max = 0
 

@@ -17,6 +17,7 @@ class NewReno(Congestion):
 
     def acked(self, size: int, now: int) -> None:
         """Slow start, then one segment for each window acknowledged: the RECOMMENDED way of RFC 5681 3.1 (MUST-19)."""
+        # RFC 5681 equation (3)
         size = self.slow_start(size)
         if size > 0:
             self._credit += size

@@ -23,6 +23,7 @@ class Validation:
 
     def acknowledged(self, size: int, round_over: bool, srtt: int, now: int) -> None:
         """New data was acknowledged outside of recovery: a round's volume is a sample (sections 4.2, 4.5.1)."""
+        # RFC 7661 4.2
         self._round += size
         if round_over:
             while self._samples and self._samples[-1][1] <= self._round:
@@ -31,7 +32,7 @@ class Validation:
             self._round = 0
 
     def pipe_ack(self, srtt: int, now: int) -> int | None:
-        """The largest sample of the sampling period; None as long as it is "undefined"."""
+        """The largest sample of the sampling period; None as long as it is "undefined" (RFC 7661 4.1, 4.2)."""
         samples = self._samples
         if not samples:
             return None
@@ -42,6 +43,7 @@ class Validation:
 
     def preserves(self, cwnd: int, srtt: int, now: int) -> bool:
         """Whether this is the non-validated phase, in which the window is kept as it is (section 4.3)."""
+        # RFC 7661 4.3
         used = self.pipe_ack(srtt, now)
         if used is None or 2 * used >= cwnd:
             self.since = None

@@ -6,13 +6,15 @@ SYN cookie in test_cookies.py.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from functools import partial
 
 import pytest
 
 from lastack.tcp.states import COMPOSITES, TRANSITIONS, Event, State
-from tests.tcp.harness import Exchange, established, opening, reach
+from tests.tcp import harness
+from tests.tcp.harness import Exchange, opening
 
 SYNCHRONIZED = (
     State.ESTABLISHED,
@@ -26,11 +28,22 @@ SYNCHRONIZED = (
 SND_NXT = {State.SYN_RCVD: 1, State.ESTABLISHED: 1, State.CLOSE_WAIT: 1}
 RCV_NXT = {State.CLOSE_WAIT: 2, State.CLOSING: 2, State.LAST_ACK: 2, State.TIME_WAIT: 2}
 RESETS = (State.SYN_RCVD, State.ESTABLISHED, State.FIN_WAIT_1, State.FIN_WAIT_2, State.CLOSE_WAIT)
+ACK_OF_SYN = (State.SYN_RCVD, Event.RCV_ACK_OF_SYN)
 HOST_EDGES = {
     (State.SYN_SENT, Event.HARD_ERROR),
     (State.SYN_RCVD, Event.HARD_ERROR),
     (State.LISTEN, Event.RCV_ACK_OF_COOKIE),
 }
+
+
+# Which OPEN the connections of the synchronized states begin with.
+passive = False
+
+
+def reach(state: State, **settings: bool | int) -> Exchange:
+    """`harness.reach`, by the OPEN of the moment where a state can be reached by both."""
+    both = state in SYNCHRONIZED or state is State.TIME_WAIT
+    return harness.reach(state, **({"passive": passive} if both else {}), **settings)
 
 
 def calls(state: State, call: str) -> Exchange:
@@ -119,7 +132,7 @@ def keepalive_times_out() -> Exchange:
 
 
 def fin_wait_2_times_out() -> Exchange:
-    t = established()
+    t = reach(State.ESTABLISHED)
     t.call.leave()
     t.sends("F. 1:1(0) ack 1")
     t.gets(". 1:1(0) ack 2")
@@ -191,6 +204,19 @@ EDGES = [(state, event) for state, edges in TRANSITIONS.items() for event in edg
 @pytest.mark.parametrize("edge", EDGES, ids=lambda edge: f"{edge[0].name}-{edge[1].name}")
 def test_every_edge_of_the_table_is_fired(edge: tuple[State, Event]):
     t = DRIVERS[edge]()
+    assert t.edges[-1] == edge
+    assert t.state is TRANSITIONS[edge[0]][edge[1]]
+
+
+@pytest.mark.parametrize(
+    "edge",
+    [edge for edge in EDGES if edge[0] in SYNCHRONIZED or edge[0] is State.TIME_WAIT],
+    ids=lambda edge: f"{edge[0].name}-{edge[1].name}",
+)
+def test_a_passive_open_comes_by_every_edge_too(edge: tuple[State, Event], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sys.modules[__name__], "passive", True)
+    t = DRIVERS[edge]()
+    assert t.edges[:3] == [(State.CLOSED, Event.PASSIVE_OPEN), (State.LISTEN, Event.RCV_SYN), ACK_OF_SYN]
     assert t.edges[-1] == edge
     assert t.state is TRANSITIONS[edge[0]][edge[1]]
 

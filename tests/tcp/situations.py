@@ -83,6 +83,7 @@ def from_time_wait(config: Config = SMALL) -> Exchange:
     t.iss = (t.iss + 100_000) & 0xFFFFFFFF
     t.connection.reopen(t.now, t.iss, t.segment(f"S 200000:200000(0) win {PEER_WINDOW} <mss 1460>"))
     t.irs = (t.irs + 200_000) & 0xFFFFFFFF
+    t.call.given = t.call.taken = 0
     t.step(lambda c, now: None)
     t.sends("S. 0:0(0) ack 1")
     return t

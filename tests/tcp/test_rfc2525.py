@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from lastack.tcp import arrives, calls, handshake, output, recovery, rtt, text, timeouts
+from lastack.tcp import arrives, calls, handshake, mss, output, recovery, rtt, text, timeouts
 from lastack.tcp.buffers import SendBuffer
 from lastack.tcp.config import DEFAULT, NEVER
 from lastack.tcp.congestion import newreno
@@ -356,7 +356,7 @@ def unread_text_forgotten(patch: Patch) -> None:
 
 
 def timestamps_cost_nothing(patch: Patch) -> None:
-    patch.setattr(handshake, "TIMESTAMP_LENGTH", 0)
+    patch.setattr(mss, "TIMESTAMP_LENGTH", 0)
 
 
 TS = "mss 1012,nop,nop,TS val 7000 ecr 1000"

@@ -17,6 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from fuzz.limits import LIMITS
 from lastack.host.host import Host
 from lastack.host.options import SHUT_RDWR, SHUT_WR
 from lastack.host.sockets import Socket
@@ -26,9 +27,10 @@ from lastack.tcp.presets import PRESETS
 from lastack.tcp.sequence import MASK
 from lastack.tcp.states import State
 from lastack.tcp.tcb import Tcb
-from lastack.wire import icmp, options
+from lastack.wire import fragment, icmp, options
 from lastack.wire.address import parse_address
-from lastack.wire.datagram import build_icmp, build_tcp, parse
+from lastack.wire.datagram import build_icmp, build_tcp, parse, parse_ip
+from lastack.wire.errors import WireError
 from lastack.wire.packet import COMPLETE, VERIFIED, Packet
 from lastack.wire.segment import ACK, FIN, PSH, RST, SYN, URG, Segment
 from tests.tcp.invariants import problem
@@ -38,31 +40,6 @@ PEERS = ("10.0.0.2", "fd00::2")
 STEPS = 25
 PORT = 80
 FLAGS = (ACK, ACK, ACK, ACK | PSH, ACK | FIN, ACK | RST, RST, SYN, SYN | ACK, FIN, ACK | URG, ACK | FIN | PSH, 0)
-LIMITS = {
-    "send_buffer": (1, 3000, 1 << 20),
-    "receive_buffer": (1, 3000, 70_000, 1 << 22),
-    "reassembly_holes": (1, 4, 256),
-    "half_open_limit": (0, 1, 3, 4096),
-    "host_half_open_limit": (2, 16384),
-    "syn_cookies": ("off", "when_full", "when_full", "always"),
-    "backlog_limit": (0, 2, 4096),
-    "time_wait_limit": (0, 1, 1_000_000),
-    "abort_on_overflow": (True, False),
-    "nagle": (True, False),
-    "nagle_modified": (True, False),
-    "keepalive": (True, False, False),
-    "user_timeout": (0, 0, 7_000_000),
-    "rfc1337": (True, False),
-    "rfc5961_rst": (True, False),
-    "rfc5961_syn": (True, False),
-    "rfc5961_ack": (True, False),
-    "timestamps": (True, False),
-    "window_scaling": (True, False),
-    "quick_acks": (0, 16),
-    "mss": (0, 88, 536),
-    "rst_per_second": (0, 3, 1000),
-    "reset_on_unread_data": (True, False),
-}
 
 
 class Case:
@@ -118,8 +95,27 @@ class Case:
         else:
             data = self.broken(self.near())
         self.heard = [*self.heard[-9:], data]
+        if rng.random() < 0.1:
+            self.in_parts(data)
+            return
         checksum = COMPLETE if rng.random() < 0.9 else VERIFIED
         self.host.receive(self.now, Packet(memoryview(data), (), checksum, rng.choice((0, 0, 0, 1000))))
+
+    def in_parts(self, data: bytes) -> None:
+        """The packet comes in fragments; a calm peer sends each once, others what they like."""
+        rng = self.rng
+        try:
+            if parse_ip(data).start not in (20, 40):
+                return
+        except WireError:
+            return
+        parts = fragment.split(data, rng.choice((88, 96, 200, 1000)), rng.randrange(3))
+        if rng.random() > self.calm:
+            chosen = [rng.choice(parts) for _ in parts]
+            parts = [self.broken(part) if rng.random() < 0.2 else part for part in chosen]
+        rng.shuffle(parts)
+        for part in parts:
+            self.host.receive(self.now, Packet(part))
 
     def continued(self) -> bytes:
         """What a well-behaved peer would send next to some connection, or the SYN of a new one."""
@@ -294,9 +290,11 @@ class Case:
 
     def leaves(self, packet: Packet) -> None:
         """What is sent is well formed, small enough and for somebody else."""
-        header, body = parse(packet)
-        small = packet.gso_size or not isinstance(body, Segment)  # an echo's reply is as long as its request
-        assert small or len(packet) <= self.host.mtu, f"{len(packet)} bytes, the MTU is {self.host.mtu}"
+        header = parse_ip(packet.joined())
+        if not header.more_fragments and not header.fragment_offset:
+            parse(packet)
+        small = packet.gso_size or len(packet) <= self.host.mtu
+        assert small or header.protocol in (1, 58), f"{len(packet)} bytes, the MTU is {self.host.mtu}"
         assert header.source in self.host.addresses and header.destination not in self.host.addresses
 
     def check(self) -> None:
@@ -308,6 +306,7 @@ class Case:
             assert tcb.state is not State.CLOSED and tcb.state is not State.LISTEN
             assert at is not None or tcb.state in (State.ESTABLISHED, State.FIN_WAIT_2, State.CLOSE_WAIT), tcb.state
         assert len(host.time_wait) <= config.time_wait_limit
+        assert len(host.fragments) <= config.fragment_datagrams and host.fragments.size <= config.fragment_bytes
         for listener in host.listeners():
             assert len(listener.accepted) <= min(listener.backlog, config.backlog_limit) + 1
             strangers = [child for child in listener.half_open if child.opened_from is State.LISTEN]

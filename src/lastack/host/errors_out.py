@@ -1,37 +1,97 @@
-"""What a host sends that is no connection's: echo replies and ICMP errors, at a limited rate (RFC 1122 3.2.2)."""
+"""What a host sends that is no connection's: echo replies and ICMP errors, at a limited rate (RFC 1122 3.2.2).
+
+Nobody is told of an error in an ICMP error, in a later fragment, in what was for a group or came from no single host
+(RFC 1122 section 3.2.2, RFC 4443 section 2.4 (e)).
+"""
 
 from __future__ import annotations
 
+from lastack.host import isn
 from lastack.host.tables import Tables
-from lastack.wire import icmp
-from lastack.wire.datagram import Header, build_icmp
+from lastack.wire import icmp, ipv6
+from lastack.wire.address import is_unicast, parse_address
+from lastack.wire.datagram import Header, build_icmp, parse_ip
+from lastack.wire.errors import ParameterProblem, WireError
+from lastack.wire.fragment import split
 from lastack.wire.icmp import Kind
 from lastack.wire.packet import Packet
 
 _UDP = 17
+_ALL_NODES = parse_address("ff02::1")  # the one group that every host belongs to (RFC 4291 section 2.8)
+_REDIRECT_6 = 137
 
 
-def answer(host: Tables, now: int, source: bytes, destination: bytes, message: icmp.Message) -> Packet | None:
-    """The reply to an echo request; None to anything else (Source Quench among them: MUST-55; RFC 6633 section 3)."""
-    if message.kind is not Kind.ECHO_REQUEST or not _allowed(host, now):
-        return None
-    host.counters["packets out"] += 1
-    return build_icmp(destination, source, icmp.echo_reply(message))
+def answer(host: Tables, now: int, source: bytes, destination: bytes, message: icmp.Message) -> None:
+    """The reply to an echo request, its data returned whole (RFC 1122 3.2.2.6, RFC 4443 4.2); nothing to anything else
+    (Source Quench among them: MUST-55; RFC 6633 section 3). It comes from the address that was asked, and in fragments
+    where it is long."""
+    if message.kind is not Kind.ECHO_REQUEST or not host.config.answer_echo or not _allowed(host, now):
+        return
+    packet = build_icmp(destination, source, icmp.echo_reply(message), hop_limit=host.config.hop_limit)
+    if len(packet) <= host.mtu or source in host.addresses:
+        host.emit(packet)
+        return
+    host.fragments.sent += 1
+    number = isn.fragment_identification(host.secret, destination, source, host.fragments.sent)
+    for part in split(packet.joined(), host.mtu, number):
+        host.emit(Packet(part, transport=packet.transport))
 
 
 def unreachable(host: Tables, now: int, header: Header, packet: Packet) -> None:
-    """A protocol that nobody speaks here: port unreachable for UDP, protocol unreachable else (RFC 1122 3.2.2.1)."""
+    """A protocol that nobody speaks here, AH and ESP among them: port unreachable for UDP, protocol unreachable else
+    (RFC 1122 3.2.2.1), which in IPv6 is a next header that is not recognized (RFC 8200 section 4)."""
     host.counters["dropped: protocol"] += 1
-    if not _allowed(host, now):
-        return
     data = packet.joined()
+    if header.version == 6 and header.protocol == ipv6.NO_NEXT_HEADER:
+        return  # RFC 8200 section 4.7: what is behind it is ignored
+    if not _may_be_told(header, data) or not _allowed(host, now):
+        return
     if header.version == 4:
         message = icmp.unreachable(4, 3 if header.protocol == _UDP else 2, data)
     elif header.protocol == _UDP:
         message = icmp.unreachable(6, 4, data)
     else:
-        message = icmp.parameter_problem(6, 1, 6, data)
-    host.emit(build_icmp(header.destination, header.source, message))
+        message = icmp.parameter_problem(6, 1, header.named_at if isinstance(header, ipv6.Header) else 0, data)
+    _send(host, header.destination, header.source, message)
+
+
+def parameter_problem(host: Tables, now: int, data: bytes | memoryview, problem: ParameterProblem) -> None:
+    """What is wrong with an IPv6 packet, to its source (RFC 4443 section 3.4)."""
+    source, destination = bytes(data[8:24]), bytes(data[24:40])
+    ours = destination
+    if destination not in host.addresses:
+        ours = next((address for address in host.addresses if len(address) == 16), b"")
+        if not (problem.multicast and destination == _ALL_NODES and ours):
+            return
+    told = is_unicast(source)
+    try:
+        header = ipv6.parse(data, quoted=True)
+    except WireError:
+        pass  # nothing says that it is an ICMP error
+    else:
+        told = told and (header.fragment_offset > 0 or _may_be_told(header, data))
+    if told and _allowed(host, now):
+        _send(host, ours, source, icmp.parameter_problem(6, problem.code, problem.pointer, data))
+
+
+def reassembly_timed_out(host: Tables, now: int, first: bytes) -> None:
+    """Time exceeded, code 1, quoting the first fragment (RFC 1122 3.3.2, RFC 8200 4.5)."""
+    header = parse_ip(first)
+    if _may_be_told(header, first) and _allowed(host, now):
+        _send(host, header.destination, header.source, icmp.time_exceeded(header.version, 1, first))
+
+
+def _may_be_told(header: Header, data: bytes | memoryview) -> bool:
+    if header.fragment_offset or not is_unicast(header.source):
+        return False
+    if header.protocol != (icmp.PROTOCOL_4 if header.version == 4 else icmp.PROTOCOL_6) or header.start >= header.end:
+        return True
+    kind = data[header.start]
+    return kind in (0, 8) if header.version == 4 else kind >= 128 and kind != _REDIRECT_6
+
+
+def _send(host: Tables, source: bytes, destination: bytes, message: icmp.Message) -> None:
+    host.emit(build_icmp(source, destination, message, hop_limit=host.config.hop_limit))
 
 
 def _allowed(host: Tables, now: int) -> bool:

@@ -17,9 +17,10 @@ from lastack.tcp.sequence import MASK
 from lastack.tcp.states import Event, State, move
 from lastack.tcp.tcb import Endpoint, Tcb
 from lastack.wire.address import is_unicast
-from lastack.wire.datagram import parse
-from lastack.wire.errors import WireError
+from lastack.wire.datagram import parse, parse_ip
+from lastack.wire.errors import ParameterProblem, WireError
 from lastack.wire.icmp import Kind, Message
+from lastack.wire.ipv4 import Header, has_source_route
 from lastack.wire.options import build_timestamp
 from lastack.wire.packet import VERIFIED, Packet
 from lastack.wire.segment import ACK, Segment
@@ -35,15 +36,24 @@ class Host(Tables):
     def receive(self, now: int, packet: Packet) -> None:
         """A packet came in. What is malformed, or for nobody, is counted and dropped."""
         self.counters["packets in"] += 1
+        self._packet(now, packet)
+
+    def _packet(self, now: int, packet: Packet) -> None:
+        """A packet from outside, from ourselves, or put together from its fragments."""
         try:
             header, body = parse(packet)
         except WireError as error:
-            self.counters[f"dropped: {error.kind}"] += 1
+            self._unread(now, packet, error)
             return
         if header.destination not in self.addresses:  # MUST-57 too: a broadcast or multicast is none of them
             self.counters["dropped: not our address"] += 1
-        elif not is_unicast(header.source):  # MUST-63
+        elif not is_unicast(header.source) or header.source in self.broadcasts:  # MUST-63
             self.counters["dropped: source address"] += 1
+        elif isinstance(header, Header) and header.options and has_source_route(header.options):
+            # RFC 9293 3.9.2.1 MUST-51 to MUST-53 are not met: to answer along a route that a packet brings lets anybody
+            # pose as anybody (RFC 7126 sections 4.3 and 4.4), and Linux takes none either. Any other option is ignored
+            # (MUST-50), the time stamps and the recorded routes of MAY-10 and MAY-11 among them.
+            self.counters["dropped: source route"] += 1
         elif isinstance(body, Segment):
             local, remote = (header.destination, body.destination_port), (header.source, body.source_port)
             self._segment(now, key_in(packet.data, header), local, remote, body)
@@ -51,6 +61,24 @@ class Host(Tables):
             self._message(now, header.source, header.destination, body)
         else:
             errors_out.unreachable(self, now, header, packet)
+
+    def _unread(self, now: int, packet: Packet, error: WireError) -> None:
+        """A packet that is not one whole datagram: a fragment, or one that is wrong."""
+        if error.kind == "fragment" and self.config.reassemble_fragments and not isinstance(error, ParameterProblem):
+            data = packet.joined()
+            header = parse_ip(data)
+            if header.destination in self.addresses and is_unicast(header.source):
+                try:
+                    whole = self.fragments.arrives(now, data, header)
+                except WireError as wrong:
+                    error = wrong
+                else:
+                    if whole is not None:
+                        self._packet(now, Packet(whole))
+                    return
+        self.counters[f"dropped: {error.kind}"] += 1
+        if isinstance(error, ParameterProblem):
+            errors_out.parameter_problem(self, now, packet.joined(), error)
 
     def advance(self, now: int) -> None:
         """Time has passed: see to the timers that have run out."""
@@ -61,6 +89,8 @@ class Host(Tables):
         for record in self.time_wait.expire(now):
             self.counters["TIME-WAIT expired"] += 1
             self.ports.leave(record.local, record.reuse)
+        for first in self.fragments.expire(now):
+            errors_out.reassembly_timed_out(self, now, first)
 
     def transmit(self, now: int) -> list[Packet]:
         """The packets to send now; [] when there are no more.
@@ -89,10 +119,11 @@ class Host(Tables):
 
     def deadline(self) -> int | None:
         """When `advance` is next needed, or None."""
-        at, expiry = self.timers.deadline(), self.time_wait.deadline()
-        if at is None or expiry is None:
-            return expiry if at is None else at
-        return min(at, expiry)
+        at = self.timers.deadline()
+        for expiry in (self.time_wait.deadline(), self.fragments.deadline()):
+            if expiry is not None and (at is None or expiry < at):
+                at = expiry
+        return at
 
     def ready(self) -> list[Socket]:
         """The sockets whose readiness has changed since the last call, each once, in that order.
@@ -170,9 +201,7 @@ class Host(Tables):
     def _message(self, now: int, source: bytes, destination: bytes, message: Message) -> None:
         quoted = message.quoted
         if quoted is None:
-            reply = errors_out.answer(self, now, source, destination, message)
-            if reply is not None:
-                self._out.append(reply)
+            errors_out.answer(self, now, source, destination, message)
             return
         key = key_of((quoted.source, quoted.source_port), (quoted.destination, quoted.destination_port))
         tcb = self.tcbs.get(key)

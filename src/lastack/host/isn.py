@@ -45,3 +45,8 @@ def identification(secret: bytes, local: Endpoint, remote: Endpoint, seq: int) -
 def port_offset(secret: bytes, use: bytes, local: bytes, remote: Endpoint) -> int:
     """F and G of RFC 6056 section 3.3.4 (RFC 5927 4.2)."""
     return _hash(secret, use, local, port_bytes(remote))
+
+
+def fragment_identification(secret: bytes, local: bytes, remote: bytes, count: int) -> int:
+    """RFC 7739 section 5.2: each pair of hosts counts from a place of its own."""
+    return (_hash(secret, b"fragment", local, remote) + count) & MASK

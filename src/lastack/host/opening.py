@@ -28,7 +28,7 @@ def destination(host: Tables, address: bytes, bound: bytes) -> bytes:
         return bound or _own(host, len(address), outward=False)
     if address in host.addresses:
         return address
-    if is_loopback(address) or not is_unicast(address) or address.startswith(MAPPED):
+    if is_loopback(address) or not is_unicast(address) or address in host.broadcasts or address.startswith(MAPPED):
         raise OSError(errno.ENETUNREACH, f"{format_address(address)} cannot be connected to")
     return address
 

@@ -68,6 +68,8 @@ def _set_setting(socket: Settings, name: tuple[int, int], value: int) -> None:
     setting, unit, least, most = o.SETTINGS[name]
     if not least <= value <= most:
         raise OSError(errno.EINVAL, f"{setting}: {value} is not in {least} to {most}")
+    if setting == "traffic_class":
+        value &= 0xFC  # the two bits of ECN are the TCP's own (RFC 3168 section 5), as on Linux
     configure(socket, setting, value * unit)
     if setting == "keepalive_idle":
         _start_keepalive(socket)

@@ -10,6 +10,7 @@ from typing import Any
 
 from lastack.host import isn
 from lastack.host.counters import Counters
+from lastack.host.fragments import Fragments
 from lastack.host.keys import key_of
 from lastack.host.limiter import ChallengeBudget, Limiter
 from lastack.host.listener import Listener
@@ -26,26 +27,29 @@ from lastack.tcp.observer import Observer
 from lastack.tcp.sequence import MASK
 from lastack.tcp.states import Event, State
 from lastack.tcp.tcb import OPENED, PATH_MTU, READABLE, Endpoint, Reason, Tcb
-from lastack.wire.address import parse_address
+from lastack.wire.address import directed_broadcast, parse_address, parse_interface
 from lastack.wire.datagram import build_tcp
 from lastack.wire.packet import COMPLETE, PARTIAL, Packet
 from lastack.wire.segment import RST, Segment
 
 
 class Tables:
-    """A host with its own addresses (text) and one secret (at least 16 bytes), from which all that must not be
-    guessed is derived. `gso` is the payload of the largest super-segment that the device takes (0: none),
-    `checksum_offload` whether it completes checksums. Times are integer microseconds."""
+    """A host with its own addresses (text, "10.0.0.1", or "10.0.0.1/24" so that it knows its subnet's broadcast) and
+    one secret (at least 16 bytes), from which all that must not be guessed is derived. `gso` is the payload of the
+    largest super-segment that the device takes (0: none), `checksum_offload` whether it completes checksums. Times are
+    integer microseconds."""
 
     __slots__ = (
         "_dirty",
         "_out",
         "_ready",
         "addresses",
+        "broadcasts",
         "challenges",
         "checksum_offload",
         "config",
         "counters",
+        "fragments",
         "gso",
         "half_open",
         "limiter",
@@ -75,7 +79,10 @@ class Tables:
         name: str = "host",
         observer: Observer | None = None,
     ) -> None:
-        self.addresses = {parse_address(address): None for address in addresses}
+        interfaces = dict(map(parse_interface, addresses))
+        self.addresses = dict.fromkeys(interfaces)
+        found = (directed_broadcast(address, prefix) for address, prefix in interfaces.items())
+        self.broadcasts = frozenset(address for address in found if address is not None)
         self.config = config
         self.secret = secret
         self.mtu = mtu
@@ -84,6 +91,7 @@ class Tables:
         self.name = name
         self.observer = observer
         self.counters = Counters()
+        self.fragments = Fragments(config, self.counters)
         self.tcbs: dict[bytes, Tcb] = {}
         self.listening: dict[tuple[int, bytes, int], Listener] = {}  # by (length of an address, address, port)
         self.half_open = 0  # children in SYN-RECEIVED, of all listeners

@@ -165,6 +165,12 @@ class Config:
     traffic_class: int = 0
     rst_per_second: int = 1000  # answers to segments that belong nowhere
     icmp_per_second: int = 1000
+    answer_echo: bool = True
+    reassemble_fragments: bool = True  # of IPv4 and IPv6; TCP's own packets are never fragmented
+    # RFC 8200 4.5 says 60 s, RFC 1122 3.3.2 60 to 120 s; Linux ipfrag_time 30 s and ip6frag_time 60 s.
+    fragment_timeout: int = 60 * SECOND
+    fragment_datagrams: int = 1024  # that are not whole yet
+    fragment_bytes: int = 4 * 1024 * 1024  # of all of them, 128 for each part added: Linux ipfrag_high_thresh
     v6only: bool = False  # IPV6_V6ONLY of a new socket: RFC 3493 5.3 and Linux 0 (bindv6only), FreeBSD 1
     loop_back_rounds: int = 1000  # packets to ourselves that answer each other without time passing
 

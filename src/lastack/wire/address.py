@@ -44,6 +44,25 @@ def is_link_local(address: bytes) -> bool:
     return len(address) == 16 and int.from_bytes(address[:2], "big") & 0xFFC0 == _LINK_LOCAL_6
 
 
+def directed_broadcast(address: bytes, prefix: int) -> bytes | None:
+    """The broadcast address of the subnet of an IPv4 address (RFC 1122 section 3.2.1.3 (d)); None where there is none:
+    IPv6, and the prefixes 31 and 32 (RFC 3021)."""
+    if len(address) != 4 or prefix > 30:
+        return None
+    return (int.from_bytes(address, "big") | (1 << 32 - prefix) - 1).to_bytes(4, "big")
+
+
+def parse_interface(text: str) -> tuple[bytes, int]:
+    """The bytes and the prefix length of "10.0.0.1/24"; without a prefix that of the address alone. WireError."""
+    name, slash, length = text.partition("/")
+    address = parse_address(name)
+    if not slash:
+        return address, 8 * len(address)
+    if not length.isascii() or not length.isdigit() or int(length) > 8 * len(address):
+        raise WireError("address", f"{text!r}: a prefix length is 0 to {8 * len(address)}")
+    return address, int(length)
+
+
 def is_unspecified(address: bytes) -> bool:
     """0.0.0.0 or ::."""
     return not any(address)

@@ -35,7 +35,7 @@ def parse(packet: Packet) -> tuple[Header, Segment | icmp.Message | None]:
     """The packet's IP header, and its TCP segment or ICMP message; None for any other protocol.
 
     A checksum is verified where the packet is COMPLETE (RFC 9293 MUST-3). WireError of any kind for what is malformed,
-    "fragment" for a part of a datagram: reassembly is not ours.
+    "fragment" for a part of a datagram: `lastack.wire.fragment` puts those together.
     """
     data = packet.joined()
     header = parse_ip(data)

@@ -32,3 +32,16 @@ class WireError(ValueError):
     def __init__(self, kind: str, detail: str = "") -> None:
         super().__init__(f"{kind}: {detail}" if detail else kind)
         self.kind = kind
+
+
+class ParameterProblem(WireError):
+    """Bytes of an IPv6 packet that its source is to be told of by an ICMPv6 Parameter Problem (RFC 4443 section 3.4).
+
+    `code` and `pointer` are that message's; `multicast`: also where the packet was for a group (its section 2.4 e.3).
+    """
+
+    def __init__(self, kind: str, detail: str, code: int, pointer: int, *, multicast: bool = False) -> None:
+        super().__init__(kind, detail)
+        self.code = code
+        self.pointer = pointer
+        self.multicast = multicast

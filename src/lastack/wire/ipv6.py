@@ -5,7 +5,7 @@ from __future__ import annotations
 from struct import Struct
 from struct import error as StructError
 
-from lastack.wire.errors import WireError
+from lastack.wire.errors import ParameterProblem, WireError
 from lastack.wire.packet import Buffer
 
 HEADER = Struct("!IHBB16s16s")
@@ -19,6 +19,7 @@ HOP_BY_HOP = 0
 ROUTING = 43
 FRAGMENT = 44
 DESTINATION_OPTIONS = 60
+NO_NEXT_HEADER = 59
 _EXTENSIONS = frozenset((HOP_BY_HOP, ROUTING, FRAGMENT, DESTINATION_OPTIONS))
 
 _FRAGMENT = Struct("!BxHI")
@@ -29,16 +30,21 @@ class Header:
 
     `protocol` is that of the transport header, behind any extension headers; with a `fragment_offset` (bytes) other
     than 0, `start` is where the fragment's part begins. `identification` is 0 without a fragment header.
+    `named_at` is the offset of the octet that names `protocol`; `fragment_at` that of the fragment header, 0 without
+    one, and `fragment_named_at` that of the octet that names it.
     """
 
     __slots__ = (
         "destination",
         "end",
         "flow_label",
+        "fragment_at",
+        "fragment_named_at",
         "fragment_offset",
         "hop_limit",
         "identification",
         "more_fragments",
+        "named_at",
         "protocol",
         "source",
         "start",
@@ -68,14 +74,18 @@ class Header:
         self.identification = 0
         self.more_fragments = False
         self.fragment_offset = 0
+        self.named_at = 6
+        self.fragment_at = 0
+        self.fragment_named_at = 0
 
 
 def parse(data: Buffer, *, quoted: bool = False) -> Header:
     """The header at the front of `data`, extension headers skipped; bytes behind the packet's end are left alone.
 
-    WireError "truncated", "version", "length", "extension-header" or "routing-header". Jumbograms (RFC 2675) are not
-    taken. `quoted`: the header stands in an ICMPv6 error (RFC 4443), where the text is cut off: the payload length is
-    not held against the buffer, and `end` is where the buffer ends at the latest.
+    WireError "truncated", "version", "length", "extension-header" or "routing-header", a `ParameterProblem` where the
+    source is to be told. Jumbograms (RFC 2675) are not taken. `quoted`: the header stands in an ICMPv6 error (RFC
+    4443), where the text is cut off: the payload length is not held against the buffer, and `end` is where the buffer
+    ends at the latest.
     """
     available = len(data)
     if available < HEADER_LENGTH:
@@ -95,16 +105,25 @@ def parse(data: Buffer, *, quoted: bool = False) -> Header:
 
 
 def _skip_extensions(header: Header, data: Buffer, quoted: bool) -> None:
-    """Moves `start` and `protocol` behind the extension headers (RFC 8200 section 4), or raises WireError."""
-    start, end, kind = header.start, header.end, header.protocol
+    """Moves `start` and `protocol` behind the extension headers (RFC 8200 section 4), or raises WireError.
+
+    They are taken in the order in which they come (section 4.1), but hop-by-hop options first and one fragment header.
+    """
+    start, end, kind, named_at = header.start, header.end, header.protocol, header.named_at
     for count in range(EXTENSION_LIMIT + 1):
         if kind not in _EXTENSIONS:
             break
         if count == EXTENSION_LIMIT:
             raise WireError("extension-header", f"more than {EXTENSION_LIMIT} of them")
         if start + 8 > end:
-            raise WireError("truncated", "IPv6 extension header")
+            if quoted:
+                break  # as far as it can be read
+            raise _cut_off(header)
         if kind == FRAGMENT:
+            if header.fragment_at:
+                raise WireError("extension-header", "a second fragment header")
+            header.fragment_at, header.fragment_named_at = start, named_at
+            named_at = start
             kind, field, header.identification = _FRAGMENT.unpack_from(data, start)
             header.fragment_offset = field & 0xFFF8
             header.more_fragments = field & 1 != 0
@@ -114,17 +133,28 @@ def _skip_extensions(header: Header, data: Buffer, quoted: bool) -> None:
             continue
         behind = start + 8 + data[start + 1] * 8
         if behind > end:
-            raise WireError("truncated", "IPv6 extension header")
+            if quoted:
+                break
+            raise _cut_off(header)
         if kind == ROUTING:
-            # Section 4.4: with segments left, this address is not the last, and the checksum is over another one.
+            # Section 4.4: with segments left, this address is not the last, and the checksum is over another one. No
+            # routing type is known here, type 0 among them (RFC 5095 section 3).
             if data[start + 3] and not quoted:
-                raise WireError("routing-header", f"{data[start + 3]} segments left")
-        elif kind == HOP_BY_HOP and count:
-            raise WireError("extension-header", "hop-by-hop options are not first")  # section 4.1
+                raise ParameterProblem("routing-header", f"{data[start + 3]} segments left", 0, start + 2)
+        elif kind == HOP_BY_HOP and count and not quoted:
+            # Section 4: as a next header that is not recognized.
+            raise ParameterProblem("extension-header", "hop-by-hop options are not first", 1, named_at)
         elif not quoted:
             _check_options(data, start + 2, behind)
-        kind, start = data[start], behind
-    header.protocol, header.start = kind, start
+        kind, start, named_at = data[start], behind, start
+    header.protocol, header.start, header.named_at = kind, start, named_at
+
+
+def _cut_off(header: Header) -> WireError:
+    """The packet ends within its extension headers; where it is a first fragment that is RFC 7112's code 3."""
+    if header.fragment_at and header.more_fragments:
+        return ParameterProblem("fragment", "the first does not hold all headers", 3, 0)
+    return WireError("truncated", "IPv6 extension header")
 
 
 def _check_options(data: Buffer, at: int, end: int) -> None:
@@ -134,8 +164,11 @@ def _check_options(data: Buffer, at: int, end: int) -> None:
         if kind == 0:  # Pad1
             at += 1
             continue
-        if kind >> 6:
+        if kind >> 6 == 1:
             raise WireError("extension-header", f"option {kind:#04x} must not be skipped")
+        if kind >> 6:
+            what = f"option {kind:#04x} must not be skipped"
+            raise ParameterProblem("extension-header", what, 2, at, multicast=kind >> 6 == 2)
         if at + 2 > end or at + 2 + data[at + 1] > end:
             raise WireError("extension-header", f"option {kind:#04x} is cut off")
         at += 2 + data[at + 1]

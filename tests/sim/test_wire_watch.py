@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from random import Random
 from typing import Any
 
@@ -190,3 +191,20 @@ def test_an_old_acknowledgment_does_not_open_the_window_of_a_new_incarnation() -
             wire.put("a", ACK, 1, 1, size=20)
     finally:
         ISS["a"] -= 0x100
+
+
+@pytest.mark.parametrize(("labels", "wrong"), [((7, 7), False), ((0, 0), True), ((7, 8), True)])
+def test_a_flow_has_one_label(labels: tuple[int, int], wrong: bool) -> None:  # RFC 6437 section 3
+    world = World(factory=Mute)
+    for name, address in (("a", "fd00::1"), ("b", "fd00::2")):
+        world.host(name, address)
+    world.tap(WireWatch(world))
+    ends = parse_address("fd00::1"), parse_address("fd00::2")
+
+    def say() -> None:
+        for label in labels:
+            packet = build_tcp(*ends, Segment(1, 80, 5, flags=SYN, window=1000), flow_label=label)
+            world.network.send("a", packet)
+
+    with pytest.raises(CheckFailed, match="flow label") if wrong else nullcontext():
+        say()

@@ -8,7 +8,7 @@ import os
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lastack.cli.errors import CommandError, UsageError, tell
 from lastack.cli.settings import Settings
@@ -26,13 +26,15 @@ _QUEUE = 10_000
 
 @dataclass
 class Place:
-    """`addresses` are ours, without prefix lengths. `incoming` and `outgoing` bear fault rules."""
+    """`addresses` are ours, without prefix lengths, and `interfaces` with them where they are known. `incoming` and
+    `outgoing` bear fault rules."""
 
     device: Tun
     addresses: list[str]
     mtu: int = MTU
     incoming: Pipeline | None = None
     outgoing: Pipeline | None = None
+    interfaces: list[str] = field(default_factory=list)
 
 
 @contextmanager
@@ -65,7 +67,8 @@ def open_place(settings: Settings) -> Iterator[Place]:
             configure(tun.name, [str(their) for their in theirs], mtu=mtu, queue=_QUEUE)
         elif missing := _missing(tun.name, ours):
             tell(f"note: nothing can reach us over {tun.name} until these are run: {'; '.join(missing)}")
-        yield Place(tun, [str(one.ip) for one in ours], settings.mtu or mtu)
+        addresses, interfaces = [str(one.ip) for one in ours], list(map(str, ours))
+        yield Place(tun, addresses, settings.mtu or mtu, interfaces=interfaces)
 
 
 def _interface(text: str) -> Interface:

@@ -91,7 +91,7 @@ class Running:
         self.place, self._begun = given.place, given.begun
         place = self.place
         self.host = Host(
-            place.addresses,
+            place.interfaces or place.addresses,  # with the prefix it knows its subnet's broadcast
             PRESETS[settings.preset],
             secret=os.urandom(16),
             mtu=place.mtu,

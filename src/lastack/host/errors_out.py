@@ -28,12 +28,16 @@ def answer(host: Tables, now: int, source: bytes, destination: bytes, message: i
     if message.kind is not Kind.ECHO_REQUEST or not host.config.answer_echo or not _allowed(host, now):
         return
     packet = build_icmp(destination, source, icmp.echo_reply(message), hop_limit=host.config.hop_limit)
-    if len(packet) <= host.mtu or source in host.addresses:
+    known = host.paths.known(source, now)
+    mtu = min(host.mtu, known.mtu) if known is not None else host.mtu
+    if message.version == 6:
+        mtu = max(mtu, 1280)
+    if len(packet) <= mtu or source in host.addresses:
         host.emit(packet)
         return
     host.fragments.sent += 1
     number = isn.fragment_identification(host.secret, destination, source, host.fragments.sent)
-    for part in split(packet.joined(), host.mtu, number):
+    for part in split(packet.joined(), mtu, number):
         host.emit(Packet(part, transport=packet.transport))
 
 

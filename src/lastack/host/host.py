@@ -83,8 +83,11 @@ class Host(Tables):
     def advance(self, now: int) -> None:
         """Time has passed: see to the timers that have run out."""
         while (tcb := self.timers.due(now)) is not None:
+            before = tcb.retransmissions
             for probe in timeouts.advance(tcb, now):
                 self.send(now, tcb, probe)
+            if tcb.retransmissions > before and tcb.config.flow_label_rethink:
+                tcb.flow_label = self.flow_label(tcb.local, tcb.remote, tcb.config, tcb.flow_label)
             self.touched(tcb, now)
         for record in self.time_wait.expire(now):
             self.counters["TIME-WAIT expired"] += 1

@@ -47,6 +47,12 @@ def port_offset(secret: bytes, use: bytes, local: bytes, remote: Endpoint) -> in
     return _hash(secret, use, local, port_bytes(remote))
 
 
+def flow_label(secret: bytes, local: Endpoint, remote: Endpoint, last: int = 0) -> int:
+    """RFC 6437 section 3: 20 bits, the same for all of a connection, never 0, and not to be guessed (section 6.1);
+    with `last` another than that one, for a path that fails."""
+    return _hash(secret, b"flow", port_bytes(local), port_bytes(remote), last.to_bytes(4, "big")) & 0xFFFFF or 1
+
+
 def fragment_identification(secret: bytes, local: bytes, remote: bytes, count: int) -> int:
     """RFC 7739 section 5.2: each pair of hosts counts from a place of its own."""
     return (_hash(secret, b"fragment", local, remote) + count) & MASK

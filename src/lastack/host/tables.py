@@ -120,6 +120,7 @@ class Tables:
             pmtud.begin(tcb, known.mtu, known.fragmented, known.until)
         tcb.observer = self.observer
         tcb.reuse = reuse
+        tcb.flow_label = self.flow_label(local, remote, config)
         tcb.challenges = self.challenges
         tcb.ts_offset = isn.timestamp_offset(self.secret, local, remote)
         self.tcbs[key_of(local, remote)] = tcb
@@ -136,6 +137,12 @@ class Tables:
         clock = isn.initial_sequence_number(self.secret, local, remote, now)
         if not self.recent.note(key, snd_nxt, clock, now):
             self.counters["limit: recent numbers"] += 1
+
+    def flow_label(self, local: Endpoint, remote: Endpoint, config: Config, last: int = 0) -> int:
+        """The label of what is sent between two endpoints: 0 in IPv4 and where none is wanted (RFC 6437 section 2)."""
+        if len(local[0]) == 4 or not config.flow_labels:
+            return 0
+        return isn.flow_label(self.secret, local, remote, last)
 
     def touched(self, tcb: Tcb, now: int) -> None:
         """Something happened to a connection: it may have to send, and its user to be told."""
@@ -282,7 +289,9 @@ class Tables:
             self.observer.segment_out(now, connection, segment)
         if isinstance(connection, Tcb):
             fragmented = connection.path is not None and connection.path.fragmented
-            self._build(connection.local, connection.remote, segment, connection.config, fragmented)
+            self._build(
+                connection.local, connection.remote, segment, connection.config, fragmented, connection.flow_label
+            )
         else:
             self._build(connection.local, connection.remote, segment, self.config)
 
@@ -293,7 +302,13 @@ class Tables:
         self._build(local, remote, segment, listener.config)
 
     def _build(
-        self, local: Endpoint, remote: Endpoint, segment: Segment, config: Config, fragmented: bool = False
+        self,
+        local: Endpoint,
+        remote: Endpoint,
+        segment: Segment,
+        config: Config,
+        fragmented: bool = False,
+        label: int | None = None,
     ) -> None:
         """With DF, so that the path's MTU shows (RFC 1191 section 3), unless that is off or routers are to fragment."""
         # RFC 9293 MUST-45, MUST-48, MUST-49, SHLD-22
@@ -306,6 +321,7 @@ class Tables:
                 segment,
                 hop_limit=config.hop_limit,
                 traffic_class=config.traffic_class,
+                flow_label=self.flow_label(local, remote, config) if label is None else label,
                 identification=0 if whole else isn.identification(self.secret, local, remote, segment.seq),
                 dont_fragment=whole,
                 checksum=PARTIAL if self.checksum_offload else COMPLETE,

@@ -12,8 +12,9 @@ from lastack.link.finishing import addresses
 from lastack.link.frame import Frame
 from lastack.sim.taps import Tap
 from lastack.sim.world import World
-from lastack.wire.datagram import parse
+from lastack.wire.datagram import Header, parse
 from lastack.wire.errors import WireError
+from lastack.wire.ipv6 import Header as Header6
 from lastack.wire.options import MaximumSegmentSize, WindowScale
 from lastack.wire.options import parse as parse_options
 from lastack.wire.segment import ACK, FIN, RST, SYN, Segment, segment_length
@@ -39,6 +40,7 @@ class Side:
         "first",
         "islands",
         "iss",
+        "label",
         "mss",
         "offered",
         "older",
@@ -57,6 +59,7 @@ class Side:
         self.first = first  # the number of the frame with the SYN
         self.end = 0  # behind what has been sent
         self.arrived = 0  # behind what has arrived without a hole
+        self.label = 0  # its flow label, in IPv6
         self.islands: list[tuple[int, int]] = []
         self.advertised = 0  # the right edge of the window that the other side has sent
         self.allowed = 0  # ... and that has arrived here
@@ -91,7 +94,8 @@ class WireWatch(Tap):
 
     it acknowledges what has not arrived (3.8.6), moves the right edge of its window back (3.8.6, RFC 7323 2.4), sends
     beyond the window of the peer and is no probe (3.8.6.1), leaves a gap in its own sequence numbers, sends behind
-    its FIN, is larger than the MTU or the MSS (3.7.1), lacks a timestamp or turns it back (RFC 7323 3.2, 5.4), belongs
+    its FIN, is larger than the MTU or the MSS (3.7.1), lacks a timestamp or turns it back (RFC 7323 3.2, 5.4), changes
+    its flow label (RFC 6437 3), belongs
     to a connection that sent no SYN and is no reset, or cannot be read at all.
     """
 
@@ -101,7 +105,7 @@ class WireWatch(Tap):
 
     def sent(self, now: int, sender: str, receiver: str, frame: Frame) -> None:
         try:
-            _, segment = parse(frame)
+            header, segment = parse(frame)
         except WireError as error:
             raise self.world.fail(sender, f"a packet that no receiver would take: {error}") from None
         frame.segment = segment if isinstance(segment, Segment) else None
@@ -118,10 +122,20 @@ class WireWatch(Tap):
             raise self.world.fail(sender, f"{segment!r} belongs to no connection and is no reset")
         if not segment.flags & SYN and _of_older(mine, segment):
             return  # a TIME-WAIT that took a SYN for a new incarnation, and was told that it was an old duplicate
+        self._check_label(sender, mine, header)
         self._check_sequence(sender, mine, other, segment)
         self._check_form(sender, mine, other, segment, len(frame.data))
         if segment.flags & ACK:
             self._check_acknowledgment(sender, mine, other, segment)
+
+    def _check_label(self, sender: str, mine: Side, header: Header) -> None:
+        """RFC 6437 section 3: a flow has one label, which is not 0."""
+        config = self.world.nodes[sender].config
+        if not isinstance(header, Header6) or not config.flow_labels or config.flow_label_rethink:
+            return
+        if not header.flow_label or header.flow_label != (mine.label or header.flow_label):
+            raise self.world.fail(sender, f"the flow label is {header.flow_label:#x}, and was {mine.label:#x}")
+        mine.label = header.flow_label
 
     def _check_sequence(self, sender: str, mine: Side, other: Side | None, segment: Segment) -> None:
         start = mine.offset(segment.seq)

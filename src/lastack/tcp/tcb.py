@@ -83,6 +83,7 @@ class Tcb:
         "fin_received",
         "fin_seq",
         "fin_wait_2_at",
+        "flow_label",
         "hold",
         "in_recovery",
         "irs",
@@ -176,6 +177,7 @@ class Tcb:
         self.opened_from = origin
         self.observer: Observer | None = None
         self.socket: Any = None  # the user's handle; the core only carries it
+        self.flow_label = 0  # of IPv6; carried for the host
         self.reuse = False  # SO_REUSEADDR; carried for the host
         self.signals = 0
         self.error = 0  # errno, as SO_ERROR will give it

@@ -105,6 +105,8 @@ def _syn(tcb: Tcb, now: int) -> Segment:
 
 def _again(tcb: Tcb, sent: SentRange, now: int) -> None:
     """Account for sending a lost range again."""
+    if tcb.path is not None:
+        plpmtud.sent_again(tcb, sent, now)
     validation = tcb.congestion.validation
     if validation is not None and sent.transmissions == 1:
         validation.retransmitted((sent.end - sent.first) & MASK)

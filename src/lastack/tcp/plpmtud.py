@@ -140,9 +140,15 @@ def probe_lost(tcb: Tcb, sent: SentRange, now: int, patience: int = 1) -> bool:
     path = tcb.path
     if path is None or not _is_probe(tcb, sent):
         return False
-    probe, path.probe = path.probe, 0
     if tcb.in_recovery:
+        path.probe = 0
         return False  # inconclusive (7.6.4): the same size will be tried again
+    _failed(tcb, path, now, patience)
+    return True
+
+
+def _failed(tcb: Tcb, path: Path, now: int, patience: int) -> None:
+    probe, path.probe = path.probe, 0
     path.probes += 1
     if path.probes >= tcb.config.max_probes:
         path.search_high, path.probes = probe - 1, 0
@@ -150,7 +156,14 @@ def probe_lost(tcb: Tcb, sent: SentRange, now: int, patience: int = 1) -> bool:
     round_trip = tcb.srtt or 100 * MILLISECOND
     path.next_at = now + patience * round_trip * max(tcb.congestion.cwnd // tcb.snd_mss, 1)
     tcb.count("path MTU probes lost")
-    return True
+
+
+def sent_again(tcb: Tcb, sent: SentRange, now: int) -> None:
+    """A part of the probe goes again, smaller: that the data arrives will say nothing of the probe's size any more."""
+    path = tcb.path
+    assert path is not None
+    if path.probe and (sent.first - path.probe_first) & MASK < (path.probe_end - path.probe_first) & MASK:
+        _failed(tcb, path, now, 1)
 
 
 def timed_out(tcb: Tcb, now: int) -> None:

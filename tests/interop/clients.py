@@ -11,6 +11,7 @@ import selectors
 import socket
 import sys
 from random import Random
+from time import monotonic
 
 
 class Talk:
@@ -22,6 +23,7 @@ class Talk:
         self.left = memoryview(self.data)
         self.heard = bytearray()
         self.shut = False
+        self.began = monotonic()
         self.socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
         self.socket.setblocking(False)
         self.error = self.socket.connect_ex((host, port))
@@ -54,7 +56,7 @@ class Talk:
 def main(what: str, host: str, port: str, count: str, how: str, size: str) -> None:
     """Have the talks, and say how they went."""
     numbers = list(range(int(count)))
-    right, errors = 0, []
+    right, errors, slowest = 0, [], 0.0
     places = len(numbers) if how == "at-once" else 1
     with selectors.DefaultSelector() as selector:
         while numbers or selector.get_map():
@@ -72,9 +74,10 @@ def main(what: str, host: str, port: str, count: str, how: str, size: str) -> No
                     selector.unregister(key.fileobj)
                     talk.socket.close()
                     right += talk.right
+                    slowest = max(slowest, monotonic() - talk.began)
                 elif talk.events != before:
                     selector.modify(key.fileobj, talk.events, talk)
-    print(json.dumps({"right": right, "errors": errors[:3]}))
+    print(json.dumps({"right": right, "errors": errors[:3], "slowest": round(slowest, 3)}))
 
 
 if __name__ == "__main__":

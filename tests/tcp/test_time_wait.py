@@ -132,7 +132,7 @@ def waiting(timestamps: bool, **settings: bool) -> Exchange:
     return t
 
 
-# The last sequence number seen of the peer is 1 (its FIN), its last timestamp 100.
+# The last sequence number seen of the peer is 1 (its FIN), its last timestamp 100. Every row of RFC 6191 section 2.
 SYNS = [
     (True, "S 0:0(0) <TS val 101 ecr 0>", True),  # RFC 6191 section 2: a later timestamp is enough
     (True, "S 2:2(0) <TS val 99 ecr 0>", False),  # an older one never is
@@ -141,6 +141,9 @@ SYNS = [
     (True, "S 2:2(0)", True),  # no timestamp any more: the sequence number decides
     (True, "S 1:1(0)", False),
     (False, "S 0:0(0) <TS val 1 ecr 0>", True),  # timestamps are new
+    (True, "S 2:2(0) <TS val 2147483747 ecr 0>", True),  # modulo 2**32, 2**31-1 later
+    (True, "S 2:2(0) <TS val 2147483748 ecr 0>", False),  # 2**31 later is earlier
+    (False, "S 2147483650:2147483650(0) <TS val 1 ecr 0>", True),
     (False, "S 2:2(0)", True),  # RFC 1122 4.2.2.13
     (False, "S 1:1(0)", False),
     (False, "S 2147483650:2147483650(0)", False),
@@ -151,6 +154,14 @@ SYNS = [
 def test_which_syn_is_a_new_incarnation(timestamps: bool, syn: str, expected: bool):  # RFC 6191 section 2; SHLD-4
     t = waiting(timestamps)
     assert reopens(t.tcb, t.segment(syn), t.tcb.config) is expected
+
+
+@pytest.mark.parametrize(("seq", "val", "expected"), [(2, 99, True), (1, 101, False)])
+def test_the_sequence_number_decides_where_we_want_no_timestamps_any_more(seq: int, val: int, expected: bool):
+    """RFC 6191 section 2: "would be enabled" says that the SYN,ACK would bear one too."""
+    t = waiting(True)
+    syn = t.segment(f"S {seq}:{seq}(0) <TS val {val} ecr 0>")
+    assert reopens(t.tcb, syn, t.tcb.config.having(timestamps=False)) is expected
 
 
 def test_reuse_by_sequence_alone_and_by_timestamp_alone():

@@ -85,6 +85,46 @@ def test_the_number_of_a_child_too():
     assert above(peer.iss, last)
 
 
+@pytest.mark.parametrize("held", [True, False])
+@pytest.mark.parametrize("sent", [10, 10**8, HALF + 10, 3 * 10**9])
+def test_the_number_of_a_new_incarnation_is_above_that_in_time_wait(held: bool, sent: int):  # RFC 9293 3.6.1 (1)
+    """Whether a record is left of the old connection, or its descriptor is still open."""
+    h = Bench()
+    server = h.listen(80)
+    peer = h.connected()
+    streams(peer, sent)
+    base = 1 + sent & MASK
+    child, _ = h.do(server.accept)
+    h.do(child.shutdown, 1) if held else h.do(child.close)
+    peer.sends(f"F. {base}:{base}(0) ack 1")
+    peer.gets(f"F. 1:1(0) ack {base + 1 & MASK}")
+    last = peer.iss + base + 1 & MASK
+    h.forget()
+    assert (peer.state, len(h.host.time_wait)) == (State.TIME_WAIT, not held)
+    peer.gets("S 70000:70000(0) <mss 1460>")
+    h.forget()
+    assert peer.state is State.SYN_RCVD
+    assert above(peer.iss, last)
+
+
+def test_a_reset_that_ends_time_wait_leaves_its_number_behind():  # where RFC 1337's protection is off
+    h = Bench(rfc1337=False)
+    server = h.listen(80)
+    peer = h.connected()
+    streams(peer, 10**8)
+    child, _ = h.do(server.accept)
+    h.do(child.close)
+    h.forget()
+    peer.gets("F. 1:1(0) ack 100000002")
+    h.forget()
+    last = h.host.time_wait.get(peer.key).snd_nxt
+    peer.gets("R 2:2(0)")
+    assert peer.state is State.CLOSED
+    peer.gets("S 0:0(0)")
+    h.forget()
+    assert above(peer.iss, last)
+
+
 def test_a_slow_connection_needs_no_memory():
     h = Bench()
     server = h.listen(80)

@@ -166,6 +166,7 @@ class Peer:
             (segment.flags, segment.seq, segment.length) == (want.flags, want.seq, want.length)
             and (not want.flags & ACK or want.ack in (None, segment.ack))
             and want.window in (None, segment.window)
+            and want.ecn in (None, segment.ecn)
             and (segment.source_port, segment.destination_port) == (self.local_port, self.port)
         )
 

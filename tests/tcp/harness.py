@@ -201,6 +201,7 @@ class Exchange:
             and want.ack in (None, segment.ack)
             and want.window in (None, segment.window)
             and (not want.flags & URG or want.urgent in (None, segment.urgent))
+            and want.ecn in (None, segment.ecn)
             and ("<" not in line or want.options is None or want.options == bytes(segment.options))
         )
 

@@ -52,10 +52,11 @@ def test_what_the_kernel_wrote_is_what_we_write(data, fields):
 @given(PAIR, SEGMENT, TEXTS, st.integers(0, 255), st.integers(1, 255))
 def test_round_trip(pair, segment, texts, traffic_class, hop_limit):  # RFC 8200 section 8.1
     segment.payload, segment.length = texts, sum(map(len, texts))
+    segment.ecn = traffic_class & 3  # the segment's own, whatever the caller's traffic class says (RFC 3168 section 5)
     packet = datagram.build_tcp(*pair, segment, traffic_class=traffic_class, hop_limit=hop_limit)
     header, got = datagram.parse(packet)  # verifies both checksums
     assert (header.source, header.destination) == pair
-    assert (header.traffic_class, header.hop_limit) == (traffic_class, hop_limit)
+    assert (header.traffic_class, header.hop_limit, got.ecn) == (traffic_class, hop_limit, traffic_class & 3)
     assert b"".join(got.payload) == b"".join(texts)
     for name in ("source_port", "destination_port", "seq", "ack", "flags", "window", "urgent", "length"):
         assert getattr(got, name) == getattr(segment, name)

@@ -21,6 +21,9 @@ LINES = [
     "R 1:1(0) win 0",
     "P.U 1:2(1) ack 1 win 257 urg 1",
     "SEW 0:0(0) win 257",
+    "[ect0] P.W 1:2(1) ack 1 win 257",
+    "[ect1] . 1:2(1) ack 1 win 257",
+    "[ce] .E 1:2(1) ack 1 win 257",
     "FSRP.UEWA 0:0(0) ack 0 win 0 urg 0",
     "- 4294967295:9(10) win 257",
     ". 1:1(0) ack 1 win 257 <nop,nop,sack 1001:2001 4294967295:1>",
@@ -36,6 +39,13 @@ LINES = [
 @pytest.mark.parametrize("line", LINES)
 def test_a_printed_line_is_read_back(line):
     assert format_segment(parse_segment(line)) == line
+
+
+def test_the_ecn_field():  # RFC 3168 section 5
+    assert [parse_segment(f"[{name}] . 1:1(0)").ecn for name in ("noecn", "ect1", "ect0", "ce")] == [0, 1, 2, 3]
+    assert (parse_line("[noecn] . 1:1(0)").ecn, parse_line(". 1:1(0)").ecn) == (0, None)
+    with pytest.raises(WireError, match=r"column 1: expected one of \[noecn\], \[ect1\], \[ect0\], \[ce\]"):
+        parse_line("[ecn] . 1:1(0)")
 
 
 def test_fields():

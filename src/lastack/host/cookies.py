@@ -21,7 +21,7 @@ from lastack.tcp.mss import DEFAULT_MSS, offer
 from lastack.tcp.sequence import MASK
 from lastack.tcp.tcb import Endpoint
 from lastack.wire import options as opt
-from lastack.wire.segment import ACK, SYN, Segment
+from lastack.wire.segment import ACK, CWR, ECE, SYN, Segment
 
 STEP = 64 * SECOND
 # The least MSS that `handshake` lets a peer have, the default, and what common paths lead to: by length of an address.
@@ -56,10 +56,14 @@ def syn_ack(
     answer = Segment(local[1], remote[1], iss & MASK, (syn.seq + 1) & MASK, SYN | ACK)
     answer.window = handshake.syn_ack_window(config)
     ours = offer(config, mtu, size)
+    ecn = config.ecn != "off" and syn.flags & (ECE | CWR) == ECE | CWR
     if not config.timestamps or syn.ts_val is None:
         answer.options = handshake.offered(config, ours, False, None, None)
         return answer
     said = (_NO_SHIFT if shift is None or not config.window_scaling else shift) | (_SACK if sack and config.sack else 0)
+    if ecn:
+        said |= _ECN
+        answer.flags |= ECE
     answer.ts_val, answer.ts_ecr = _said_in(_clock(secret, local, remote, now), said), syn.ts_val
     scale = handshake.window_shift(config.receive_buffer) if said & 0xF != _NO_SHIFT else None
     answer.options = handshake.offered(config, ours, bool(said & _SACK), (answer.ts_val, syn.ts_val), scale)
@@ -107,6 +111,8 @@ def _syn(segment: Segment, irs: int, mss: int) -> Segment:
         said = segment.ts_ecr & _SAID
         syn.ts_val = segment.ts_val
         chosen.append(opt.Timestamps(segment.ts_val, 0))
+        if said & _ECN:
+            syn.flags |= ECE | CWR
         if said & _SACK:
             chosen.append(opt.SackPermitted())
         if said & 0xF != _NO_SHIFT:

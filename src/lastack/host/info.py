@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from lastack.tcp import rtt
+from lastack.tcp import ecn, rtt
 from lastack.tcp.config import NEVER
 from lastack.tcp.mss import receive_mss
-from lastack.tcp.sequence import MASK
+from lastack.tcp.sequence import HALF, MASK
 from lastack.tcp.states import State
 from lastack.tcp.tcb import Tcb
 
@@ -34,12 +34,12 @@ def tcp_info(tcb: Tcb) -> dict[str, int]:
     control = tcb.congestion
     return {
         "tcpi_state": STATE_NUMBERS[tcb.state],
-        "tcpi_ca_state": 4 if tcb.retransmissions else 3 if tcb.in_recovery else 0,
+        "tcpi_ca_state": _ca_state(tcb),
         "tcpi_soft_error": tcb.soft_error,
         "tcpi_retransmits": tcb.retransmissions,
         "tcpi_probes": tcb.probes or tcb.keepalive_sent,
         "tcpi_backoff": tcb.backoff,
-        "tcpi_options": (1 if tcb.ts_on else 0) | (4 if tcb.ws_on else 0),
+        "tcpi_options": _options(tcb),
         "tcpi_snd_wscale": tcb.snd_wscale,
         "tcpi_rcv_wscale": tcb.rcv_wscale,
         "tcpi_rto": rtt.timeout(tcb),
@@ -59,3 +59,21 @@ def tcp_info(tcb: Tcb) -> dict[str, int]:
         "tcpi_rcv_wnd": (tcb.rcv_adv - tcb.rcv_nxt) & MASK,
         "tcpi_stalled": 0 if tcb.stalled_since == NEVER else 1,
     }
+
+
+def _ca_state(tcb: Tcb) -> int:
+    """TCP_CA_Open 0, Disorder 1, CWR 2, Recovery 3, Loss 4 (a time-out is being repaired)."""
+    if tcb.in_recovery:
+        return 3
+    if tcb.retransmissions or (tcb.recover - tcb.snd_una - 1) & MASK < HALF:
+        return 4
+    if ecn.reducing(tcb):
+        return 2
+    return 1 if tcb.sacked or tcb.dup_acks else 0
+
+
+def _options(tcb: Tcb) -> int:
+    """TCPI_OPT_TIMESTAMPS 1, SACK 2, WSCALE 4, ECN 8 (agreed), ECN_SEEN 16 (a packet that bore ECT or CE has come)."""
+    marks = tcb.ecn
+    agreed = 1 * tcb.ts_on | 2 * tcb.sack_on | 4 * tcb.ws_on
+    return agreed if marks is None else agreed | 8 * marks.on | 16 * marks.seen

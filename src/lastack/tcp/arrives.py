@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from errno import ECONNREFUSED, ECONNRESET
 
-from lastack.tcp import handshake, rack, recovery, sack, time_wait
+from lastack.tcp import ecn, handshake, rack, recovery, sack, time_wait
 from lastack.tcp.calls import deferred_close, ended
 from lastack.tcp.challenge import acknowledge_unacceptable, challenge
 from lastack.tcp.predict import predicted
@@ -139,6 +139,8 @@ def in_other_states(tcb: Tcb, segment: Segment, now: int) -> None:
         and check_ack(tcb, segment, now)
     ):
         record_timestamp(tcb, segment, now)
+        if tcb.ecn is not None:
+            ecn.arrived(tcb, segment)
         check_urg(tcb, segment)
         process_text(tcb, segment, now)
         check_fin(tcb, segment, now)
@@ -166,6 +168,7 @@ def check_sequence(tcb: Tcb, segment: Segment, now: int) -> bool:
             return False
     _trim_syn_of_figure_8(tcb, segment)
     if tcb.state is SYN_RCVD and segment.flags & (SYN | RST) == SYN and segment.seq == tcb.irs:
+        ecn.heard(tcb, segment)
         _syn_again(tcb)
         return False
     length = segment_length(segment)
@@ -197,6 +200,7 @@ def _trim_syn_of_figure_8(tcb: Tcb, segment: Segment) -> None:
     if tcb.state is not SYN_RCVD or tcb.opened_from is not State.CLOSED:
         return
     if segment.flags & (SYN | ACK | RST) == SYN | ACK and segment.seq == tcb.irs:
+        ecn.heard(tcb, segment)
         segment.flags &= ~SYN
         segment.seq = tcb.rcv_nxt
         segment.window >>= tcb.snd_wscale  # it is not scaled yet
@@ -292,6 +296,8 @@ def process_ack(tcb: Tcb, segment: Segment, now: int) -> None:
     rack_on = tcb.rack is not None
     held, twice = sack.arrived(tcb, segment) if rack_on and len(segment.options) > 0 else ([], False)
     before = tcb.sacked
+    if tcb.ecn is not None:
+        ecn.echoed(tcb, segment, now)
     if 0 < new < HALF:
         recovery.advance_una(tcb, ack, now, segment.ts_ecr if tcb.ts_on else None)
         tcb.signals |= WRITABLE
@@ -307,6 +313,8 @@ def process_ack(tcb: Tcb, segment: Segment, now: int) -> None:
         # What was held before and is acknowledged now has been counted.
         size += (new if new < HALF else 0) - (before - tcb.sacked)
         rack.acked(tcb, max(size, 0), twice, now)
+    if tcb.ecn is not None:
+        tcb.ecn.quiet = False
     if tcb.probes:  # the peer lives: MUST-37
         tcb.unanswered_probes = 0
         if not tcb.config.user_timeout_in_persist:

@@ -5,6 +5,7 @@ RFC 5681, RFC 9293 section 3.8.2 (MUST-19). The algorithms know no sequence numb
 
 from __future__ import annotations
 
+from lastack.tcp import ecn
 from lastack.tcp.sequence import MASK
 from lastack.tcp.tcb import Tcb
 
@@ -12,17 +13,29 @@ from lastack.tcp.tcb import Tcb
 def acknowledged(tcb: Tcb, size: int, repairing: bool, now: int) -> None:
     """`size` bytes of text were acknowledged outside of recovery; SND.UNA has moved. The SYN does not count (RFC 5681
     3.1: its acknowledgment must not open the window)."""
+    if tcb.ecn is not None:
+        ecn.progress(tcb)
+        if tcb.ecn.quiet:  # SHOULD NOT increase (RFC 3168 6.1.2)
+            return
     tcb.congestion.acknowledged(size, (tcb.snd_nxt - tcb.snd_una) & MASK, now, repairing)
 
 
 def lost(tcb: Tcb, flight: int, now: int) -> None:
-    """A loss was found by other means than the timer."""
+    """A loss was found by other means than the timer. Where the window was reduced for a mark in the same window of
+    data, that was the reduction for the loss too (RFC 3168 6.1.2)."""
+    if ecn.reducing(tcb):
+        tcb.congestion.remember()
+        return
     tcb.congestion.lost(flight, now)
+    ecn.reduced(tcb)
 
 
 def timed_out(tcb: Tcb, flight: int, now: int) -> None:
     """The retransmission timer fired; `Tcb.retransmissions` is not counted up yet."""
     tcb.congestion.timed_out(flight, now, again=tcb.retransmissions > 0)
+    ecn.reduced(tcb)
+    if tcb.ecn is not None:
+        tcb.ecn.hold = False
 
 
 def resumes(tcb: Tcb, now: int) -> None:

@@ -5,7 +5,7 @@ RFC 9293 sections 3.2 and 3.7.1 (MSS), RFC 7323 sections 2 (window scale) and 3 
 
 from __future__ import annotations
 
-from lastack.tcp import mss, plpmtud
+from lastack.tcp import ecn, mss, plpmtud
 from lastack.tcp.config import Config
 from lastack.tcp.congestion import create
 from lastack.tcp.scoreboard import Rack
@@ -87,6 +87,7 @@ def _align(out: bytearray, offset: int) -> None:
 def accept_syn(tcb: Tcb, segment: Segment, now: int) -> None:
     """Take up the SYN (or SYN,ACK) of the peer: IRS, RCV.NXT, and what its options agree to (MUST-14, MUST-5)."""
     tcb.irs = segment.seq
+    ecn.heard(tcb, segment)
     offered = (tcb.rcv_adv - tcb.rcv_nxt) & MASK  # by our SYN, if it came first
     tcb.rcv_nxt = tcb.last_ack_sent = (segment.seq + 1) & MASK
     tcb.rcv_adv = (tcb.rcv_nxt + offered) & MASK
@@ -119,6 +120,7 @@ def accept_syn(tcb: Tcb, segment: Segment, now: int) -> None:
 def cookie_returned(tcb: Tcb, syn: Segment, now: int) -> None:
     """An ACK has told that our SYN,ACK was a cookie, and the SYN it answered: as if both had been (RFC 4987 3.6)."""
     accept_syn(tcb, syn, now)
+    ecn.cookie_returned(tcb)
     syn_window(tcb, syn)
     tcb.syn_queued = False
     tcb.snd_una = tcb.snd_nxt = (tcb.iss + 1) & MASK

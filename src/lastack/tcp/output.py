@@ -6,14 +6,14 @@ where the device takes it, and is cut at the MSS here where it does not.
 
 from __future__ import annotations
 
-from lastack.tcp import control, handshake, plpmtud, rack, recovery, rtt, sack, window
+from lastack.tcp import control, ecn, handshake, plpmtud, rack, recovery, rtt, sack, window
 from lastack.tcp.config import NEVER
 from lastack.tcp.scoreboard import SentRange
 from lastack.tcp.sequence import HALF, MASK, lt
 from lastack.tcp.states import State
 from lastack.tcp.tcb import MORE_FOLLOWS, NOTHING_HELD, Tcb
 from lastack.wire.options import build_timestamp
-from lastack.wire.segment import ACK, FIN, PSH, RST, SYN, URG, Segment
+from lastack.wire.segment import ACK, ECE, FIN, PSH, RST, SYN, URG, Segment
 
 UNIT = 65_000  # payload bytes decided at once; with the largest headers it stays below 65,535
 SYN_SENT = State.SYN_SENT
@@ -59,6 +59,8 @@ def _segment(tcb: Tcb, seq: int, flags: int, now: int) -> Segment:
         val = handshake.timestamp(tcb, now)
         segment.options = build_timestamp(val, tcb.ts_recent)
         segment.ts_val, segment.ts_ecr = val, tcb.ts_recent
+    if tcb.ecn is not None and tcb.ecn.echo:
+        segment.flags |= ECE
     tcb.ack_now = False
     tcb.delayed_ack_at = NEVER
     tcb.last_ack_sent = tcb.rcv_nxt
@@ -93,6 +95,7 @@ def _syn(tcb: Tcb, now: int) -> Segment:
     if tcb.state is not SYN_SENT:
         segment.flags, segment.ack = SYN | ACK, tcb.rcv_nxt
         tcb.last_ack_sent = tcb.rcv_nxt
+    segment.flags |= ecn.syn_flags(tcb)
     segment.options = handshake.syn_options(tcb, now)
     # The window of a SYN is never scaled (RFC 7323 2.2).
     segment.window = min(window.space(tcb), 0xFFFF)
@@ -146,6 +149,8 @@ def _send_new(tcb: Tcb, now: int, out: list[Segment]) -> None:
     # RFC 9293 SHLD-28, SHLD-15
     if tcb.snd_una == tcb.snd_nxt and tcb.sent_at:
         control.resumes(tcb, now)
+    if tcb.ecn is not None and tcb.ecn.hold:
+        return
     if tcb.path is not None and (size := plpmtud.next_probe(tcb, now)):
         _send_range(tcb, size, False, False, now, out)
     mss = tcb.snd_mss
@@ -243,6 +248,8 @@ def _emit(tcb: Tcb, sent: SentRange, now: int, out: list[Segment]) -> None:
             segment.payload = tcb.send_buffer.view(position, part)
             segment.length = part
             segment.gso_size = mss if part > mss else 0
+            if sent.transmissions == 1 and tcb.snd_wnd:  # into a closed window goes a probe
+                ecn.mark(tcb, segment)
         if tcb.snd_up is not None:
             _mark_urgent(tcb, segment)
         out.append(segment)
@@ -269,6 +276,8 @@ def _mark_urgent(tcb: Tcb, segment: Segment) -> None:
 
 def probe(tcb: Tcb, now: int, out: list[Segment]) -> None:
     """A zero-window probe: one octet of new data, or the first outstanding one again (RFC 9293 3.8.6.1, MUST-36)."""
+    if tcb.ecn is not None:
+        tcb.ecn.hold = False
     if tcb.sent:
         recovery.cut(tcb, 0, 1)
         sent = tcb.sent[0]
@@ -322,6 +331,8 @@ def arm_timers(tcb: Tcb, now: int) -> None:
         tcb.retransmission_at = NEVER
         if tcb.persist_at == NEVER and tcb.state not in (SYN_SENT, SYN_RCVD):
             interval = tcb.config.sws_override if tcb.snd_wnd else probe_interval(tcb)
+            if tcb.ecn is not None and tcb.ecn.hold:
+                interval = rtt.timeout(tcb)
             tcb.persist_at = now + interval
             if tcb.stalled_since == NEVER:
                 tcb.stalled_since = now

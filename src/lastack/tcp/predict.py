@@ -5,7 +5,7 @@ Its law: it can be deleted without any observable change (a test replays whole s
 
 from __future__ import annotations
 
-from lastack.tcp import mss, recovery
+from lastack.tcp import ecn, mss, recovery
 from lastack.tcp.sequence import HALF, MASK
 from lastack.tcp.states import State
 from lastack.tcp.tcb import READABLE, WRITABLE, Tcb
@@ -22,6 +22,7 @@ def predicted(tcb: Tcb, segment: Segment, now: int) -> bool:
         or segment.seq != tcb.rcv_nxt
         or segment.flags & ~PSH != ACK
         or segment.window << tcb.snd_wscale != tcb.snd_wnd
+        or (segment.ecn and ecn.unusual(tcb, segment))
         or tcb.in_recovery
         or tcb.sacked
         or tcb.receive_shut

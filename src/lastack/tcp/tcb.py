@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from lastack.tcp.buffers import ReceiveBuffer, SendBuffer
 from lastack.tcp.config import NEVER, Config
 from lastack.tcp.congestion import create
+from lastack.tcp.ecn import Ecn
 from lastack.tcp.observer import Observer
 from lastack.tcp.path import Path
 from lastack.tcp.reassembly import Reassembly
@@ -77,6 +78,7 @@ class Tcb:
         "dsack",
         "dup_acks",
         "dup_acks_owed",
+        "ecn",
         "end_read",
         "error",
         "fin_queued",
@@ -255,6 +257,7 @@ class Tcb:
         self.dup_acks = 0
         self.in_recovery = False
         self.recover = 0
+        self.ecn: Ecn | None = None  # made when one side asks for it
         self.sent_at = 0  # when something was last sent
 
         # Timers

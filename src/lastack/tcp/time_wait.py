@@ -92,6 +92,7 @@ def enter(tcb: Tcb, now: int) -> None:
     """Start the time-wait timer, turn off the others (MUST-13)."""
     tcb.retransmission_at = tcb.persist_at = tcb.keepalive_at = tcb.fin_wait_2_at = NEVER
     tcb.stalled_since = NEVER
+    tcb.ecn = None  # what was agreed is over with the connection (RFC 3168 6.1.1)
     tcb.challenge_since = 0
     tcb.time_wait_at = now + 2 * tcb.config.msl
     tcb.signals |= READABLE

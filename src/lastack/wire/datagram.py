@@ -49,6 +49,7 @@ def parse(packet: Packet) -> tuple[Header, Segment | icmp.Message | None]:
         ):
             raise WireError("checksum", "TCP")
         body.gso_size = packet.gso_size
+        body.ecn = header.traffic_class & 3
         return header, body
     if header.protocol == (icmp.PROTOCOL_4 if header.version == 4 else icmp.PROTOCOL_6):
         return header, icmp.parse(data, header, verified=packet.checksum != COMPLETE)
@@ -69,11 +70,13 @@ def build_tcp(
 ) -> Packet:
     """The packet that carries `tcp`: IP and TCP headers in one bytes, the payload as the segment's own views (MUST-2).
 
+    The segment's `ecn` is the ECN field, `traffic_class` gives the other six bits alone (RFC 3168 section 5).
     The addresses' length chooses the version; `flow_label` is IPv6's, `identification` and `dont_fragment` are IPv4's.
     With `checksum` COMPLETE it is computed here, else the field holds the folded sum of the pseudo-header for the
     device to go on from (packet.PARTIAL). `tcp.length` must be the payload's bytes.
     WireError "length" over 65535 bytes, "option-space", "value", "address".
     """
+    traffic_class = traffic_class & 0xFC | tcp.ecn
     options = tcp.options
     space = len(options)
     if space & 3:

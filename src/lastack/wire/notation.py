@@ -2,10 +2,12 @@
 
     S 0:0(0) win 65535 <mss 1460,sackOK,TS val 1 ecr 0,nop,wscale 7>
     P. 1:1461(1460) ack 1 win 257
+    [ce] . 1:1461(1460) ack 1
 
-Flags (F S R P . U E W A, `-` for none), `seq:end(length)` where `end` is `seq + length` without SYN and FIN, `ack N`,
-`win N`, `urg N`, `<options>`. Sequence numbers may be relative: to `iss` those of the segment's own direction, to `irs`
-the acknowledged ones, SACK blocks included. Ports, addresses and the bytes of the payload are not in a line.
+In front the ECN field (`[noecn]`, `[ect0]`, `[ect1]`, `[ce]`), then flags (F S R P . U E W A, `-` for none),
+`seq:end(length)` where `end` is `seq + length` without SYN and FIN, `ack N`, `win N`, `urg N`, `<options>`. Sequence
+numbers may be relative: to `iss` those of the segment's own direction, to `irs` the acknowledged ones, SACK blocks
+included. Ports, addresses and the bytes of the payload are not in a line.
 """
 
 from __future__ import annotations
@@ -37,6 +39,7 @@ from lastack.wire.segment import ACK, URG, Segment, format_flags, parse_flags
 
 DEFAULT_WINDOW = 65535
 _MASK = 0xFFFFFFFF
+_ECN = ("noecn", "ect1", "ect0", "ce")  # by the value of the field (RFC 3168 section 5)
 _LONGEST = 65535  # bytes of payload: a line is no way to ask for gigabytes of zeros
 
 
@@ -50,12 +53,14 @@ class Line(NamedTuple):
     window: int | None
     urgent: int | None
     options: bytes | None
+    ecn: int | None = None
 
 
 def format_segment(segment: Segment, *, iss: int = 0, irs: int = 0) -> str:
     """`segment` as a line, its sequence numbers relative to `iss` and `irs` (modulo 2**32)."""
     seq = segment.seq - iss & _MASK
-    words = [format_flags(segment.flags), f"{seq}:{seq + segment.length & _MASK}({segment.length})"]
+    words = [f"[{_ECN[segment.ecn]}]"] if segment.ecn else []
+    words += [format_flags(segment.flags), f"{seq}:{seq + segment.length & _MASK}({segment.length})"]
     if segment.flags & ACK:
         words.append(f"ack {segment.ack - irs & _MASK}")
     words.append(f"win {segment.window}")
@@ -204,11 +209,18 @@ class _Reader:
 
 _DIGITS = re.compile(r"[0-9]{1,10}")
 _FLAGS = re.compile(r"[^\s:<]+")
+_MARK = re.compile(r"\[([^\]]*)\]")
 
 
 def parse_line(text: str, *, iss: int = 0, irs: int = 0) -> Line:
     """The line `text`, its numbers made absolute with `iss` and `irs`. WireError "notation" says where it is wrong."""
     reader = _Reader(text)
+    reader.skip()
+    at = reader.at
+    mark = reader.take(_MARK)
+    if mark and mark[1] not in _ECN:
+        raise reader.fail(f"one of {', '.join(f'[{name}]' for name in _ECN)}", at)
+    ecn = _ECN.index(mark[1]) if mark else None
     reader.skip()
     at = reader.at
     letters = reader.take(_FLAGS)
@@ -236,7 +248,9 @@ def parse_line(text: str, *, iss: int = 0, irs: int = 0) -> Line:
         reader.skip()
     if reader.at < len(text.rstrip()):
         raise reader.fail("ack, win, urg, <options> in this order, or the end")
-    return Line(flags, seq + iss & _MASK, length, None if ack is None else ack + irs & _MASK, window, urgent, options)
+    return Line(
+        flags, seq + iss & _MASK, length, None if ack is None else ack + irs & _MASK, window, urgent, options, ecn
+    )
 
 
 def _parse_options(reader: _Reader, irs: int) -> bytes | None:
@@ -300,6 +314,7 @@ def parse_segment(text: str, *, iss: int = 0, irs: int = 0, window: int = DEFAUL
         payload=(bytes(line.length),) if line.length else (),
         length=line.length,
     )
+    segment.ecn = line.ecn or 0
     try:
         found = wire_options.find_timestamp(line.options)
     except WireError:  # `raw`: malformed on purpose

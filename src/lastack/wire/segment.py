@@ -19,6 +19,12 @@ ECE = 0x40
 CWR = 0x80
 AE = 0x100
 
+# The ECN field of the IP header (RFC 3168 section 5): bits 0 and 1 of the traffic class.
+NOT_ECT = 0
+ECT_1 = 1
+ECT_0 = 2
+CE = 3
+
 HEADER = Struct("!HHIIHHHH")
 HEADER_LENGTH = 20
 
@@ -46,12 +52,13 @@ class Segment:
     `window` is the field as it stands on the wire, unscaled. `options` are the option bytes in wire order
     (`lastack.wire.options` reads and makes them); a timestamp among them stands decoded in `ts_val` and `ts_ecr`
     too (`ts_val` is None without one). `payload` is the views of the text, in order; `length` their bytes.
-    `gso_size` is 0, or the bytes of payload by which the device is to cut it.
+    `gso_size` is 0, or the bytes of payload by which the device is to cut it. `ecn` is the ECN field of the packet.
     """
 
     __slots__ = (
         "ack",
         "destination_port",
+        "ecn",
         "flags",
         "gso_size",
         "length",
@@ -92,6 +99,7 @@ class Segment:
         self.gso_size = gso_size
         self.ts_val: int | None = None
         self.ts_ecr = 0
+        self.ecn = NOT_ECT
 
     def __repr__(self) -> str:
         return (

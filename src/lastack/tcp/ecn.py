@@ -1,0 +1,172 @@
+"""Explicit congestion notification (RFC 3168, SHLD-8): agreed on by the SYNs, marked by routers, echoed by receivers.
+
+The IP header's two bits come and go with each segment, as `Segment.ecn`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lastack.tcp.config import NEVER
+from lastack.tcp.sequence import HALF, MASK
+from lastack.tcp.states import State
+from lastack.wire.segment import ACK, CE, CWR, ECE, ECT_0, Segment
+
+if TYPE_CHECKING:
+    from lastack.tcp.tcb import Tcb
+
+# What SYNs and SYN,ACKs may be (6.1.1): bits of `Ecn.sent` and `Ecn.heard`.
+_SETUP = 1
+_PLAIN = 2
+
+
+class Ecn:
+    """What one connection knows of ECN; there is none where nobody has asked for it."""
+
+    __slots__ = ("asked", "cwr", "echo", "heard", "hold", "quiet", "recover", "seen", "sent")
+
+    def __init__(self) -> None:
+        self.asked = 0  # SYNs of ours that asked
+        self.sent = 0  # the sorts of SYN and SYN,ACK that we have sent
+        self.heard = 0  # ... and received
+        self.echo = False  # a mark came: every ACK says so until CWR comes
+        self.cwr = False  # the window is reduced: the next new text says so
+        self.recover: int | None = None  # SND.NXT when that was: no second reduction before it is passed
+        self.quiet = False  # the ACK that is being processed bears ECE: the window does not grow
+        self.hold = False  # ECE came when the window was one segment: new text waits for the timer
+        self.seen = False  # ECT or CE has come
+
+    @property
+    def on(self) -> bool:
+        """Whether ECT may be set: both sides have agreed, and neither has ever said otherwise (6.1.1)."""
+        return self.sent == _SETUP and self.heard == _SETUP
+
+    @property
+    def echoes(self) -> bool:
+        """Whether marks are to be echoed: we said that we would, and the peer has never sent a plain SYN (6.1.1)."""
+        return bool(self.sent & _SETUP) and not self.heard & _PLAIN
+
+    def copy(self) -> Ecn:
+        """A copy that shares nothing."""
+        other = Ecn()
+        for name in Ecn.__slots__:
+            setattr(other, name, getattr(self, name))
+        return other
+
+
+# --- the handshake, section 6.1.1 ---
+
+
+def syn_flags(tcb: Tcb) -> int:
+    """The flags of the SYN or SYN,ACK that is sent now; which sort it was is noted.
+
+    A SYN that stays without an answer is sent without them after `ecn_syns` times (6.1.1.1): something on the path
+    may drop it. Once one of ours was plain, so is the rest: ECT is forbidden then.
+    """
+    state = tcb.ecn
+    if state is None and tcb.state is State.SYN_SENT and tcb.config.ecn == "on":
+        state = tcb.ecn = Ecn()
+    if state is None:
+        return 0
+    if tcb.state is State.SYN_SENT:
+        setup, flags = state.asked < tcb.config.ecn_syns, ECE | CWR
+        state.asked += setup
+    else:
+        setup, flags = state.heard == _SETUP and not state.sent & _PLAIN, ECE
+    state.sent |= _SETUP if setup else _PLAIN
+    return flags if setup else 0
+
+
+def heard(tcb: Tcb, segment: Segment) -> None:
+    """A SYN or SYN,ACK has come. One that reflects our own flags is no ECN-setup SYN,ACK (6.1.1.2)."""
+    setup = segment.flags & (ECE | CWR) == (ECE if segment.flags & ACK else ECE | CWR)
+    if tcb.ecn is None:
+        # Without a plain SYN of ours before it: that would forbid ECT.
+        if not setup or tcb.config.ecn == "off" or tcb.state is State.SYN_SENT:
+            return
+        tcb.ecn = Ecn()
+    tcb.ecn.heard |= _SETUP if setup else _PLAIN
+
+
+def cookie_returned(tcb: Tcb) -> None:
+    """Our SYN,ACK was a cookie, and an ECN-setup one, if the SYN was."""
+    if tcb.ecn is not None:
+        tcb.ecn.sent = _SETUP
+
+
+# --- the receiver, section 6.1.3 ---
+
+
+def arrived(tcb: Tcb, segment: Segment) -> None:
+    """An acceptable segment: CWR ends the echo, a mark begins it. One outside of the window says nothing (6.1.5)."""
+    state = tcb.ecn
+    assert state is not None
+    if segment.ecn:
+        state.seen = True
+    if segment.flags & CWR:
+        state.echo = False
+    if segment.ecn == CE and segment.length and state.echoes:
+        state.echo = True
+
+
+def unusual(tcb: Tcb, segment: Segment) -> bool:
+    """For header prediction: whether a segment's mark is news."""
+    return tcb.ecn is not None and (segment.ecn == CE or not tcb.ecn.seen)
+
+
+# --- the sender, section 6.1.2 ---
+
+
+def echoed(tcb: Tcb, segment: Segment, now: int) -> None:
+    """An acceptable ACK, before it is taken: ECE reduces the window as a loss would, once a window of data.
+
+    Where the window is one segment already, new text waits until the retransmission timer, begun anew, expires.
+    """
+    state = tcb.ecn
+    assert state is not None
+    state.quiet = bool(segment.flags & ECE) and state.on
+    if not state.quiet or tcb.in_recovery or not _passed(tcb, segment.ack):
+        return
+    control = tcb.congestion
+    if control.cwnd <= tcb.snd_mss:
+        state.hold = True
+        tcb.retransmission_at = tcb.persist_at = NEVER
+    control.echoed(min((tcb.snd_nxt - tcb.snd_una) & MASK, control.cwnd), now)
+    reduced(tcb)
+
+
+def _passed(tcb: Tcb, ack: int) -> bool:
+    """Whether an ACK tells of what was sent after the last reduction, by a mark, a loss or a time-out."""
+    assert tcb.ecn is not None
+    return tcb.ecn.recover is None or 0 < (ack - tcb.ecn.recover) & MASK < HALF
+
+
+def reduced(tcb: Tcb) -> None:
+    """The window was reduced, for whatever reason: the peer is told, and for a window of data that is all."""
+    state = tcb.ecn
+    if state is not None and state.on:
+        state.cwr = True
+        state.recover = tcb.snd_nxt
+
+
+def reducing(tcb: Tcb) -> bool:
+    """Whether a reduction is so young that what was sent before it is still outstanding (Linux's state CWR)."""
+    state = tcb.ecn
+    return state is not None and state.recover is not None and 0 < (state.recover - tcb.snd_una) & MASK < HALF
+
+
+def progress(tcb: Tcb) -> None:
+    """SND.UNA has moved: a reduction that lies behind it says nothing any more, and 2**31 bytes later would."""
+    if tcb.ecn is not None and _passed(tcb, tcb.snd_una):
+        tcb.ecn.recover = None
+
+
+def mark(tcb: Tcb, segment: Segment) -> None:
+    """New text leaves: ECT(0), and CWR on the first after a reduction. Nothing else bears them: no retransmission
+    (6.1.5), no pure ACK (6.1.4), no window probe (6.1.6), no SYN (6.1.1)."""
+    state = tcb.ecn
+    if state is not None and state.on:
+        segment.ecn = ECT_0
+        if state.cwr:
+            segment.flags |= CWR
+            state.cwr = False

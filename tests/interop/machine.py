@@ -21,7 +21,7 @@ from lastack.device.driver import Driver
 from lastack.device.sandbox import Sandbox
 from lastack.host.host import Host
 from lastack.link.faults import Faults
-from lastack.tcp.config import DEFAULT
+from lastack.tcp.config import DEFAULT, Config
 from lastack.tcp.states import State
 
 CLIENTS = str(Path(__file__).with_name("clients.py"))
@@ -33,11 +33,11 @@ CURL = ["curl", "-sS", "-g", "--noproxy", "*", "--max-time", "100"]
 class Machine:
     """A host of ours with its reactor and driver, in a sandbox. `url(version)` is where its port 80 is."""
 
-    def __init__(self, box: Sandbox, faults: Faults | None = None) -> None:
+    def __init__(self, box: Sandbox, faults: Faults | None = None, config: Config = CONFIG) -> None:
         self.box = box
         offload = box.tun.offload
         secret = b"a secret of tests"
-        self.host = Host(box.ours, CONFIG, secret=secret, mtu=box.mtu, gso=box.tun.gso, checksum_offload=offload)
+        self.host = Host(box.ours, config, secret=secret, mtu=box.mtu, gso=box.tun.gso, checksum_offload=offload)
         self.reactor = Reactor(self.host)
         self.driver = Driver(self.host, box.tun, on_ready=self.reactor)
         if faults is not None:
@@ -121,10 +121,10 @@ class Machine:
 
 
 @contextmanager
-def machine(faults: Faults | None = None, *, offload: bool = True) -> Iterator[Machine]:
+def machine(faults: Faults | None = None, *, offload: bool = True, config: Config = CONFIG) -> Iterator[Machine]:
     """A machine in a sandbox of its own."""
     with Sandbox(offload=offload) as box:
-        made = Machine(box, faults)
+        made = Machine(box, faults, config)
         with made.driver:
             yield made
 

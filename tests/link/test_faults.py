@@ -23,13 +23,27 @@ from lastack.link.units import (
 
 def test_the_command_line_of_faults() -> None:
     faults = Faults.parse(
-        loss="2%", delay="10ms", jitter="2ms", reorder="5%", duplicate="1%", corrupt="0.5%", rate="100mbit"
+        loss="2%",
+        delay="10ms",
+        jitter="2ms",
+        reorder="5%",
+        duplicate="1%",
+        corrupt="0.5%",
+        rate="100mbit",
+        ecn_mark="10%",
     )
     assert faults == Faults(
-        loss=0.02, delay=10_000, jitter=2_000, reorder=0.05, duplicate=0.01, corrupt=0.005, rate=100_000_000
+        loss=0.02,
+        delay=10_000,
+        jitter=2_000,
+        reorder=0.05,
+        duplicate=0.01,
+        corrupt=0.005,
+        rate=100_000_000,
+        ecn_mark=0.1,
     )
     names = [rule.name for rule in faults.rules(Random(1))]
-    assert names == ["loss", "corrupt", "duplicate", "rate", "delay", "reorder"]
+    assert names == ["loss", "ecn_mark", "corrupt", "duplicate", "rate", "delay", "reorder"]
 
 
 def test_no_faults() -> None:

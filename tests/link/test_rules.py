@@ -8,9 +8,12 @@ import pytest
 
 from lastack.link.frame import Frame
 from lastack.link.pipeline import Line, Pipeline
-from lastack.link.rules import Corrupt, Delay, Duplicate, Loss, Partition, Rate, Reorder, Rule
+from lastack.link.rules import Corrupt, Delay, Duplicate, Loss, Mark, Partition, Rate, Reorder, Rule
+from lastack.wire.address import parse_address
+from lastack.wire.datagram import build_tcp, parse
 from lastack.wire.errors import WireError
 from lastack.wire.packet import Packet
+from lastack.wire.segment import Segment
 from tests.link.packets import believed, frame, packet
 
 
@@ -21,6 +24,20 @@ def through(rule: Rule, count: int, gap: int = 0, size: int = 60) -> list[tuple[
         for at, left in rule.apply(number * gap, frame(bytes(size), number)):
             entries.append((at, len(entries), left.number))
     return [(number, at) for at, _, number in sorted(entries)]
+
+
+@pytest.mark.parametrize("source", ["10.0.0.1", "fd00::1"])
+def test_a_mark_is_for_those_who_know_ecn(source: str) -> None:  # RFC 3168 section 5
+    rule = Mark(1.0, Random(3))
+    ends = (parse_address(source), parse_address(source.replace("1", "2")))
+    for before, after in ((0, 0), (1, 3), (2, 3), (3, 3)):
+        segment = Segment(1, 2, 3, 4, 0x10)
+        segment.ecn = before
+        packet = build_tcp(*ends, segment, traffic_class=0xA8)
+        ((_, frame),) = rule.apply(0, Frame(packet.joined(), packet.transport, 1, 0))
+        header, found = parse(frame)  # verifies the checksums
+        assert (header.traffic_class, found.ecn) == (0xA8 | after, after)
+    assert rule.counters["marked"] == 3
 
 
 def test_loss_loses_its_share() -> None:

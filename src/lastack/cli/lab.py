@@ -76,6 +76,7 @@ def lab(
     loss: Annotated[str | None, _percent("--loss", "Lose packets, such as 2%.")] = None,
     reorder: Annotated[str | None, _percent("--reorder", "Let packets be overtaken.")] = None,
     duplicate: Annotated[str | None, _percent("--duplicate", "Deliver packets twice.")] = None,
+    ecn_mark: Annotated[str | None, _percent("--ecn-mark", "Mark packets of ECN as a router does.")] = None,
     corrupt: Annotated[str | None, _percent("--corrupt", "Turn a bit of packets over.")] = None,
     delay: Annotated[str | None, _time("--delay", "Take so long, such as 10ms.")] = None,
     jitter: Annotated[str | None, _time("--jitter", "Take up to so much more or less.")] = None,
@@ -113,7 +114,14 @@ def lab(
         ours, theirs = split(words or [])
         try:
             faults = Faults.parse(
-                loss=loss, reorder=reorder, duplicate=duplicate, corrupt=corrupt, delay=delay, jitter=jitter, rate=rate
+                loss=loss,
+                reorder=reorder,
+                duplicate=duplicate,
+                ecn_mark=ecn_mark,
+                corrupt=corrupt,
+                delay=delay,
+                jitter=jitter,
+                rate=rate,
             )
         except ValueError as error:
             raise UsageError(str(error)) from None

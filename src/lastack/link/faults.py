@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from random import Random
 
 from lastack.link.pipeline import Pipeline
-from lastack.link.rules import Corrupt, Delay, Duplicate, Loss, Rate, Reorder, Rule
+from lastack.link.rules import Corrupt, Delay, Duplicate, Loss, Mark, Rate, Reorder, Rule
 from lastack.link.targeted import Drop, Mtu
 from lastack.link.units import (
     format_percent,
@@ -18,7 +18,7 @@ from lastack.link.units import (
     parse_time,
 )
 
-_PERCENTS = ("loss", "duplicate", "reorder", "corrupt")
+_PERCENTS = ("loss", "duplicate", "reorder", "corrupt", "ecn_mark")
 _TIMES = ("delay", "jitter", "reorder_by")
 
 
@@ -42,6 +42,7 @@ class Faults:
     mtu: int = 0
     black_hole: int = 0
     drop: tuple[str, ...] = ()
+    ecn_mark: float = 0.0
 
     @classmethod
     def parse(cls, **options: str | tuple[str, ...] | list[str] | None) -> Faults:
@@ -84,7 +85,7 @@ class Faults:
 
         One that is switched off therefore leaves the chances of the others as they were.
         """
-        loss, corrupt, duplicate, delay, reorder = (Random(generator.getrandbits(64)) for _ in range(5))
+        loss, corrupt, duplicate, delay, reorder, mark = (Random(generator.getrandbits(64)) for _ in range(6))
         rules: list[Rule] = [Drop.parse(text) for text in self.drop]
         if self.mtu:
             rules.append(Mtu(self.mtu))
@@ -92,6 +93,8 @@ class Faults:
             rules.append(Mtu(self.black_hole, tells=False))
         if self.loss:
             rules.append(Loss(self.loss, loss))
+        if self.ecn_mark:
+            rules.append(Mark(self.ecn_mark, mark))
         if self.corrupt:
             rules.append(Corrupt(self.corrupt, corrupt))
         if self.duplicate:

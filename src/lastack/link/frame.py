@@ -6,7 +6,7 @@ from lastack.link.finishing import complete_header_checksum
 from lastack.wire.datagram import TCP, parse_ip
 from lastack.wire.errors import WireError
 from lastack.wire.packet import Buffer, Packet
-from lastack.wire.segment import Segment, parse
+from lastack.wire.segment import CE, Segment, parse
 
 _UNREAD = Segment()
 
@@ -57,6 +57,20 @@ class Frame(Packet):
             complete_header_checksum(data)
         else:
             data[7] = hop_limit
+        return Frame(bytes(data), self.transport, self.number, self.sent_at, self.hurt)
+
+    def with_mark(self) -> Frame | None:
+        """The same frame after a router has marked it: CE in place of ECT (RFC 3168 5); None where it bears none.
+
+        IPv4's header checksum follows.
+        """
+        data = bytearray(self.data)
+        place, shift = 1, 0 if data[0] >> 4 == 4 else 4
+        if not data[place] >> shift & 3:
+            return None
+        data[place] |= CE << shift
+        if not shift:
+            complete_header_checksum(data)
         return Frame(bytes(data), self.transport, self.number, self.sent_at, self.hurt)
 
 

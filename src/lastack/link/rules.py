@@ -71,6 +71,22 @@ class Loss(Rule):
         return [(now, frame)]
 
 
+class Mark(Rule):
+    """Each frame whose sender knows ECN is marked with `probability`, as a router does instead of dropping it (RFC 3168
+    section 5)."""
+
+    def __init__(self, probability: float, generator: Random, name: str = "ecn_mark") -> None:
+        super().__init__(name)
+        self.probability = probability
+        self.generator = generator
+
+    def apply(self, now: int, frame: Frame) -> Deliveries:
+        if self.generator.random() < self.probability and (marked := frame.with_mark()) is not None:
+            self.counters["marked"] += 1
+            return [(now, marked)]
+        return [(now, frame)]
+
+
 class Delay(Rule):
     """Each frame takes `delay` microseconds, give or take up to `jitter`.
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from operator import attrgetter
 from typing import Any
 
+from lastack.sim.ecn_watch import EcnWatch
 from lastack.sim.node import Node
 from lastack.sim.streams import Streams
 from lastack.sim.taps import Silent, TraceHash
@@ -185,6 +186,7 @@ class Checks:
         world.checkers.append(TcbCheck())
         world.tap(self.trace)
         world.tap(WireWatch(world))
+        world.tap(EcnWatch(world))
         world.observe(lambda host: Moves(world, host, self.moves))
 
     def nothing_left(self) -> None:

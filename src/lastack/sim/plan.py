@@ -9,6 +9,7 @@ from random import Random
 from lastack.link.faults import Faults
 from lastack.sim.world import SECOND
 from lastack.tcp.config import MINUTE, Config
+from lastack.tcp.congestion import ALGORITHMS
 from lastack.tcp.presets import PRESETS
 
 # The port of connections that follow one another on the same one.
@@ -145,6 +146,7 @@ def _draw_faults(chance: Random, mtu: int) -> Faults:
         rate=chance.choice((0, 0, 1_000_000, 100_000_000)),
         queue=chance.choice((20_000, 256 * 1024)),
         mtu=chance.choice((0, 0, 0, 1400)) if mtu > 1400 else 0,
+        ecn_mark=sometimes((0.01, 0.1, 0.5)),
     )
 
 
@@ -164,6 +166,11 @@ def _draw_config(chance: Random) -> Config:
         msl=chance.choice((config.msl, 15 * SECOND)),
         quick_acks=chance.choice((0, config.quick_acks)),
         mss=chance.choice((0, 0, 0, 100, 536)),
+        congestion=chance.choice((config.congestion, *sorted(ALGORITHMS))),
+        hystart=chance.random() < 0.7,
+        slow_start_limit=chance.choice((0, 1, 2, 8)),
+        window_validation=chance.random() < 0.3,
+        ecn=chance.choice(("on", "on", "passive", "off")),
     )
     # The letter of the RFC keeps a connection in FIN-WAIT-2 for ever; a simulation that must end cannot.
     return changed if changed.fin_wait_2_timeout else changed.having(fin_wait_2_timeout=10 * MINUTE)

@@ -92,7 +92,7 @@ def test_one_switched_off_leaves_the_chances_of_the_others() -> None:
         ({"mtu": "40"}, "--mtu: '40' is less than 68"),
         ({"reorder_by": "x"}, "--reorder-by: 'x' is not a time"),
         ({"drop": ["3rd"]}, "--drop: cannot read '3rd'"),
-        ({"los": "2%"}, "unknown fault 'los': one of corrupt delay"),
+        ({"los": "2%"}, "unknown fault 'los': one of black_hole corrupt delay"),
     ],
 )
 def test_text_that_is_no_fault_says_why(options: dict[str, str], problem: str) -> None:

@@ -64,6 +64,16 @@ def _time(name: str, what: str) -> Any:
     return typer.Option(name, metavar="TIME", help=what, rich_help_panel="Faults, each way")
 
 
+Rate = Annotated[
+    str | None,
+    typer.Option(metavar="RATE", help="Let no more pass, such as 100mbit.", rich_help_panel="Faults, each way"),
+]
+Seed = Annotated[
+    int,
+    typer.Option(metavar="N", help="Where the chances of the faults come from.", rich_help_panel="Faults, each way"),
+]
+
+
 def lab(
     words: Annotated[
         list[str] | None,
@@ -80,16 +90,8 @@ def lab(
     corrupt: Annotated[str | None, _percent("--corrupt", "Turn a bit of packets over.")] = None,
     delay: Annotated[str | None, _time("--delay", "Take so long, such as 10ms.")] = None,
     jitter: Annotated[str | None, _time("--jitter", "Take up to so much more or less.")] = None,
-    rate: Annotated[
-        str | None,
-        typer.Option(metavar="RATE", help="Let no more pass, such as 100mbit.", rich_help_panel="Faults, each way"),
-    ] = None,
-    seed: Annotated[
-        int,
-        typer.Option(
-            metavar="N", help="Where the chances of the faults come from.", rich_help_panel="Faults, each way"
-        ),
-    ] = 0,
+    rate: Rate = None,
+    seed: Seed = 0,
     no_offload: options.NoOffload = False,
     mtu: Annotated[
         int, typer.Option(metavar="BYTES", min=1280, max=65535, help="The largest packet.", rich_help_panel="Device")

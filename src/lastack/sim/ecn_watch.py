@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from lastack.link.finishing import addresses
 from lastack.link.frame import Frame
 from lastack.sim.taps import Tap
@@ -19,10 +21,24 @@ Key = tuple[bytes, int, bytes, int]
 class Flow:
     """One direction of one incarnation: its SYNs, its text, and the marks that have come with it."""
 
-    __slots__ = ("end", "fin_arrived", "first", "heard", "iss", "marked", "next", "open", "owed", "pending", "sent")
+    __slots__ = (
+        "end",
+        "fin_arrived",
+        "first",
+        "heard",
+        "iss",
+        "marked",
+        "next",
+        "older",
+        "open",
+        "owed",
+        "pending",
+        "sent",
+    )
 
-    def __init__(self, iss: int, first: int) -> None:
+    def __init__(self, iss: int, first: int, older: Flow | None) -> None:
         self.iss = iss
+        self.older = older  # the incarnation before
         self.first = first  # the number of the frame with the SYN
         self.sent: set[bool] = set()  # the sorts of SYN and SYN,ACK: whether ECN-setup
         self.heard: set[bool] = set()  # ... that have arrived
@@ -33,6 +49,13 @@ class Flow:
         self.marked = False  # a mark has come with its text
         self.pending: list[tuple[int, int]] = []  # text that came marked and alone, not acknowledged yet
         self.owed = False  # the other side has acknowledged such text, and no CWR has come since
+
+    def all(self) -> Iterator[Flow]:
+        """This incarnation and those before: the other side may not have heard of it yet."""
+        flow: Flow | None = self
+        while flow is not None:
+            yield flow
+            flow = flow.older
 
     def offset(self, number: int) -> int:
         """A sequence number as an offset from the initial one."""
@@ -69,7 +92,7 @@ class EcnWatch(Tap):
         if not new and (ect or segment.flags & CWR):
             what = "ECT" if ect else "CWR"
             raise self.world.fail(sender, f"{segment!r} bears {what}, and no new text (RFC 3168 6.1.2, 6.1.4, 6.1.5)")
-        if ect and not (mine.sent == {True} and theirs.heard == {True}):
+        if ect and not (mine.sent == {True} and any(flow.heard == {True} for flow in theirs.all())):
             raise self.world.fail(sender, f"{segment!r} bears ECT, which was not agreed on (RFC 3168 6.1.1)")
         mine.end = max(mine.end, start + segment.length)
         mine.open = True
@@ -78,7 +101,7 @@ class EcnWatch(Tap):
 
     def _syn(self, key: Key, mine: Flow | None, theirs: Flow | None, frame: Frame, segment: Segment) -> None:
         if mine is None or mine.iss != segment.seq:
-            mine = self.flows[key] = Flow(segment.seq, frame.number)
+            mine = self.flows[key] = Flow(segment.seq, frame.number, mine)
             if theirs is not None:  # an earlier connection of this host heard those
                 theirs.pending.clear()
                 theirs.owed = False
@@ -86,7 +109,7 @@ class EcnWatch(Tap):
 
     def _check_echo(self, sender: str, mine: Flow, theirs: Flow, segment: Segment) -> None:
         acked = theirs.offset(segment.ack)
-        if segment.flags & ECE and not theirs.marked:
+        if segment.flags & ECE and not any(flow.marked for flow in theirs.all()):
             raise self.world.fail(sender, f"{segment!r} bears ECE, and no mark has come (RFC 3168 6.1.3)")
         if acked < 0 or acked > theirs.next + 1 or theirs.fin_arrived:
             return  # of another incarnation, or there is nothing left to slow down

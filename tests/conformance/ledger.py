@@ -1,7 +1,8 @@
 """The requirements, one file for each RFC in `requirements/`, and what the citations say of each.
 
-A file has `rfc`, `title`, `sections` (all that may be cited, blank-separated; within one a blank is a dot) and a table
-`requirements`. Its keys are the RFC's own name for the place (see `spelling`), its values
+A file has `rfc`, `title`, `sections` (all that may be cited, blank-separated; within one a blank is a dot; none for an
+RFC whose list nobody has written down) and a table `requirements`. Its keys are the RFC's own name for the place (see
+`spelling`), its values
 
     level    MUST, SHOULD or MAY, with NOT where it forbids; a rule without such a word has the level it acts as
     says     what it asks for, in our words
@@ -118,7 +119,12 @@ def find(rfc: Rfc, place: str) -> Requirement | None:
 
 def exists(rfc: Rfc, place: str) -> bool:
     """Whether an RFC has such a place. Of steps and equations only the section is known."""
-    if not place or place in rfc.sections or place.split(" ")[0] in ("figure", "table", "algorithm", "equation"):
+    if (
+        not place
+        or not rfc.sections
+        or place in rfc.sections
+        or place.split(" ")[0] in ("figure", "table", "algorithm", "equation")
+    ):
         return True
     section, _, within = place.partition(" ")
     if section == "Appendix":

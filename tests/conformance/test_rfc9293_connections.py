@@ -131,7 +131,7 @@ def test_the_class_of_an_open_connection_can_be_changed_and_goes_out_as_it_is(va
     h.forget()
 
 
-def test_our_applications_use_no_urgent_data_and_change_no_class():  # SHLD-13, SHLD-23
+def test_our_applications_use_no_urgent_data_and_change_no_class():  # SHLD-13, SHLD-23, RFC 6093 5
     apps = Path(__file__).parents[2] / "src" / "lastack" / "apps"
     for file in apps.glob("*.py"):
         text = file.read_text(encoding="utf-8")

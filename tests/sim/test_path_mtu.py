@@ -119,7 +119,7 @@ def test_with_icmp_no_time_out_is_needed(version: int, gso: int) -> None:  # RFC
 
 @both
 @pytest.mark.parametrize("gso", [0, 65_483])
-def test_a_black_hole_costs_three_time_outs(version: int, gso: int) -> None:  # RFC 4821 7.7: R1
+def test_a_black_hole_costs_three_time_outs(version: int, gso: int) -> None:  # RFC 4821 7.7: R1; RFC 8899 5.1.2
     t = Transfer(version, Faults(black_hole=1400, delay=5_000), gso=gso).run()
     assert (t.time_outs, t.counted("path MTU black holes")) == (3, 1)
     t.searches()
@@ -141,6 +141,7 @@ def test_a_path_that_takes_all_is_searched_to_its_end(version: int) -> None:  # 
 def test_always_probing_never_stalls_and_no_lost_probe_is_congestion(
     version: int, sack: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # RFC 8899 5.1.4: from the base upwards; RFC 4821 7.6.2, RFC 8899 section 3 (7)
+    # RFC 4821 7.2, RFC 4821 7.4, RFC 4821 7.6.1
     told: list[int] = []
     monkeypatch.setattr("lastack.tcp.control.lost", lambda tcb, flight, now: told.append(now))
     config = DEFAULT.having(mtu_probing="always", sack=sack)

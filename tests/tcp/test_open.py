@@ -33,6 +33,7 @@ def test_a_syn_without_optional_options():
 
 @pytest.mark.parametrize(("version", "mtu", "mss"), [(4, 1500, 1460), (6, 1500, 1440), (4, 576, 536), (6, 1280, 1220)])
 def test_the_mss_option_is_the_mtu_less_the_fixed_headers(version: int, mtu: int, mss: int):  # RFC 6691, MUST-67
+    # RFC 6691 section 2
     # SHLD-6
     t = reach(State.CLOSED, version=version, mtu=mtu, timestamps=False, window_scaling=False, sack=False)
     t.call.open()

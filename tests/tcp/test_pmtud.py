@@ -105,7 +105,7 @@ def test_an_old_router_does_not_say_how_much_it_takes():  # RFC 1191 section 5
     assert t.tcb.mtu == 1006
 
 
-def test_ipv6_has_no_such_routers():  # RFC 8201 section 4: less than 1280 is discarded
+def test_ipv6_has_no_such_routers():  # RFC 8201 section 4: less than 1280 is discarded; RFC 8200 section 5
     t = sending(1, version=6)
     too_big(t, 1, 0)
     too_big(t, 1, 1000)
@@ -263,6 +263,7 @@ def test_without_an_option_the_default_holds(version: int, default: int, offered
 
 @pytest.mark.parametrize(("mtu", "sized"), [(1500, 988), (900, 848)])
 def test_the_smaller_of_what_the_peer_and_the_path_take(mtu: int, sized: int):  # MUST-16, RFC 6691: options taken off
+    # RFC 6691 section 2
     t = established(options="mss 1000,nop,nop,TS val 1 ecr 0", mtu=mtu)
     assert t.tcb.snd_mss == sized
 

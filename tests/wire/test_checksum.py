@@ -81,6 +81,6 @@ def test_the_kernels_segment():
 
 
 @given(st.binary(min_size=16, max_size=16), st.binary(min_size=16, max_size=16), st.integers(0, 2**32 - 1))
-def test_ipv6_pseudo_header_as_rfc_8200_lays_it_out(source, destination, length):  # section 8.1
+def test_ipv6_pseudo_header_as_rfc_8200_lays_it_out(source, destination, length):  # RFC 8200 section 8.1
     laid_out = source + destination + length.to_bytes(4, "big") + bytes((0, 0, 0, 58))
     assert pseudo_header_sum(source, destination, 58, length) == slow_sum(laid_out)

@@ -28,6 +28,7 @@ def offer(config: Config, link_mtu: int, size: int) -> int:
     The path's MTU has no part in it: that of the way back may be another (RFC 6691, RFC 8201 section 5.4). `size` is
     the length of an address.
     """
+    # RFC 6691 section 2
     most = link_mtu - IP_AND_TCP[size]
     return min(config.mss, most) if config.mss else most
 

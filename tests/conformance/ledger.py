@@ -11,6 +11,7 @@ RFC whose list nobody has written down) and a table `requirements`. Its keys are
     option   the setting that must be set for it to be met: `name` or `name=value`
     unmet    why it is not met
     how      a remark on how it is met
+    like     another requirement, as "5681 3.1", whose code does it too
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from tests.conformance.citations import Citation, Place
 from tests.conformance.spelling import Reference
 
 LEVELS = ("MUST", "MUST NOT", "SHOULD", "SHOULD NOT", "MAY")
-_KEYS = {"level", "says", "at", "also", "option", "unmet", "how"}
+_KEYS = {"level", "says", "at", "also", "option", "unmet", "how", "like"}
 
 
 @dataclass
@@ -39,6 +40,7 @@ class Requirement:
     option: str = ""
     unmet: str = ""
     how: str = ""
+    like: str = ""
     code: list[Place] = field(default_factory=list)
     tests: list[Place] = field(default_factory=list)
 
@@ -101,8 +103,13 @@ def enter(ledger: Ledger, found: list[Citation]) -> list[str]:
                 kind.append(one.place)
         elif not exists(ledger[rfc], place):
             wrong.append(f"{one.place.path}:{one.line}: RFC {rfc} has no {place}")
-    for rfc in ledger.values():
-        for requirement in rfc.requirements.values():
+    for requirement in [one for listed in ledger.values() for one in listed.requirements.values()]:
+        if requirement.like:
+            number, _, name = requirement.like.partition(" ")
+            other = ledger[int(number)].requirements[name].code
+            requirement.code += [one for one in other if one not in requirement.code]
+    for listed in ledger.values():
+        for requirement in listed.requirements.values():
             requirement.code.sort()
             requirement.tests.sort()
     return wrong

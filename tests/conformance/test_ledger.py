@@ -93,3 +93,10 @@ def test_a_citation_of_nothing_is_seen(place: str, wrong: int):
 
 def test_what_is_not_met_needs_no_evidence():
     assert faults(small(unmet="why"), set()) == []
+
+
+def test_what_another_requirement_s_code_does_is_cited_there():
+    ledger = small()
+    ledger[6298].requirements["2.2"] = Requirement(6298, "2.2", "MUST", "says", "2.2", like="6298 2.1")
+    enter(ledger, [CODE, TEST, cited("2.2", "tests/tcp/test_a.py", "test_g")])
+    assert faults(ledger, set()) == []

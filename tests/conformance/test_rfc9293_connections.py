@@ -86,6 +86,16 @@ def test_without_one_an_open_asks_which_source_ip_would_take():  # MUST-44
     h.forget()
 
 
+@pytest.mark.parametrize("source", ["127.0.0.1", "127.9.9.9", "::1"])
+def test_a_syn_from_the_loopback_of_somebody_else_is_dropped(source: str):  # MUST-63, RFC 1122 3.2.1.3 (g)
+    h = Bench()
+    six = ":" in source
+    h.listen(80, version=6 if six else 4)
+    h.peer(remote=source, address="fd00::1" if six else "10.0.0.1").gets("S 0:0(0)")
+    h.silent()
+    assert h.host.counters["dropped: source address"] == 1
+
+
 def test_keep_alive_can_be_turned_off_again():  # MUST-24
     h = Bench()
     socket, _ = connect(h)

@@ -74,7 +74,7 @@ def test_what_cannot_be_is_told(first: int, headers: list[bytes], code: int, poi
         (OPTIONS, [header(59)]),
     ],
 )
-def test_what_is_dropped_in_silence(first: int, headers: list[bytes]):
+def test_what_is_dropped_in_silence(first: int, headers: list[bytes]):  # RFC 8200 section 4.7
     h = Bench()
     gets(h, packet(first, *headers))
     h.silent()

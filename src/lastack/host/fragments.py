@@ -40,7 +40,7 @@ class Datagram:
         self.dead = False
 
     def add(self, start: int, end: int, body: bytes, last: bool) -> bool:
-        """Take a part; False where it contradicts the others."""
+        """Take a part; False where it contradicts the others (RFC 5722 section 4)."""
         parts = self.parts
         at = bisect_left(parts, start, key=lambda part: part[0])
         if at < len(parts) and parts[at] == (start, body) and last == (end == self.end):
@@ -81,7 +81,7 @@ class Fragments:
         return len(self._datagrams)
 
     def arrives(self, now: int, data: Buffer, header: Header) -> bytes | None:
-        """A part came in: the datagram, if that makes it whole. WireError as `part_of`."""
+        """A part came in: the datagram, if that makes it whole. WireError as `part_of` (RFC 8200 section 4.5)."""
         start, end = part_of(data, header)
         # RFC 8200: the fragment header's own protocol is of no account but in the first part.
         key = (header.source, header.destination, header.identification, header.protocol if header.version == 4 else 0)

@@ -16,7 +16,7 @@ from lastack.tcp import arrives, output, time_wait, timeouts
 from lastack.tcp.sequence import MASK
 from lastack.tcp.states import Event, State, move
 from lastack.tcp.tcb import Endpoint, Tcb
-from lastack.wire.address import is_unicast
+from lastack.wire.address import is_loopback, is_unicast
 from lastack.wire.datagram import parse, parse_ip
 from lastack.wire.errors import ParameterProblem, WireError
 from lastack.wire.icmp import Kind, Message
@@ -47,7 +47,7 @@ class Host(Tables):
             return
         if header.destination not in self.addresses:  # MUST-57 too: a broadcast or multicast is none of them
             self.counters["dropped: not our address"] += 1
-        elif not is_unicast(header.source) or header.source in self.broadcasts:  # MUST-63
+        elif self._is_nobody(header.source):
             self.counters["dropped: source address"] += 1
         elif isinstance(header, Header) and header.options and has_source_route(header.options):
             # RFC 9293 3.9.2.1 MUST-51 to MUST-53 are not met: to answer along a route that a packet brings lets anybody
@@ -62,12 +62,18 @@ class Host(Tables):
         else:
             errors_out.unreachable(self, now, header, packet)
 
+    def _is_nobody(self, source: bytes) -> bool:
+        """Whether an address cannot be another host's (MUST-63): also not the loopback address of who knows whom."""
+        if is_loopback(source):
+            return source not in self.addresses
+        return not is_unicast(source) or source in self.broadcasts
+
     def _unread(self, now: int, packet: Packet, error: WireError) -> None:
         """A packet that is not one whole datagram: a fragment, or one that is wrong."""
         if error.kind == "fragment" and self.config.reassemble_fragments and not isinstance(error, ParameterProblem):
             data = packet.joined()
             header = parse_ip(data)
-            if header.destination in self.addresses and is_unicast(header.source):
+            if header.destination in self.addresses and not self._is_nobody(header.source):
                 try:
                     whole = self.fragments.arrives(now, data, header)
                 except WireError as wrong:

@@ -29,10 +29,21 @@ def test_text_that_comes_again_is_answered_each_time():  # the peer may have los
 
 
 @pytest.mark.parametrize("seq", [70_000_000, 2_147_483_649, 4_200_000_000])
-@pytest.mark.parametrize("flags", ["P.", "F."])
+@pytest.mark.parametrize("flags", ["P.", "F.", "SP.", "S."])
 def test_text_from_nowhere_is_answered_as_a_challenge(flags: str, seq: int):  # RFC 5961 section 7
     line = f"{flags} {seq}:{seq + 9}(9) ack 1"
     t = established(challenge_acks_per_second=2)
+    for _ in range(2):
+        t.gets(line)
+        t.sends(". 1:1(0) ack 1")
+    t.gets(line)
+    t.silent()
+
+
+@pytest.mark.parametrize("flags", ["S", "S."])
+def test_a_syn_is_never_taken_for_text_that_comes_again(flags: str):  # RFC 5961 section 4.2, whatever its number
+    t = established(challenge_acks_per_second=2)
+    line = f"{flags} 0:0(0)" + (" ack 1" if "." in flags else "")
     for _ in range(2):
         t.gets(line)
         t.sends(". 1:1(0) ack 1")

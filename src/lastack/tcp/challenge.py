@@ -8,7 +8,7 @@ from lastack.tcp import sack
 from lastack.tcp.config import SECOND
 from lastack.tcp.sequence import MASK
 from lastack.tcp.tcb import Tcb
-from lastack.wire.segment import Segment
+from lastack.wire.segment import SYN, Segment
 
 
 def challenge(tcb: Tcb, now: int) -> None:
@@ -28,10 +28,10 @@ def acknowledge_unacceptable(tcb: Tcb, segment: Segment, length: int, now: int) 
     """<SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>.
 
     What may be a retransmission is answered each time, since its sender lost our ACKs and counts them now (RFC 5681),
-    and learns from D-SACK: it lies no further back than a window. All else is limited as a challenge.
+    and learns from D-SACK: it lies no further back than a window. All else is limited as a challenge, a SYN too.
     """
     behind = (tcb.rcv_nxt - segment.seq) & MASK
-    if length and 0 < behind <= tcb.config.receive_buffer:
+    if length and not segment.flags & SYN and 0 < behind <= tcb.config.receive_buffer:
         if segment.length:
             sack.behind(tcb, segment.seq, segment.length)
         tcb.dup_acks_owed += 1

@@ -147,7 +147,7 @@ def test_a_cookie_is_good_for_its_step_and_the_next(seconds: int, taken: bool):
     assert h.host.counters["SYN cookie failed"] == (not taken)
 
 
-@pytest.mark.parametrize("line", [". 1:1(0) ack 10", ". 2:2(0) ack 1", ". 1:1(0) ack 99999"])
+@pytest.mark.parametrize("line", [". 1:1(0) ack 40000000", "P. 1:9(8) ack 40000000", ". 2:2(0) ack 3000000000"])
 def test_another_number_is_no_cookie(line: str):  # section 3.10.7.2, second: a RST
     h = full()
     peer, _ = answered(h)
@@ -159,10 +159,11 @@ def test_another_number_is_no_cookie(line: str):  # section 3.10.7.2, second: a 
 
 
 def test_later_segments_wait_for_the_first():
-    """The ACK and the first text are lost: a RST for what comes next would end what their retransmission begins."""
+    """The ACK and the first text are lost: a RST for what comes next would end what their retransmission begins. An
+    empty ACK answers the second SYN,ACK where the SYN was sent twice."""
     h = full()
     peer, _ = answered(h)
-    peer.gets("P. 11:21(10) ack 1", "F. 21:21(0) ack 1")
+    peer.gets("P. 11:21(10) ack 1", "F. 21:21(0) ack 1", ". 22:22(0) ack 1")
     h.silent()
     peer.gets("P. 1:11(10) ack 1")
     peer.sends(". 1:1(0) ack 11")
@@ -176,9 +177,9 @@ def test_what_is_no_cookie_is_answered_at_a_limited_rate():
     h = full(rst_per_second=2)
     peer, _ = answered(h)
     for _ in range(2):
-        peer.gets(". 1:1(0) ack 10")
-        peer.sends("R 10:10(0)")
-    peer.gets(". 1:1(0) ack 10")
+        peer.gets(". 1:1(0) ack 40000000")
+        peer.sends("R 40000000:40000000(0)")
+    peer.gets(". 1:1(0) ack 40000000")
     assert h.host.counters["limit: RST"] == 1
 
 

@@ -29,6 +29,7 @@ MSS = {
     4: (48, 536, 1024, 1220, 1360, 1400, 1460, 8960),
     16: (48, 536, 1024, 1220, 1340, 1380, 1440, 8940),
 }
+_LOW_BITS = 24  # the hash and the MSS
 _MSS_BITS = 3
 _NO_SHIFT = 15
 _SACK = 0x10
@@ -40,7 +41,7 @@ def _cookie(secret: bytes, local: Endpoint, remote: Endpoint, irs: int, step: in
     """The ISS of this step whose MSS is the first of the table."""
     names = isn.port_bytes(local) + isn.port_bytes(remote)
     what = names + irs.to_bytes(4, "big") + step.to_bytes(8, "big", signed=True)
-    digest = blake2s(what, key=secret[:32], person=b"cookie", digest_size=3).digest()
+    digest = blake2s(what, key=secret[:32], person=b"cookie", digest_size=_LOW_BITS // 8).digest()
     low = int.from_bytes(digest, "big") & -(1 << _MSS_BITS)
     return (isn.initial_sequence_number(secret, local, remote, (step + 1) * STEP) + low) & MASK
 
@@ -90,6 +91,16 @@ def _clock(secret: bytes, local: Endpoint, remote: Endpoint, now: int) -> int:
 def _said_in(clock: int, said: int) -> int:
     """The latest time not after `clock` that ends in these bits: timestamps must not go back afterwards."""
     return (clock - ((clock - said) & _SAID)) & MASK
+
+
+def acknowledged(secret: bytes, local: Endpoint, remote: Endpoint, segment: Segment, now: int) -> bool:
+    """Whether a segment acknowledges what may be a cookie of ours for these names, with whatever IRS.
+
+    One number in 128 may, so this proves nothing.
+    """
+    latest = now // STEP
+    starts = [isn.initial_sequence_number(secret, local, remote, step * STEP) for step in (latest, latest + 1)]
+    return any((segment.ack - 1 - start) & MASK < 1 << _LOW_BITS for start in starts)
 
 
 def syn_of(secret: bytes, local: Endpoint, remote: Endpoint, segment: Segment, now: int) -> Segment | None:

@@ -15,7 +15,7 @@ from lastack.tcp.sequence import MASK
 from lastack.tcp.states import State
 from lastack.tcp.tcb import Endpoint, Tcb
 from lastack.wire.address import MAPPED, format_address, is_loopback, is_unicast, is_unspecified
-from lastack.wire.segment import ACK, FIN, RST, SYN, Segment, segment_length
+from lastack.wire.segment import ACK, FIN, RST, SYN, Segment
 
 
 def destination(host: Tables, address: bytes, bound: bytes) -> bytes:
@@ -107,15 +107,15 @@ def _cookie_returned(
 ) -> bool:
     """An ACK where no connection is: that of a SYN cookie, if one was sent lately (else nobody may guess one).
 
-    Where the first segments of a cookie's connection are lost, later ones show no cookie, as they tell another IRS. A
-    RST would end what the peer's retransmission is about to begin: text and FIN are dropped, while cookies are about.
+    Where the first segments of a cookie's connection are lost, later ones show no cookie, as they tell another IRS; so
+    does the peer's answer to a second SYN,ACK. They are dropped: a RST would end what a retransmission is to begin.
     """
     if segment.flags & SYN or now - listener.cookie_at >= 2 * cookies.STEP:
         return False
     syn = cookies.syn_of(host.secret, local, remote, segment, now)
     if syn is None:
         host.counters["SYN cookie failed"] += 1
-        return bool(segment_length(segment))
+        return cookies.acknowledged(host.secret, local, remote, segment, now)
     host.counters["SYN cookie received"] += 1
     if not _accept_queue_has_room(host, listener, "ACK"):
         return not host.config.abort_on_overflow

@@ -40,6 +40,7 @@ class Bench:
     def __init__(self, config: Config = DEFAULT, **more: Any) -> None:
         host_only = {name: more.pop(name) for name in ("mtu", "gso", "checksum_offload") if name in more}
         addresses = more.pop("addresses", ("10.0.0.1", "10.0.0.3", "fd00::1"))
+        more.setdefault("autotuning", False)  # whole buffers from the start, but in tests of their growth
         self.now = 1_000_000
         self.watch = Watch()
         self.host = Host(addresses, config.having(**more), secret=SECRET, observer=self.watch, **host_only)

@@ -303,6 +303,7 @@ LONG: dict[str, Any] = {"options": "mss 1024,nop,wscale 14", "send_buffer": STRI
 
 def _made(config: Config, more: dict[str, Any]) -> Exchange:
     place = {name: more.pop(name) for name in ("mtu", "unit", "version") if name in more}
+    more.setdefault("autotuning", False)  # whole buffers from the start, but in tests of their growth
     return Exchange(config.having(**more), **place)
 
 

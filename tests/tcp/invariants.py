@@ -41,7 +41,7 @@ def _buffers(tcb: Tcb) -> str:
     held = tcb.reassembly
     if tcb.send_buffer.length > config.send_buffer:
         return "more waits to be sent than may"
-    if tcb.receive_buffer.length + (held.length if held else 0) > window.limit(config):
+    if tcb.receive_buffer.length + (held.length if held else 0) > window.limit(max(config.receive_buffer, tcb.rcv_buf)):
         return "more was received than there is room for"
     if held is not None:
         if len(held.blocks) > config.reassembly_holes:

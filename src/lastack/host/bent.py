@@ -13,6 +13,7 @@ from lastack.host import settings
 from lastack.host.settings import Settings, Value, configure
 from lastack.tcp.config import SECOND
 from lastack.tcp.states import State
+from lastack.tcp.tcb import first_size
 from lastack.tcp.window import update_due
 
 _DEFAULT_MSS = 536  # what TCP_MAXSEG tells before there is a connection (TCP_MSS_DEFAULT)
@@ -43,13 +44,33 @@ def get_option(socket: Settings, level: int, option: int) -> object:
 
 def _set_send_buffer(socket: Settings, value: int) -> None:
     most = socket.config.send_buffer_limit
-    configure(socket, "send_buffer", max(_unsigned(value, most), o.SMALLEST_SEND_BUFFER))
+    size = max(_unsigned(value, most), o.SMALLEST_SEND_BUFFER)
+    for name in ("send_buffer", "send_buffer_initial"):  # it grows no more
+        configure(socket, name, size)
+    if socket.tcb is not None:
+        socket.tcb.snd_buf = size
+
+
+def _get_send_buffer(socket: Settings) -> int:
+    config, tcb = socket.config, socket.tcb
+    return 2 * (tcb.snd_buf if tcb is not None else first_size(config, config.send_buffer_initial, config.send_buffer))
 
 
 def _set_receive_buffer(socket: Settings, value: int) -> None:
     most = socket.config.receive_buffer_limit
-    configure(socket, "receive_buffer", max(_unsigned(value, most), o.SMALLEST_RECEIVE_BUFFER))
+    size = max(_unsigned(value, most), o.SMALLEST_RECEIVE_BUFFER)
+    for name in ("receive_buffer", "receive_buffer_initial"):
+        configure(socket, name, size)
+    if socket.tcb is not None:
+        socket.tcb.rcv_buf = size
     _window_changed(socket)
+
+
+def _get_receive_buffer(socket: Settings) -> int:
+    config, tcb = socket.config, socket.tcb
+    return 2 * (
+        tcb.rcv_buf if tcb is not None else first_size(config, config.receive_buffer_initial, config.receive_buffer)
+    )
 
 
 def _unsigned(value: int, most: int) -> int:
@@ -76,8 +97,12 @@ def _set_window_clamp(socket: Settings, value: int) -> None:
 def _set_receive_low_water(socket: Settings, value: int) -> None:
     """No more than half the buffer: a mark that the window never lets be reached would be waited for for ever."""
     most = socket.config.receive_buffer // 2
-    configure(socket, "receive_low_water", max(min(value, most) if value >= 0 else most, 1))
-    if socket.tcb is not None and socket.tcb.socket is not None:
+    value = max(min(value, most) if value >= 0 else most, 1)
+    configure(socket, "receive_low_water", value)
+    tcb = socket.tcb
+    if tcb is not None and tcb.socket is not None:
+        tcb.rcv_buf = max(tcb.rcv_buf, value)  # the window must have room for it
+        _window_changed(socket)
         socket.host.announce(socket)  # it may have become readable
 
 
@@ -167,8 +192,8 @@ _Option = tuple[Callable[[Settings, int], None], Callable[[Settings], int]]
 _TRAFFIC_CLASS: _Option = (_set_traffic_class, lambda socket: socket.config.traffic_class)
 _HOP_LIMIT: _Option = (_set_hop_limit, lambda socket: socket.config.hop_limit)
 _OPTIONS: dict[tuple[int, int], _Option] = {
-    (o.SOL_SOCKET, o.SO_SNDBUF): (_set_send_buffer, lambda socket: 2 * socket.config.send_buffer),
-    (o.SOL_SOCKET, o.SO_RCVBUF): (_set_receive_buffer, lambda socket: 2 * socket.config.receive_buffer),
+    (o.SOL_SOCKET, o.SO_SNDBUF): (_set_send_buffer, _get_send_buffer),
+    (o.SOL_SOCKET, o.SO_RCVBUF): (_set_receive_buffer, _get_receive_buffer),
     (o.SOL_SOCKET, o.SO_RCVLOWAT): (_set_receive_low_water, lambda socket: socket.config.receive_low_water),
     (o.IPPROTO_IP, o.IP_TTL): _HOP_LIMIT,
     (o.IPPROTO_IPV6, o.IPV6_UNICAST_HOPS): _HOP_LIMIT,

@@ -11,7 +11,7 @@ from lastack.host import options
 from lastack.host.errors import error
 from lastack.host.names import Names
 from lastack.host.tables import Tables
-from lastack.tcp import calls
+from lastack.tcp import autotune, calls
 from lastack.tcp.states import CLOSED, State
 from lastack.tcp.tcb import ENDED, OPENED, URGENT, Tcb
 from lastack.tcp.window import receive_window
@@ -143,6 +143,8 @@ class Stream(Names):
             self.error = tcb.error
         if self._shut_read:
             self._discard(tcb, now)
+        if tcb.send_buffer.length > tcb.snd_buf // 2:
+            autotune.grow_send(tcb, now)
         if signals & (ENDED | OPENED | URGENT) or self.readable() or self.writable():
             self.host.announce(self)
 
@@ -179,7 +181,7 @@ class Stream(Names):
         low_water = self.config.notsent_low_water
         if low_water and 2 * calls.unsent(tcb) >= low_water:
             return False
-        return 3 * (tcb.config.send_buffer - tcb.send_buffer.length) >= tcb.config.send_buffer
+        return 3 * (tcb.snd_buf - tcb.send_buffer.length) >= tcb.snd_buf
 
     def exceptional(self) -> bool:
         """POLLPRI. In line: urgent data is still to be read, or to come (MUST-32). Apart: MSG_OOB would read it."""

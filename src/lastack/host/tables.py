@@ -19,14 +19,14 @@ from lastack.host.ports import Ports
 from lastack.host.recent import RecentNumbers
 from lastack.host.timers import Timers
 from lastack.host.timewait import TimeWait, TimeWaitTable, pack
-from lastack.tcp import arrives, calls, pmtud
+from lastack.tcp import arrives, autotune, calls, pmtud
 from lastack.tcp.calls import ended
 from lastack.tcp.config import DEFAULT, NEVER, Config
 from lastack.tcp.mss import DF_SET
 from lastack.tcp.observer import Observer
 from lastack.tcp.sequence import MASK
 from lastack.tcp.states import Event, State
-from lastack.tcp.tcb import OPENED, PATH_MTU, READABLE, Endpoint, Reason, Tcb
+from lastack.tcp.tcb import OPENED, PATH_MTU, READABLE, Endpoint, Memory, Reason, Tcb
 from lastack.wire.address import directed_broadcast, parse_address, parse_interface
 from lastack.wire.datagram import build_tcp
 from lastack.wire.packet import COMPLETE, PARTIAL, Packet
@@ -54,6 +54,7 @@ class Tables:
         "half_open",
         "limiter",
         "listening",
+        "memory",
         "mtu",
         "name",
         "observer",
@@ -103,6 +104,7 @@ class Tables:
         self.challenges = ChallengeBudget(config.host_challenge_acks_per_second, secret)
         self.recent = RecentNumbers(config.recent_numbers, config.recent_numbers_time)
         self.orphans: set[Tcb] = set()  # closed by their users
+        self.memory = Memory()
         self._dirty: dict[Tcb, None] = {}
         self._out: list[Packet] = []
         self._ready: dict[Any, None] = {}
@@ -119,6 +121,7 @@ class Tables:
         if known is not None and pmtud.heeds(tcb, known.mtu):
             pmtud.begin(tcb, known.mtu, known.fragmented, known.until)
         tcb.observer = self.observer
+        tcb.memory = self.memory
         tcb.reuse = reuse
         tcb.flow_label = self.flow_label(local, remote, config)
         tcb.challenges = self.challenges
@@ -235,6 +238,7 @@ class Tables:
         key = key_of(tcb.local, tcb.remote)
         if self.tcbs.get(key) is tcb:
             del self.tcbs[key]
+            autotune.release(tcb)
             self.ports.leave(tcb.local, tcb.reuse)
             self.timers.forget(tcb)
             if (tcb.snd_nxt - tcb.iss) & MASK > 1:
@@ -255,6 +259,7 @@ class Tables:
         field = ((tcb.rcv_adv - tcb.rcv_nxt) & MASK) >> tcb.rcv_wscale
         self.time_wait.add(key, pack(tcb, tcb.reuse, min(field, 0xFFFF)))
         del self.tcbs[key]  # the port stays held, now by the record
+        autotune.release(tcb)
         self.timers.forget(tcb)
 
     def forget_time_wait(self, key: bytes) -> None:

@@ -139,8 +139,9 @@ def _buffer_problem(tcb: Tcb) -> str:
         return f"{tcb.send_buffer.length} bytes wait to be sent, {config.send_buffer} may"
     held = tcb.receive_buffer.length + (tcb.reassembly.length if tcb.reassembly is not None else 0)
     # Rounding by the scale may have promised a little more than there is (RFC 7323 section 2.4).
-    if held > window.limit(config):
-        return f"{held} bytes were received, {window.limit(config)} may be held"
+    size = max(tcb.rcv_buf, config.receive_buffer)
+    if held > window.limit(size):
+        return f"{held} bytes were received, {window.limit(size)} may be held"
     if tcb.reassembly is not None and len(tcb.reassembly.blocks) > config.reassembly_holes:
         return f"{len(tcb.reassembly.blocks)} blocks behind holes, {config.reassembly_holes} may be held"
     return ""

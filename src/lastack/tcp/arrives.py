@@ -192,7 +192,7 @@ def record_timestamp(tcb: Tcb, segment: Segment, now: int) -> None:
     """RFC 7323 4.3 (2) and 5.3 R3, but only once the ACK is found acceptable: a blind segment must not set TS.Recent,
     or PAWS would then refuse every segment of the real peer."""
     if tcb.ts_on and segment.ts_val is not None and le(segment.seq, tcb.last_ack_sent):
-        tcb.ts_recent, tcb.ts_recent_at = segment.ts_val, now
+        tcb.ts_recent, tcb.ts_recent_at, tcb.ts_echo = segment.ts_val, now, segment.ts_ecr
 
 
 def _trim_syn_of_figure_8(tcb: Tcb, segment: Segment) -> None:

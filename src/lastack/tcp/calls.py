@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from errno import ECONNABORTED, ECONNRESET, EINVAL, EISCONN, ENOTCONN, EPIPE
 
-from lastack.tcp import handshake
+from lastack.tcp import autotune, handshake
 from lastack.tcp.config import NEVER
 from lastack.tcp.output import reset
 from lastack.tcp.sequence import HALF, MASK
@@ -71,7 +71,10 @@ def send(tcb: Tcb, data: Buffer, now: int, *, urgent: bool = False, more: bool =
         raise BrokenPipeError(EPIPE, "connection closing")
     _told(tcb, now, "SEND", str(len(data)))
     tcb.hold = MORE_FOLLOWS if more else NOTHING_SAID
-    size = min(len(data), send_room(tcb))
+    size = len(data)
+    if size > tcb.snd_buf - tcb.send_buffer.length:
+        autotune.grow_send(tcb, now)
+    size = min(size, send_room(tcb))
     if size <= 0:
         return 0
     tcb.send_buffer.append(data if size == len(data) else memoryview(data)[:size])
@@ -84,7 +87,7 @@ def send_room(tcb: Tcb) -> int:
     """Bytes that SEND would take now."""
     if tcb.state in SEND_CLOSED or tcb.fin_queued:
         return 0
-    room = tcb.config.send_buffer - tcb.send_buffer.length
+    room = tcb.snd_buf - tcb.send_buffer.length
     if tcb.config.notsent_low_water:
         room = min(room, tcb.config.notsent_low_water - unsent(tcb))
     return max(room, 0)
@@ -113,6 +116,12 @@ def receive(tcb: Tcb, size: int, now: int) -> bytes:
     tcb.end_read = at_end(tcb)
     if data:
         _told(tcb, now, "RECEIVE", str(len(data)))
+        tuning = tcb.tuning
+        if tuning is None:
+            if tcb.config.autotuning:
+                autotune.begin(tcb, now)
+        elif now >= tuning.at:
+            autotune.round_over(tcb, tuning, now)
         if update_due(tcb):
             tcb.ack_now = True
         if tcb.rcv_up is not None and not urgent_left(tcb):
@@ -124,8 +133,7 @@ def urgent_left(tcb: Tcb) -> int:
     """Bytes of urgent data that the user has not read (MUST-33)."""
     if tcb.rcv_up is None:
         return 0
-    read = (tcb.rcv_nxt - tcb.fin_received - tcb.receive_buffer.length) & MASK
-    left = (tcb.rcv_up - read) & MASK
+    left = (tcb.rcv_up - autotune.read_up_to(tcb)) & MASK
     return left if left < HALF else 0
 
 

@@ -80,11 +80,15 @@ class Config:
     non_validated_period: int = 5 * MINUTE  # RFC 7661 4.4: at most
     ecn: str = "passive"  # RFC 3168: "off", "passive" (when the peer asks: Linux tcp_ecn 2) or "on" (we ask, too)
     ecn_syns: int = 1  # SYNs that ask, before one that does not (RFC 3168 6.1.1.1); Linux 1
-    send_buffer: int = 4 * 1024 * 1024
+    # Buffers begin small and grow up to `send_buffer` and `receive_buffer` (`lastack.tcp.autotune`).
+    autotuning: bool = True
+    send_buffer_initial: int = 64 * 1024  # Linux comes to about as much with an initial window of 10 segments
+    send_buffer: int = 4 * 1024 * 1024  # Linux tcp_wmem[2]
     send_buffer_limit: int = 4 * 1024 * 1024  # the most that SO_SNDBUF may ask for: Linux net.core.wmem_max
 
     # --- receiving ---
-    receive_buffer: int = 6 * 1024 * 1024
+    receive_buffer_initial: int = 64 * 1024  # Linux tcp_rmem[1], 131,072, half of which is overhead
+    receive_buffer: int = 6 * 1024 * 1024  # Linux tcp_rmem[2]
     receive_buffer_limit: int = 4 * 1024 * 1024  # the most that SO_RCVBUF may ask for: Linux net.core.rmem_max
     window_clamp: int = 0  # TCP_WINDOW_CLAMP: the most that is offered (0: what the buffer has room for)
     receive_low_water: int = 1  # SO_RCVLOWAT: a socket is readable from so many bytes on
@@ -157,6 +161,8 @@ class Config:
     host_half_open_limit: int = 16384  # and of all; FreeBSD's syncache holds 15,375
     # SYN cookies (RFC 4987 3.6): "off", "when_full" (the half-open queue), "always"; Linux tcp_syncookies 0, 1, 2.
     syn_cookies: str = "when_full"
+    # What all buffers of a host may have grown by together; from there on none grows. Linux tcp_mem: of its pages.
+    buffer_memory: int = 512 * 1024 * 1024
     defer_accept: int = 0  # TCP_DEFER_ACCEPT: so many SYN,ACKs long a connection without data is not accepted
     abort_on_overflow: bool = False  # a full accept queue: drop the final ACK (Linux) or RST
     ephemeral_first: int = 32768  # RFC 6056 3.2

@@ -39,7 +39,7 @@ def predicted(tcb: Tcb, segment: Segment, now: int) -> bool:
     elif not 0 < new <= (tcb.snd_nxt - tcb.snd_una) & MASK or new >= HALF:
         return False
     if segment.ts_val is not None and tcb.ts_on and (tcb.last_ack_sent - segment.seq) & MASK < HALF:
-        tcb.ts_recent, tcb.ts_recent_at = segment.ts_val, now
+        tcb.ts_recent, tcb.ts_recent_at, tcb.ts_echo = segment.ts_val, now, segment.ts_ecr
     tcb.received_at = now
     tcb.keepalive_sent = 0
     tcb.snd_wl1, tcb.snd_wl2 = segment.seq, segment.ack

@@ -61,6 +61,33 @@ class Budget(Protocol):
         """Whether there may be one more now; it is counted."""
 
 
+def first_size(config: Config, initial: int, most: int) -> int:
+    """The size that a buffer begins with."""
+    return min(initial, most) if config.autotuning else most
+
+
+class Memory:
+    """By how many bytes the buffers of a host have been let grow, all together."""
+
+    __slots__ = ("granted",)
+
+    def __init__(self) -> None:
+        self.granted = 0
+
+
+class Tuning:
+    """What the growth of a connection's buffers goes by; `lastack.tcp.autotune`. Times in microseconds."""
+
+    __slots__ = ("at", "granted", "mark", "rtt", "space")
+
+    def __init__(self, mark: int, space: int, rtt: int) -> None:
+        self.mark = mark  # the next octet to be read when the round trip under way began
+        self.space = space  # the most that was read in one
+        self.rtt = rtt
+        self.at = 0  # when this one is over
+        self.granted = 0  # bytes that both buffers have grown by
+
+
 class Tcb:
     """One connection. `local` and `remote` are (address bytes, port); `origin` is where it takes over from."""
 
@@ -96,6 +123,7 @@ class Tcb:
         "link_mtu",
         "local",
         "max_snd_wnd",
+        "memory",
         "mss_acked",
         "mtu",
         "observer",
@@ -108,6 +136,7 @@ class Tcb:
         "quick_acks",
         "rack",
         "rcv_adv",
+        "rcv_buf",
         "rcv_mss",
         "rcv_nxt",
         "rcv_up",
@@ -132,6 +161,7 @@ class Tcb:
         "sent",
         "sent_at",
         "signals",
+        "snd_buf",
         "snd_mss",
         "snd_nxt",
         "snd_sml",
@@ -149,10 +179,12 @@ class Tcb:
         "syn_queued",
         "time_wait_at",
         "total_retransmissions",
+        "ts_echo",
         "ts_offset",
         "ts_on",
         "ts_recent",
         "ts_recent_at",
+        "tuning",
         "unanswered_probes",
         "unit",
         "wake_at",
@@ -203,6 +235,7 @@ class Tcb:
         self.mss_acked = 0  # the largest text of one segment that is known to have arrived (RFC 5927 7.2)
         self.path: Path | None = None  # made when the path takes less than the link, or is probed
         self.send_buffer = SendBuffer()
+        self.snd_buf = first_size(config, config.send_buffer_initial, config.send_buffer)
         self.sent: list[SentRange] = []  # in sequence order, without gaps, from snd_una to snd_nxt
         self.pipe = 0  # bytes of `sent` that are marked neither lost nor sacked
         self.sacked = 0  # bytes of `sent` that are marked sacked
@@ -223,6 +256,9 @@ class Tcb:
         self.ws_on = False  # window scaling: offered, then agreed
         self.rcv_mss = 0  # the largest text of one wire segment seen
         self.receive_buffer = ReceiveBuffer()
+        self.rcv_buf = first_size(config, config.receive_buffer_initial, config.receive_buffer)  # RCV.BUFF
+        self.tuning: Tuning | None = None  # made by the first read
+        self.memory: Memory | None = None  # what all connections of the host share
         self.reassembly: Reassembly | None = None  # made on the first hole
         self.dsack: tuple[int, int] | None = None  # what came twice, to be told by the next ACK (RFC 2883)
         self.end_read = False  # the user has been told that there is no more
@@ -242,6 +278,7 @@ class Tcb:
         self.ts_offset = 0
         self.ts_recent = 0
         self.ts_recent_at = 0
+        self.ts_echo = 0  # what the peer last echoed with TS.Recent
 
         # Round-trip time, RFC 6298; srtt is None before the first measurement
         self.srtt: int | None = None

@@ -5,7 +5,6 @@ RFC 9293 sections 3.8.6 and 3.8.6.2.2, RFC 7323 section 2.4.
 
 from __future__ import annotations
 
-from lastack.tcp.config import Config
 from lastack.tcp.sequence import MASK
 from lastack.tcp.states import RECEIVE_CLOSED
 from lastack.tcp.tcb import Tcb
@@ -13,7 +12,7 @@ from lastack.tcp.tcb import Tcb
 
 def space(tcb: Tcb) -> int:
     """RCV.BUFF - RCV.USER: the bytes that can still be taken in, from RCV.NXT on; no more than TCP_WINDOW_CLAMP."""
-    free = max(tcb.config.receive_buffer - tcb.receive_buffer.length, 0)
+    free = max(tcb.rcv_buf - tcb.receive_buffer.length, 0)
     clamp = tcb.config.window_clamp
     return min(free, clamp) if clamp else free
 
@@ -35,21 +34,21 @@ def advertise(tcb: Tcb) -> int:
     free = min(space(tcb), 0xFFFF << shift)
     wanted = free if free - offered >= step(tcb) else offered
     field = min(wanted >> shift, 0xFFFF)
-    if field << shift < offered and (field + 1 << shift) + tcb.receive_buffer.length <= limit(tcb.config):
+    if field << shift < offered and (field + 1 << shift) + tcb.receive_buffer.length <= limit(tcb.rcv_buf):
         field += 1
     if field << shift > offered:
         tcb.rcv_adv = (tcb.rcv_nxt + (field << shift)) & MASK
     return field
 
 
-def limit(config: Config) -> int:
+def limit(size: int) -> int:
     """The bytes that a receive buffer may really come to hold: a sixteenth more than its size, for the rounding."""
-    return config.receive_buffer + config.receive_buffer // 16
+    return size + size // 16
 
 
 def step(tcb: Tcb) -> int:
     """min(Fr * RCV.BUFF, Eff.snd.MSS) with Fr = 1/2."""
-    return min(tcb.config.receive_buffer // 2, tcb.snd_mss)
+    return min(tcb.rcv_buf // 2, tcb.snd_mss)
 
 
 def update_due(tcb: Tcb) -> bool:

@@ -17,6 +17,7 @@ from tests.tcp.harness import Exchange, established
 OPTIONS = ("mss 1000", "mss 1000,nop,nop,TS val 100 ecr 1000", "mss 1000,nop,wscale 3,nop,nop,TS val 100 ecr 1000")
 IGNORED = {
     "observer",
+    "statistics",
     "socket",
     "send_buffer",
     "receive_buffer",
@@ -32,6 +33,8 @@ def variables(tcb: Tcb) -> dict[str, object]:
     """All that can be compared of a connection."""
     seen = {name: getattr(tcb, name) for name in Tcb.__slots__ if name not in IGNORED}
     held = tcb.reassembly
+    counted = tcb.statistics
+    seen["counted"] = [getattr(counted, name) for name in counted.__slots__]
     seen["sent"] = [(one.first, one.end, one.sent_at, one.transmissions, one.lost) for one in tcb.sent]
     seen["buffers"] = (tcb.send_buffer.length, tcb.receive_buffer.length)
     seen["holes"] = (

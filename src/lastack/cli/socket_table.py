@@ -114,7 +114,7 @@ def _of_listener(listener: Listener) -> Row:
 
 
 def _of_tcb(tcb: Tcb, now: int) -> Row:
-    info = tcp_info(tcb)
+    info = tcp_info(tcb, now)
     # As the kernel counts, in sequence numbers: a SYN or FIN takes one, the peer's FIN until the program has read EOF.
     syn = tcb.state is State.SYN_SENT or (tcb.state is State.SYN_RCVD and tcb.opened_from is not State.LISTEN)
     send_q = tcb.send_buffer.length + syn + (tcb.fin_queued and not _fin_acknowledged(tcb))

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from lastack.cli import control, options
+from lastack.cli import control, options, ss_info
 from lastack.cli.errors import UsageError, reported, tell
 from lastack.cli.kernel_sockets import kernel_sockets
 from lastack.cli.socket_table import Row, table
@@ -46,6 +46,7 @@ def ss(
     kernel: Annotated[bool, typer.Option("--kernel", help="The kernel's own TCP sockets instead.")] = False,
     everything: Annotated[bool, typer.Option("--all", "-a", help="Listening sockets too.")] = False,
     listening: Annotated[bool, typer.Option("--listening", "-l", help="Listening sockets alone.")] = False,
+    info: Annotated[bool, typer.Option("--info", "-i", help="TCP_INFO of each connection, as ss -i.")] = False,
     style: Annotated[Names, typer.Option("--names", help="How to spell the states.")] = Names.ss,
     form: Annotated[options.Format, typer.Option("--format", help="JSON has TCP_INFO too.")] = options.Format.text,
     path: Annotated[
@@ -73,20 +74,25 @@ def ss(
         if form is options.Format.json:
             print(json.dumps([_as_dict(source, style) for source in sources], indent=2), flush=True)
             return
-        print("\n".join(text(sources, style)), flush=True)
+        print("\n".join(text(sources, style, info=info)), flush=True)
         if hidden:
             sockets = "1 listening socket is" if hidden == 1 else f"{hidden} listening sockets are"
             tell(f"{sockets} not shown: --all shows everything")
 
 
-def text(sources: Iterable[Source], style: str = names.SS) -> list[str]:
-    """The tables one after the other, each under its title where there are several."""
+def text(sources: Iterable[Source], style: str = names.SS, *, info: bool = False) -> list[str]:
+    """The tables one after the other, each under its title where there are several; with `info`, TCP_INFO too."""
     sources = list(sources)
     lines: list[str] = []
     for source in sources:
         if len(sources) > 1:
             lines += [*([""] if lines else []), source.title]
-        lines += table(source.rows, style)
+        heading, *rows = table(source.rows, style)
+        lines.append(heading)
+        for row, shown in zip(source.rows, rows, strict=True):
+            lines.append(shown)
+            if info and row.info is not None:
+                lines.append(ss_info.line(row.info))
     return lines
 
 

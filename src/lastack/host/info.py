@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lastack.tcp import ecn, rtt
+from lastack.tcp import calls, ecn, rtt
 from lastack.tcp.config import NEVER
 from lastack.tcp.mss import receive_mss
 from lastack.tcp.sequence import HALF, MASK
@@ -25,13 +25,17 @@ STATE_NUMBERS = {
 }
 
 
-def tcp_info(tcb: Tcb) -> dict[str, int]:
-    """Times in microseconds, windows in bytes but `tcpi_snd_cwnd` and `tcpi_snd_ssthresh` in segments, as Linux.
+def tcp_info(tcb: Tcb, now: int | None = None) -> dict[str, int]:
+    """Times in microseconds but `tcpi_last_...`, which are milliseconds before `now`; windows in bytes but
+    `tcpi_snd_cwnd` and `tcpi_snd_ssthresh`, which are segments, like all that counts packets: as Linux.
 
-    `tcpi_soft_error` is the errno of the last ICMP soft error (MUST-47, SHLD-25), 0 once the peer has answered.
+    `tcpi_soft_error` is the errno of the last ICMP soft error (MUST-47, SHLD-25), 0 once the peer has answered. Left
+    out is what is not measured: rates, what limited the sender for how long, what Linux counts of its own machinery.
     """
-    mss = max(tcb.snd_mss, 1)
-    control = tcb.congestion
+    return {**_condition(tcb), **_sending(tcb), **_receiving(tcb), **(_ages(tcb, now) if now is not None else {})}
+
+
+def _condition(tcb: Tcb) -> dict[str, int]:
     return {
         "tcpi_state": STATE_NUMBERS[tcb.state],
         "tcpi_ca_state": _ca_state(tcb),
@@ -43,20 +47,11 @@ def tcp_info(tcb: Tcb) -> dict[str, int]:
         "tcpi_snd_wscale": tcb.snd_wscale,
         "tcpi_rcv_wscale": tcb.rcv_wscale,
         "tcpi_rto": rtt.timeout(tcb),
+        "tcpi_ato": tcb.config.delayed_ack,
         "tcpi_snd_mss": tcb.snd_mss,
         "tcpi_rcv_mss": tcb.rcv_mss,
-        "tcpi_unacked": len(tcb.sent),
-        "tcpi_lost": sum(1 for sent in tcb.sent if sent.lost),
         "tcpi_pmtu": tcb.mtu,
         "tcpi_advmss": receive_mss(tcb),
-        "tcpi_rtt": tcb.srtt or 0,
-        "tcpi_rttvar": tcb.rttvar,
-        "tcpi_snd_ssthresh": control.ssthresh // mss,
-        "tcpi_snd_cwnd": control.cwnd // mss,
-        "tcpi_total_retrans": tcb.total_retransmissions,
-        "tcpi_notsent_bytes": max(tcb.send_buffer.length - ((tcb.snd_nxt - tcb.snd_una) & MASK), 0),
-        "tcpi_snd_wnd": tcb.snd_wnd,
-        "tcpi_rcv_wnd": (tcb.rcv_adv - tcb.rcv_nxt) & MASK,
         "tcpi_stalled": 0 if tcb.stalled_since == NEVER else 1,
     }
 
@@ -77,3 +72,58 @@ def _options(tcb: Tcb) -> int:
     marks = tcb.ecn
     agreed = 1 * tcb.ts_on | 2 * tcb.sack_on | 4 * tcb.ws_on
     return agreed if marks is None else agreed | 8 * marks.on | 16 * marks.seen
+
+
+def _sending(tcb: Tcb) -> dict[str, int]:
+    mss = max(tcb.snd_mss, 1)
+    control, counted = tcb.congestion, tcb.statistics
+    flight = (tcb.snd_nxt - tcb.snd_una) & MASK
+    acked = counted.bytes_written - tcb.send_buffer.length
+    again = [one for one in tcb.sent if one.transmissions > 1 and not one.lost and not one.sacked]
+    return {
+        "tcpi_unacked": -(-flight // mss),
+        "tcpi_sacked": -(-tcb.sacked // mss),
+        "tcpi_lost": -(-sum((one.end - one.first) & MASK for one in tcb.sent if one.lost) // mss),
+        "tcpi_retrans": -(-sum((one.end - one.first) & MASK for one in again) // mss),
+        "tcpi_fackets": 0,
+        "tcpi_rtt": tcb.srtt or 0,
+        "tcpi_rttvar": tcb.rttvar,
+        "tcpi_min_rtt": tcb.rack.min_rtt if tcb.rack is not None else 0,
+        "tcpi_snd_ssthresh": control.ssthresh // mss,
+        "tcpi_snd_cwnd": control.cwnd // mss,
+        "tcpi_snd_wnd": tcb.snd_wnd,
+        "tcpi_total_retrans": tcb.total_retransmissions,
+        "tcpi_notsent_bytes": calls.unsent(tcb),
+        "tcpi_bytes_acked": acked,
+        "tcpi_bytes_sent": acked + tcb.send_buffer.length - calls.unsent(tcb) + counted.bytes_again,
+        "tcpi_bytes_retrans": counted.bytes_again,
+        "tcpi_segs_out": counted.segments_out,
+        "tcpi_data_segs_out": counted.text_out,
+        "tcpi_dsack_dups": counted.duplicates_told,
+        "tcpi_reord_seen": int(tcb.rack is not None and tcb.rack.reordered),
+    }
+
+
+def _receiving(tcb: Tcb) -> dict[str, int]:
+    counted, tuning = tcb.statistics, tcb.tuning
+    return {
+        "tcpi_rcv_ssthresh": tcb.rcv_buf,
+        "tcpi_rcv_rtt": tuning.rtt if tuning is not None else 0,
+        "tcpi_rcv_space": tuning.space if tuning is not None else 0,
+        "tcpi_rcv_wnd": (tcb.rcv_adv - tcb.rcv_nxt) & MASK,
+        "tcpi_bytes_received": counted.bytes_read + tcb.receive_buffer.length,
+        "tcpi_segs_in": counted.segments_in,
+        "tcpi_data_segs_in": counted.text_in,
+        "tcpi_rcv_ooopack": counted.out_of_order,
+    }
+
+
+def _ages(tcb: Tcb, now: int) -> dict[str, int]:
+    def age(at: int) -> int:
+        return (now - at) // 1000 if at else 0
+
+    return {
+        "tcpi_last_data_sent": age(tcb.sent_at),
+        "tcpi_last_data_recv": age(tcb.statistics.text_at),
+        "tcpi_last_ack_recv": age(tcb.received_at),
+    }

@@ -27,6 +27,7 @@ TIME_WAIT = State.TIME_WAIT
 
 def segment_arrives(tcb: Tcb, segment: Segment, now: int) -> None:
     """One segment for this connection. What it makes us send, `output.transmit` will decide."""
+    tcb.statistics.arrived(segment, now)
     if predicted(tcb, segment, now):
         return
     state = tcb.state
@@ -295,6 +296,7 @@ def process_ack(tcb: Tcb, segment: Segment, now: int) -> None:
     window = segment.window << tcb.snd_wscale
     rack_on = tcb.rack is not None
     held, twice = sack.arrived(tcb, segment) if rack_on and len(segment.options) > 0 else ([], False)
+    tcb.statistics.duplicates_told += twice
     before = tcb.sacked
     if tcb.ecn is not None:
         ecn.echoed(tcb, segment, now)

@@ -77,6 +77,7 @@ def send(tcb: Tcb, data: Buffer, now: int, *, urgent: bool = False, more: bool =
     size = min(size, send_room(tcb))
     if size <= 0:
         return 0
+    tcb.statistics.bytes_written += size
     tcb.send_buffer.append(data if size == len(data) else memoryview(data)[:size])
     if urgent:
         tcb.snd_up = (handshake.text_start(tcb) + tcb.send_buffer.length) & MASK
@@ -116,6 +117,7 @@ def receive(tcb: Tcb, size: int, now: int) -> bytes:
     tcb.end_read = at_end(tcb)
     if data:
         _told(tcb, now, "RECEIVE", str(len(data)))
+        tcb.statistics.bytes_read += len(data)
         tuning = tcb.tuning
         if tuning is None:
             if tcb.config.autotuning:
@@ -261,6 +263,7 @@ def ended(tcb: Tcb, event: Event, now: int, reason: Reason, error: int) -> None:
     tcb.error = error
     tcb.signals |= ENDED | READABLE | WRITABLE
     move(tcb, event, now)
+    tcb.statistics.bytes_written -= tcb.send_buffer.length
     tcb.send_buffer.clear()
     tcb.sent.clear()
     tcb.pipe = tcb.sacked = 0

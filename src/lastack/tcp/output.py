@@ -64,6 +64,7 @@ def _segment(tcb: Tcb, seq: int, flags: int, now: int) -> Segment:
     tcb.ack_now = False
     tcb.delayed_ack_at = NEVER
     tcb.last_ack_sent = tcb.rcv_nxt
+    tcb.statistics.segments_out += 1
     return segment
 
 
@@ -91,6 +92,7 @@ def _first_syn(tcb: Tcb, now: int, out: list[Segment]) -> None:
 
 def _syn(tcb: Tcb, now: int) -> Segment:
     """<SEQ=ISS><CTL=SYN>, or <SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK> once the peer's SYN has come."""
+    tcb.statistics.segments_out += 1
     segment = Segment(tcb.local[1], tcb.remote[1], tcb.iss, 0, SYN)
     if tcb.state is not SYN_SENT:
         segment.flags, segment.ack = SYN | ACK, tcb.rcv_nxt
@@ -118,6 +120,7 @@ def _again(tcb: Tcb, sent: SentRange, now: int) -> None:
     sent.transmissions += 1
     tcb.pipe += (sent.end - sent.first) & MASK
     tcb.total_retransmissions += 1
+    tcb.statistics.bytes_again += (sent.end - sent.first) & MASK
     if tcb.rack is not None:
         tcb.rack.prr_out += (sent.end - sent.first) & MASK
 
@@ -250,6 +253,9 @@ def _emit(tcb: Tcb, sent: SentRange, now: int, out: list[Segment]) -> None:
             segment.gso_size = mss if part > mss else 0
             if sent.transmissions == 1 and tcb.snd_wnd:  # into a closed window goes a probe
                 ecn.mark(tcb, segment)
+            count = -(-part // mss) if part > mss else 1
+            tcb.statistics.text_out += count
+            tcb.statistics.segments_out += count - 1
         if tcb.snd_up is not None:
             _mark_urgent(tcb, segment)
         out.append(segment)

@@ -18,6 +18,7 @@ from lastack.tcp.path import Path
 from lastack.tcp.reassembly import Reassembly
 from lastack.tcp.scoreboard import Rack, SentRange
 from lastack.tcp.states import State
+from lastack.tcp.statistics import Statistics
 from lastack.wire.segment import Segment
 
 Endpoint = tuple[bytes, int]
@@ -176,6 +177,7 @@ class Tcb:
         "srtt",
         "stalled_since",
         "state",
+        "statistics",
         "syn_queued",
         "time_wait_at",
         "total_retransmissions",
@@ -215,6 +217,7 @@ class Tcb:
         self.reuse = False  # SO_REUSEADDR; carried for the host
         self.signals = 0
         self.error = 0  # errno, as SO_ERROR will give it
+        self.statistics = Statistics()
         self.counts: dict[str, int] | None = None  # limits that were hit, for the host's counters
         self.soft_error = 0  # errno of the last ICMP soft error (SHLD-25)
         self.reason = Reason.OPEN

@@ -68,6 +68,7 @@ def _ahead(tcb: Tcb, first: int, payload: Payload, size: int) -> None:
     if tcb.reassembly.duplicate is not None:
         sack.duplicate(tcb, *tcb.reassembly.duplicate)
     tcb.dup_acks_owed += 1
+    tcb.statistics.out_of_order += 1
 
 
 def _in_order(tcb: Tcb, payload: Payload, size: int, now: int) -> None:

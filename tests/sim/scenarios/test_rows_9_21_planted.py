@@ -82,7 +82,7 @@ PLANTED: list[tuple[str, Any, str, Any, str]] = [
     ("delayed-duplicate", time_wait, "segment_arrives", _IGNORE, "TIME-WAIT answers it by an ACK"),
     ("delayed-duplicate-delivered", ForcedHost, "initial_sequence_number", _RISING, "the client reads the old bytes"),
     ("delayed-duplicate-delivered", time_wait, "enter", _NO_WAIT, "2MSL alone"),
-    ("delayed-duplicate-delivered", isn, "initial_sequence_number", _NO_CLOCK, "the ISN clock alone"),
+    ("delayed-duplicate-delivered", Tables, "initial_sequence_number", _NO_CLOCK, "the ISN clock alone"),
     ("delayed-duplicate-delivered", arrives, "_paws", always(True), "PAWS alone"),
     ("delayed-duplicate-delivered", arrives, "check_ack", _UNCHECKED, "the ACK check alone"),
     ("delayed-duplicate-with-timestamps", arrives, "_paws", always(True), "PAWS rejects it"),

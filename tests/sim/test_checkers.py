@@ -78,7 +78,7 @@ def overfull(name: str) -> Callable[[], Tcb]:
         if name == "send_buffer":
             tcb.send_buffer.append(bytes(1001))
         else:
-            tcb.receive_buffer.append((bytes(limit(tcb.config) + 1),))
+            tcb.receive_buffer.append((bytes(limit(tcb.config.receive_buffer) + 1),))
         return tcb
 
     return make

@@ -81,7 +81,7 @@ class Config:
     ecn: str = "passive"  # RFC 3168: "off", "passive" (when the peer asks: Linux tcp_ecn 2) or "on" (we ask, too)
     ecn_syns: int = 1  # SYNs that ask, before one that does not (RFC 3168 6.1.1.1); Linux 1
     # Buffers begin small and grow up to `send_buffer` and `receive_buffer` (`lastack.tcp.autotune`).
-    autotuning: bool = False  # off: buffers are whole from the start
+    autotuning: bool = True  # off: buffers are whole from the start
     send_buffer_initial: int = 64 * 1024  # Linux comes to about as much with an initial window of 10 segments
     send_buffer: int = 4 * 1024 * 1024  # Linux tcp_wmem[2]
     send_buffer_limit: int = 4 * 1024 * 1024  # the most that SO_SNDBUF may ask for: Linux net.core.wmem_max

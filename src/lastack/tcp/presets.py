@@ -75,6 +75,7 @@ RFC9293 = Config(
     max_ack_delay=500 * MILLISECOND,  # the same of a peer
     quick_acks=0,
     nagle_modified=False,  # RFC 9293 3.7.4: while anything is outstanding
+    autotuning=False,  # no RFC asks for it
     initial_window_segments=4,  # RFC 5681 (3.1)
     congestion="newreno",  # RFC 5681, RFC 6582
     hystart=False,

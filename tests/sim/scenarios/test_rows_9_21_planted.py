@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from lastack.host import isn
 from lastack.host.host import Host
 from lastack.host.ports import Ports
 from lastack.host.sockets import Socket
+from lastack.host.tables import Tables
 from lastack.link.targeted import Loop
 from lastack.sim.scenarios import views
 from lastack.sim.scenarios.forced import ForcedHost

@@ -22,7 +22,13 @@ MSL = 30 * SECOND
 MOMENT = 50  # microseconds, so that a whole connection fits into one tick of the timestamp clock
 
 # All off that could keep an old segment out of a new incarnation, the ACK check of RFC 5961 included.
-UNPROTECTED: dict[str, Any] = {"msl": 0, "timestamps": False, "rfc5961_ack": False, "rfc1337": True}
+UNPROTECTED: dict[str, Any] = {
+    "msl": 0,
+    "timestamps": False,
+    "rfc5961_ack": False,
+    "rfc1337": True,
+    "autotuning": False,
+}
 
 
 def ask(s: Stage) -> None:
@@ -181,11 +187,10 @@ def delayed_duplicate_with_timestamps(play: Play) -> None:
     anything unless its sequence number is higher; where TIME-WAIT is cut short within one tick, the old bytes get
     through.
     """
-    _ticked(play.act("A second later", msl=MSL, timestamps=True, rfc6191=True, rfc1337=True, rfc5961_ack=False))
-    _same_tick(
-        play.act("Within one tick", latency=5, msl=MSL, timestamps=True, rfc6191=True, rfc1337=True, rto_initial=SECOND)
-    )
-    _same_tick_cut(play.act("Within one tick, TIME-WAIT cut", latency=5, msl=0, timestamps=True, rfc5961_ack=False))
+    stamped: dict[str, Any] = {"timestamps": True, "rfc6191": True, "quick_acks": 16}
+    _ticked(play.act("A second later", msl=MSL, rfc1337=True, rfc5961_ack=False, **stamped))
+    _same_tick(play.act("Within one tick", latency=5, msl=MSL, rfc1337=True, rto_initial=SECOND, **stamped))
+    _same_tick_cut(play.act("Within one tick, TIME-WAIT cut", latency=5, msl=0, rfc5961_ack=False, **stamped))
 
 
 def _request_wanders(s: Stage, moment: int = SECOND) -> Any:

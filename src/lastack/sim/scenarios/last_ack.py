@@ -129,6 +129,7 @@ def late_syn_meets_last_ack(play: Play) -> None:
                 server={**rules, "receive_buffer": window},
                 timestamps=False,
                 window_scaling=True,
+                autotuning=False,
                 rto_min=200 * MILLISECOND,
                 delayed_ack=40 * MILLISECOND,
             )

@@ -50,7 +50,7 @@ def marked(t: Exchange) -> bool:
 
 
 @pytest.mark.parametrize("passive", [False, True])
-def test_both_sides_agree(passive: bool):
+def test_both_sides_agree(passive: bool):  # RFC 3168 section 5, RFC 3168 6.1.1, SHLD-8
     t = agreed(passive=passive)
     t.call.send(10)
     t.sends("[ect0] P. 1:11(10) ack 1")
@@ -94,7 +94,7 @@ def test_by_default_nobody_is_asked():  # Linux: tcp_ecn 2
     opening()
 
 
-def test_a_syn_without_answer_is_sent_without():  # section 6.1.1.1
+def test_a_syn_without_answer_is_sent_without():  # RFC 3168 6.1.1.1
     t = asking(ecn_syns=2)
     t.after(1000)
     t.sends("SEW 0:0(0)")
@@ -147,7 +147,7 @@ def test_who_did_not_ask_does_not_agree_in_a_simultaneous_open():  # it has sent
 # --- the receiver, section 6.1.3 ---
 
 
-def test_a_mark_is_echoed_until_cwr_comes():
+def test_a_mark_is_echoed_until_cwr_comes():  # RFC 3168 6.1.3
     t = agreed()
     t.gets("[ce] P. 1:11(10) ack 1")
     t.sends("E. 1:1(0) ack 11")
@@ -184,7 +184,7 @@ def test_a_marked_probe_of_a_closed_window_is_echoed():  # section 6.1.6: SHOULD
     t.sends("E. 1:1(0) ack 1001 win 0")
 
 
-def test_a_marked_ack_says_nothing():  # section 6.1.4: those are sent as not-ECT
+def test_a_marked_ack_says_nothing():  # RFC 3168 6.1.4: those are sent as not-ECT
     t = agreed()
     t.gets("[ce] . 1:1(0) ack 1")
     t.call.send(1)
@@ -203,7 +203,7 @@ def sending(count: int, **more: Any) -> Exchange:
     return t
 
 
-def test_an_echo_halves_the_window_once_and_says_so():
+def test_an_echo_halves_the_window_once_and_says_so():  # RFC 3168 6.1.2
     t = sending(20)
     assert cwnd(t) == 10 * MSS
     t.gets(f"E. 1:1(0) ack {1 + 2 * MSS}")
@@ -233,6 +233,7 @@ def test_an_echo_without_an_agreement_says_nothing():
 
 @pytest.mark.parametrize("options", [f"mss {MSS}", f"mss {MSS},sackOK"])
 def test_a_loss_says_cwr_too_and_what_goes_again_bears_nothing(options: str):  # sections 6.1.2 and 6.1.5
+    # RFC 3168 6.1.5
     t = sending(20, options=options)
     if "sack" in options:
         t.gets(f". 1:1(0) ack 1 <nop,nop,sack {1 + MSS}:{1 + 4 * MSS}>")
@@ -277,7 +278,7 @@ def test_an_echo_with_a_window_of_one_segment_waits_for_the_timer():  # section 
     t.pending.clear()
 
 
-def test_a_probe_of_a_closed_window_bears_neither_mark():  # section 6.1.6: MUST NOT
+def test_a_probe_of_a_closed_window_bears_neither_mark():  # RFC 3168 6.1.6: MUST NOT
     t = agreed()
     t.call.send(10)
     t.sends("[ect0] P. 1:11(10) ack 1")

@@ -58,7 +58,7 @@ class Ecn:
 
 
 def syn_flags(tcb: Tcb) -> int:
-    """The flags of the SYN or SYN,ACK that is sent now; which sort it was is noted.
+    """The flags of the SYN or SYN,ACK that is sent now; which sort it was is noted (RFC 3168 6.1.1, 6.1.1.1).
 
     A SYN that stays without an answer is sent without them after `ecn_syns` times (6.1.1.1): something on the path
     may drop it. Once one of ours was plain, so is the rest: ECT is forbidden then.
@@ -78,7 +78,7 @@ def syn_flags(tcb: Tcb) -> int:
 
 
 def heard(tcb: Tcb, segment: Segment) -> None:
-    """A SYN or SYN,ACK has come. One that reflects our own flags is no ECN-setup SYN,ACK (6.1.1.2)."""
+    """A SYN or SYN,ACK has come. One that reflects our own flags is no ECN-setup SYN,ACK (RFC 3168 6.1.1, 6.1.1.2)."""
     setup = segment.flags & (ECE | CWR) == (ECE if segment.flags & ACK else ECE | CWR)
     if tcb.ecn is None:
         # Without a plain SYN of ours before it: that would forbid ECT.
@@ -99,6 +99,7 @@ def cookie_returned(tcb: Tcb) -> None:
 
 def arrived(tcb: Tcb, segment: Segment) -> None:
     """An acceptable segment: CWR ends the echo, a mark begins it. One outside of the window says nothing (6.1.5)."""
+    # RFC 3168 6.1.3
     state = tcb.ecn
     assert state is not None
     if segment.ecn:
@@ -122,6 +123,7 @@ def echoed(tcb: Tcb, segment: Segment, now: int) -> None:
 
     Where the window is one segment already, new text waits until the retransmission timer, begun anew, expires.
     """
+    # RFC 3168 6.1.2
     state = tcb.ecn
     assert state is not None
     state.quiet = bool(segment.flags & ECE) and state.on
@@ -164,6 +166,7 @@ def progress(tcb: Tcb) -> None:
 def mark(tcb: Tcb, segment: Segment) -> None:
     """New text leaves: ECT(0), and CWR on the first after a reduction. Nothing else bears them: no retransmission
     (6.1.5), no pure ACK (6.1.4), no window probe (6.1.6), no SYN (6.1.1)."""
+    # RFC 3168 section 5, 6.1.4, 6.1.5, 6.1.6
     state = tcb.ecn
     if state is not None and state.on:
         segment.ecn = ECT_0

@@ -110,7 +110,7 @@ def test_what_crosses_ssthresh_is_avoidance_s(name: str):  # RFC 5681 3.1: slow 
 
 
 @NAMES
-def test_a_time_out_leaves_one_segment(name: str):  # RFC 5681 section 3.1: LW, equation (4)
+def test_a_time_out_leaves_one_segment(name: str):  # RFC 5681 3.1 (LW), RFC 5681 equation (4)
     control = alone(name, 20)
     control.timed_out(20 * MSS, 0, again=False)
     assert control.cwnd == MSS

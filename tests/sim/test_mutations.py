@@ -19,7 +19,7 @@ from lastack.sim.checkers import watch
 from lastack.sim.plan import Plan
 from lastack.sim.simulation import run_simulation
 from lastack.sim.world import CheckFailed, World
-from lastack.tcp import arrives, buffers, calls, output, predict, recovery, states, text, timeouts, window
+from lastack.tcp import arrives, buffers, calls, output, predict, ranges, states, text, timeouts, window
 from lastack.tcp.config import DEFAULT, NEVER
 from lastack.tcp.states import Event, State
 from lastack.tcp.tcb import Tcb
@@ -28,6 +28,7 @@ from tests.sim.plans import READS, SECOND, SENDS, plan
 
 SMALL = DEFAULT.having(receive_buffer=3_000)
 TO_SMALL = {"a": DEFAULT, "b": SMALL}
+NO_PROBES = {name: DEFAULT.having(tail_loss_probes=False) for name in "ab"}
 SLEEPY = replace(READS, read_late=SECOND)
 LOSSY = {"a": Faults(delay=10_000, loss=0.2), "b": Faults(delay=10_000, loss=0.2)}
 HURT = {"a": Faults(delay=10_000, corrupt=0.3), "b": Faults(delay=10_000)}
@@ -62,7 +63,7 @@ def window_one_too_large(patch: Patch) -> None:
 
 
 def fin_sent_once(patch: Patch) -> None:
-    wrap(patch, recovery, "mark_lost", lambda original, tcb, sent: None if sent.fin else original(tcb, sent))
+    wrap(patch, ranges, "mark_lost", lambda original, tcb, sent: None if sent.fin else original(tcb, sent))
 
 
 def no_window_update(patch: Patch) -> None:
@@ -151,7 +152,11 @@ def two_bytes_swapped(patch: Patch) -> None:
 
 CAUGHT: list[tuple[Callable[[Patch], None], Plan, str]] = [
     (window_one_too_large, plan(SENDS, SLEEPY, configs=TO_SMALL), "beyond the window's edge"),
-    (fin_sent_once, plan(faults=LOSSY, heal_at=SECOND), "does not finish|should have lost nothing|are left"),
+    (
+        fin_sent_once,
+        plan(configs=NO_PROBES, faults=LOSSY, heal_at=SECOND),
+        "does not finish|should have lost nothing|are left",
+    ),
     (no_window_update, plan(SENDS, SLEEPY, configs=TO_SMALL), "the peer was not told"),
     (hole_acknowledged, plan(faults=LOSSY), "acknowledges offset|have a gap"),
     (hole_skipped, plan(faults=LOSSY), "is not what was sent there|bytes received, and only"),

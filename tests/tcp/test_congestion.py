@@ -223,7 +223,9 @@ def test_an_algorithm_of_one_s_own(monkeypatch: pytest.MonkeyPatch):
     register("cautious", Cautious)  # again is not twice
     with pytest.raises(ValueError, match="cubic already"):
         register("cubic", Cautious)
-    t = established(options=f"mss {MSS}", congestion="cautious", initial_window_segments=4)
+    t = established(
+        options=f"mss {MSS}", congestion="cautious", prr=False, limited_transmit=False, initial_window_segments=4
+    )
     t.call.send(60 * MSS)
     t.sends(*full(0, 1, 2, 3))
     t.gets(f". 1:1(0) ack {1 + 4 * MSS}")

@@ -37,7 +37,7 @@ def test_what_is_no_duplicate_ack(other: str):  # RFC 5681 section 2
 
 
 def test_more_duplicates_let_new_segments_out():  # RFC 5681 3.2 step 4
-    t = sending(6, send_buffer=100_000)
+    t = sending(6, prr=False, limited_transmit=False, send_buffer=100_000)
     t.call.send(6 * MSS)
     t.sends(*full(6, 7, 8, 9))
     for _ in range(3):
@@ -84,7 +84,7 @@ def test_duplicates_below_recover_begin_no_second_recovery():  # RFC 6582 3.2 st
 
 
 def test_a_loss_after_a_whole_recovery_is_a_loss_again():
-    t = sending(8)
+    t = sending(8, prr=False)
     for _ in range(3):
         t.gets(". 1:1(0) ack 1")
     t.sends(*full(0))

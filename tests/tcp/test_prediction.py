@@ -14,7 +14,13 @@ from lastack.tcp.states import State
 from lastack.tcp.tcb import Tcb
 from tests.tcp.harness import Exchange, established
 
-OPTIONS = ("mss 1000", "mss 1000,nop,nop,TS val 100 ecr 1000", "mss 1000,nop,wscale 3,nop,nop,TS val 100 ecr 1000")
+OPTIONS = (
+    "mss 1000",
+    "mss 1000,sackOK,nop,nop",
+    "mss 1000,nop,nop,TS val 100 ecr 1000",
+    "mss 1000,sackOK,TS val 100 ecr 1000",
+    "mss 1000,nop,wscale 3,nop,nop,TS val 100 ecr 1000",
+)
 IGNORED = {
     "observer",
     "statistics",
@@ -26,6 +32,8 @@ IGNORED = {
     "sent",
     "config",
     "replies",
+    "rack",
+    "episode",
 }
 
 
@@ -35,11 +43,13 @@ def variables(tcb: Tcb) -> dict[str, object]:
     held = tcb.reassembly
     counted = tcb.statistics
     seen["counted"] = [getattr(counted, name) for name in counted.__slots__]
-    seen["sent"] = [(one.first, one.end, one.sent_at, one.transmissions, one.lost) for one in tcb.sent]
+    seen["sent"] = [tuple(getattr(one, name) for name in SentRange.__slots__) for one in tcb.sent]
     seen["buffers"] = (tcb.send_buffer.length, tcb.receive_buffer.length)
     seen["holes"] = (
         [(block.first, block.end) for block in held.blocks] + [held.fin] if held is not None and held.blocks else []
     )
+    for one in (tcb.rack, tcb.episode):
+        seen[type(one).__name__] = {name: getattr(one, name) for name in type(one).__slots__} if one else None
     seen["congestion"] = (tcb.congestion.cwnd, tcb.congestion.ssthresh)
     return seen
 
@@ -53,7 +63,7 @@ def exchange(seed: int) -> list[object]:
     )
     seen: list[object] = []
     peer = 1  # what the peer sends next
-    for _ in range(120):
+    for _ in range(160):
         if t.state is State.CLOSED:
             break
         step(t, rng, peer, seen)
@@ -66,7 +76,7 @@ def exchange(seed: int) -> list[object]:
 
 def step(t: Exchange, rng: random.Random, peer: int, said: list[object]) -> None:
     una, nxt = ((edge - t.iss) & 0xFFFFFFFF for edge in (t.tcb.snd_una, t.tcb.snd_nxt))
-    kind = rng.randrange(13)
+    kind = rng.randrange(14)
     size = rng.choice((1, 10, 1000, 1000, 2500))
     if kind < 3 and not t.tcb.fin_queued:
         t.call.send(rng.choice((1, 100, 1000, 20_000)))
@@ -79,11 +89,20 @@ def step(t: Exchange, rng: random.Random, peer: int, said: list[object]) -> None
     elif kind == 9:
         t.call.receive(rng.choice((1, 500, 100_000)))
     elif kind == 10:
-        said += t.log(rng.choice((1, 39, 40, 250)))
+        said += t.log(rng.choice((1, 10, 39, 40, 60, 250)))
     elif kind == 11:
         t.gets(f". {peer}:{peer}(0) ack {una} win {rng.choice((0, 500, 65535))}")
+    elif kind == 12 and t.tcb.sack_on and nxt - una > 2:
+        first = rng.randint(una, nxt - 1)
+        t.gets(f". {peer}:{peer}(0) ack {una} <{sacked(t, first, rng.randint(first + 1, nxt))}>")
     elif rng.random() < 0.05:
         t.call.close()
+
+
+def sacked(t: Exchange, first: int, end: int) -> str:
+    """The options of an ACK with a SACK block: news, or below the ACK a D-SACK."""
+    now = (t.now // 1000 + t.peer_clock) & 0xFFFFFFFF
+    return f"nop,nop,sack {first}:{end}" + (f",nop,nop,TS val {now} ecr 0" if t.tcb.ts_on else "")
 
 
 @pytest.mark.parametrize("seed", range(6))

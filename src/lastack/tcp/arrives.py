@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from errno import ECONNREFUSED, ECONNRESET
 
-from lastack.tcp import ecn, handshake, rack, recovery, sack, time_wait
+from lastack.tcp import ecn, handshake, ranges, recovery, time_wait
 from lastack.tcp.calls import deferred_close, ended
 from lastack.tcp.challenge import acknowledge_unacceptable, challenge
 from lastack.tcp.predict import predicted
@@ -106,7 +106,7 @@ def in_syn_sent(tcb: Tcb, segment: Segment, now: int) -> None:
         move(tcb, Event.RCV_SYN, now)  # simultaneous open: our SYN goes again, as SYN,ACK
         tcb.ack_now = True  # also if the peer's SYN,ACK comes before ours leaves
         if tcb.sent:
-            recovery.mark_lost(tcb, tcb.sent[0])
+            ranges.mark_lost(tcb, tcb.sent[0])
             tcb.sent[0].transmissions -= 1  # the same octet in answer, not a retransmission that Karn would mind
 
 
@@ -210,7 +210,7 @@ def _trim_syn_of_figure_8(tcb: Tcb, segment: Segment) -> None:
 def _syn_again(tcb: Tcb) -> None:
     """The SYN that we have answered: our SYN,ACK was lost. Sent again it acknowledges better than an ACK would."""
     if tcb.sent:
-        recovery.mark_lost(tcb, tcb.sent[0])
+        ranges.mark_lost(tcb, tcb.sent[0])
 
 
 def _paws(tcb: Tcb, segment: Segment, now: int) -> bool:
@@ -293,28 +293,9 @@ def process_ack(tcb: Tcb, segment: Segment, now: int) -> None:
     """The processing of ESTABLISHED, which every later state shares."""
     ack = segment.ack
     new = (ack - tcb.snd_una) & MASK
-    window = segment.window << tcb.snd_wscale
-    rack_on = tcb.rack is not None
-    held, twice = sack.arrived(tcb, segment) if rack_on and len(segment.options) > 0 else ([], False)
-    tcb.statistics.duplicates_told += twice
-    before = tcb.sacked
     if tcb.ecn is not None:
         ecn.echoed(tcb, segment, now)
-    if 0 < new < HALF:
-        recovery.advance_una(tcb, ack, now, segment.ts_ecr if tcb.ts_on else None)
-        tcb.signals |= WRITABLE
-    elif rack_on:
-        pass
-    elif new == 0 and tcb.sent and not tcb.probes and not segment_length(segment) and window == tcb.snd_wnd:
-        recovery.duplicate_ack(tcb, now)
-    if rack_on:
-        ecr = segment.ts_ecr if tcb.ts_on else None
-        size = sum([(one.end - one.first) & MASK for one in held])
-        for one in held:
-            recovery.delivered(tcb, one, now, ecr)
-        # What was held before and is acknowledged now has been counted.
-        size += (new if new < HALF else 0) - (before - tcb.sacked)
-        rack.acked(tcb, max(size, 0), twice, now)
+    recovery.ack_arrived(tcb, segment, now)
     if tcb.ecn is not None:
         tcb.ecn.quiet = False
     if tcb.probes:  # the peer lives: MUST-37
@@ -340,7 +321,7 @@ def set_window(tcb: Tcb, segment: Segment, highest_ack: bool) -> None:
         if tcb.snd_wnd and not was:
             tcb.probes = 0
             for sent in tcb.sent:  # what was sent beyond the closed window has been thrown away
-                recovery.mark_lost(tcb, sent)
+                ranges.mark_lost(tcb, sent)
 
 
 def _state_after_ack(tcb: Tcb, now: int) -> bool:

@@ -100,6 +100,11 @@ class Config:
     window_scaling: bool = True  # RFC 7323 2
     timestamps: bool = True  # RFC 7323 3
     sack: bool = True  # RFC 2018
+    # New segments for the first two duplicate ACKs (RFC 3042), with SACK for what is held (RFC 6675 section 5 (3)).
+    limited_transmit: bool = True
+    prr: bool = True  # RFC 6937: what leaves in fast recovery follows what is delivered
+    frto: bool = True  # RFC 5682: a time-out is doubted before all is sent again
+    undo: bool = True  # RFC 4015: what a spurious loss did to the windows is undone
     tail_loss_probes: bool = True  # RFC 8985 section 7, where SACK is agreed
     max_ack_delay: int = 200 * MILLISECOND  # how long a peer may delay an ACK: WCDelAckT of RFC 8985 section 7.2
     sent_ranges: int = 8192  # into how many ranges the peer's SACKs may cut what is outstanding

@@ -6,7 +6,7 @@ where the device takes it, and is cut at the MSS here where it does not.
 
 from __future__ import annotations
 
-from lastack.tcp import control, ecn, handshake, plpmtud, rack, recovery, rtt, sack, window
+from lastack.tcp import control, ecn, handshake, plpmtud, ranges, rtt, sack, spurious, tlp, window
 from lastack.tcp.config import NEVER
 from lastack.tcp.scoreboard import SentRange
 from lastack.tcp.sequence import HALF, MASK, lt
@@ -34,16 +34,13 @@ def transmit(tcb: Tcb, now: int) -> list[Segment]:
         _first_syn(tcb, now, out)
     while tcb.dup_acks_owed:
         tcb.dup_acks_owed -= 1
-        out.append(_pure_ack(tcb, now))
+        out.append(_pure_ack(tcb, now, tcb.dup_acks_owed))
     if state is SYN_SENT or state is SYN_RCVD:
         if tcb.sent and tcb.sent[0].lost:
             _again(tcb, tcb.sent[0], now)
             out.append(_syn(tcb, now))
     else:
-        if tcb.pipe != (tcb.snd_nxt - tcb.snd_una) & MASK:
-            _send_lost(tcb, now, out)
-        if tcb.send_buffer.length or tcb.fin_queued:
-            _send_new(tcb, now, out)
+        _send(tcb, now, out)
         if tcb.pipe > tcb.congestion.used:
             tcb.congestion.used = tcb.pipe
     if tcb.ack_now:
@@ -52,7 +49,24 @@ def transmit(tcb: Tcb, now: int) -> list[Segment]:
     return out
 
 
-def _segment(tcb: Tcb, seq: int, flags: int, now: int) -> Segment:
+def _send(tcb: Tcb, now: int, out: list[Segment]) -> None:
+    """What is lost goes again before what is new, but after a time-out in doubt (RFC 5682 2.1 step 2 b)."""
+    doubted = tcb.episode.frto if tcb.episode is not None else 0
+    lost = tcb.pipe != (tcb.snd_nxt - tcb.snd_una) & MASK
+    if lost and doubted < 2:
+        _send_lost(tcb, now, out)
+    nxt = tcb.snd_nxt
+    if tcb.send_buffer.length or tcb.fin_queued:
+        _send_new(tcb, now, out)
+    if doubted == 2 and tcb.episode is not None:
+        tcb.episode.frto = 3 if tcb.snd_nxt != nxt else 0
+        if lost and not tcb.episode.frto:
+            _send_lost(tcb, now, out)
+    if tcb.snd_nxt != nxt and tcb.rack is not None and tcb.retransmission_at != NEVER:
+        tlp.arm(tcb, tcb.rack, now)
+
+
+def _segment(tcb: Tcb, seq: int, flags: int, now: int, sacks: bytes = b"") -> Segment:
     """A segment with the acknowledgment and window of this moment, which thereby are given."""
     segment = Segment(tcb.local[1], tcb.remote[1], seq, tcb.rcv_nxt, flags, window.advertise(tcb))
     if tcb.ts_on:
@@ -61,6 +75,8 @@ def _segment(tcb: Tcb, seq: int, flags: int, now: int) -> Segment:
         segment.ts_val, segment.ts_ecr = val, tcb.ts_recent
     if tcb.ecn is not None and tcb.ecn.echo:
         segment.flags |= ECE
+    if sacks:
+        segment.options = bytes(segment.options) + sacks
     tcb.ack_now = False
     tcb.delayed_ack_at = NEVER
     tcb.last_ack_sent = tcb.rcv_nxt
@@ -68,17 +84,14 @@ def _segment(tcb: Tcb, seq: int, flags: int, now: int) -> Segment:
     return segment
 
 
-def _pure_ack(tcb: Tcb, now: int) -> Segment:
+def _pure_ack(tcb: Tcb, now: int, follow: int = 0) -> Segment:
     """<SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>, or SEQ = the right edge where a probe went beyond it.
 
     A peer with a closed window would not take an ACK from behind its edge (RFC 9293 Appendix A.2, simultaneous window
     probes).
     """
     edge = (tcb.snd_una + tcb.snd_wnd) & MASK
-    segment = _segment(tcb, edge if lt(edge, tcb.snd_nxt) else tcb.snd_nxt, ACK, now)
-    if tcb.sack_on and (tcb.reassembly is not None or tcb.dsack is not None):
-        segment.options = bytes(segment.options) + sack.option(tcb)
-    return segment
+    return _segment(tcb, edge if lt(edge, tcb.snd_nxt) else tcb.snd_nxt, ACK, now, sack.option(tcb, follow))
 
 
 def _first_syn(tcb: Tcb, now: int, out: list[Segment]) -> None:
@@ -121,8 +134,9 @@ def _again(tcb: Tcb, sent: SentRange, now: int) -> None:
     tcb.pipe += (sent.end - sent.first) & MASK
     tcb.total_retransmissions += 1
     tcb.statistics.bytes_again += (sent.end - sent.first) & MASK
-    if tcb.rack is not None:
-        tcb.rack.prr_out += (sent.end - sent.first) & MASK
+    if tcb.episode is not None:
+        stamp = handshake.timestamp(tcb, now) if tcb.ts_on else None
+        spurious.sent_again(tcb, sent.end, (sent.end - sent.first) & MASK, stamp)
 
 
 def _send_lost(tcb: Tcb, now: int, out: list[Segment]) -> None:
@@ -130,7 +144,7 @@ def _send_lost(tcb: Tcb, now: int, out: list[Segment]) -> None:
 
     Data beyond a right edge that has shrunk is left to the persist timer (RFC 9293 SHLD-16, MAY-7 not taken).
     """
-    mss = tcb.snd_mss
+    mss = _full(tcb)
     index = 0
     while index < len(tcb.sent):
         sent = tcb.sent[index]
@@ -141,7 +155,7 @@ def _send_lost(tcb: Tcb, now: int, out: list[Segment]) -> None:
             edge = (tcb.snd_una + tcb.snd_wnd - sent.first) & MASK
             if not 0 < edge < HALF:
                 return
-            recovery.cut(tcb, index, min(max(room - room % mss, mss), _unit(mss), edge))
+            ranges.cut(tcb, index, min(max(room - room % mss, mss), _unit(mss), edge))
             _again(tcb, sent, now)
             _emit(tcb, sent, now, out)
         index += 1
@@ -156,19 +170,20 @@ def _send_new(tcb: Tcb, now: int, out: list[Segment]) -> None:
         return
     if tcb.path is not None and (size := plpmtud.next_probe(tcb, now)):
         _send_range(tcb, size, False, False, now, out)
-    mss = tcb.snd_mss
+    mss = _full(tcb)
     unit = _unit(mss)
+    cwnd = _window(tcb)
     while tcb.fin_seq is None:
         unsent = tcb.send_buffer.length - ((tcb.snd_nxt - handshake.text_start(tcb)) & MASK)
         usable = (tcb.snd_una + tcb.snd_wnd - tcb.snd_nxt) & MASK
         if usable >= HALF:
             return  # the window shrank (MUST-34)
-        size = min(unsent, usable, max(tcb.congestion.cwnd - tcb.pipe, 0), unit)
+        size = min(unsent, usable, max(cwnd - tcb.pipe, 0), unit)
         fin = tcb.fin_queued and size == unsent and size < usable
         if not fin and not size:
             return
         if not fin and size < unsent:
-            size = _whole_segments(tcb, size, usable)
+            size = _whole_segments(tcb, size, usable, mss)
             if not size:
                 return
         elif not fin and size % mss and _nagle_holds(tcb):
@@ -178,15 +193,31 @@ def _send_new(tcb: Tcb, now: int, out: list[Segment]) -> None:
         _send_range(tcb, size, fin, size == unsent, now, out)
 
 
+def _full(tcb: Tcb) -> int:
+    """The text of a full segment beside the options that it bears now: Eff.snd.MSS (RFC 9293 3.7.1 MUST-16)."""
+    return tcb.snd_mss - sack.space(tcb) if tcb.reassembly is not None or tcb.dsack is not None else tcb.snd_mss
+
+
+def _window(tcb: Tcb) -> int:
+    """The congestion window for new data. Limited transmit (RFC 3042): the first two duplicate ACKs let a segment each
+    out beyond it. With SACK the pipe shrinks by what is held, so that each lets one out (RFC 6675 section 5 (3))."""
+    cwnd = tcb.congestion.cwnd
+    if tcb.in_recovery:
+        return cwnd
+    if tcb.rack is None:
+        return cwnd + min(tcb.dup_acks, 2) * tcb.snd_mss if tcb.config.limited_transmit else cwnd
+    return cwnd if tcb.config.limited_transmit else cwnd - tcb.sacked
+
+
 def _unit(mss: int) -> int:
     """The largest unit of whole segments; one segment, where the path takes such large ones."""
     return max(UNIT - UNIT % mss, mss)
 
 
-def _whole_segments(tcb: Tcb, size: int, usable: int) -> int:
+def _whole_segments(tcb: Tcb, size: int, usable: int, mss: int) -> int:
     """Of `size` bytes, fewer than wait: whole segments, or a large part of a small window (RFC 9293 3.8.6.2.1 (3))."""
     # RFC 9293 MUST-38
-    whole = size - size % tcb.snd_mss
+    whole = size - size % mss
     if whole or size < usable or tcb.sent:
         return whole
     return size if 2 * size >= tcb.max_snd_wnd else 0
@@ -213,7 +244,7 @@ def _send_range(tcb: Tcb, size: int, fin: bool, push: bool, now: int, out: list[
     end = (first + size + fin) & MASK
     if fin:
         tcb.fin_seq = (end - 1) & MASK
-    if size % tcb.snd_mss:
+    if size % _full(tcb):
         tcb.snd_sml = end
     sent = SentRange(first, end, now, fin=fin)
     sent.push = push
@@ -221,8 +252,8 @@ def _send_range(tcb: Tcb, size: int, fin: bool, push: bool, now: int, out: list[
     tcb.pipe += size + fin
     tcb.snd_nxt = end
     tcb.sent_at = now
-    if tcb.rack is not None:
-        tcb.rack.prr_out += size + fin
+    if tcb.episode is not None:
+        tcb.episode.out += size + fin
     if tcb.stalled_since == NEVER:
         tcb.stalled_since = now
     _emit(tcb, sent, now, out)
@@ -237,16 +268,18 @@ def _emit(tcb: Tcb, sent: SentRange, now: int, out: list[Segment]) -> None:
     seq = sent.first
     size = ((sent.end - seq) & MASK) - sent.fin
     position = (seq - handshake.text_start(tcb)) & MASK
-    mss = tcb.snd_mss if tcb.path is None else plpmtud.segment_size(tcb, sent)
+    full = tcb.snd_mss if tcb.path is None else plpmtud.segment_size(tcb, sent)
     # No super-segment while something is urgent: not every device adjusts the pointer when it cuts.
-    largest = tcb.unit - tcb.unit % mss if tcb.unit > mss and tcb.snd_up is None else mss
+    unit = tcb.unit if tcb.snd_up is None else 0
     while True:
-        part = min(size, largest)
+        sacks = sack.option(tcb) if full == tcb.snd_mss else b""  # a probe of the path has its size
+        mss = full - len(sacks)
+        part = min(size, max(unit - unit % mss, mss))
         size -= part
         flags = ACK
         if not size:
             flags |= (FIN if sent.fin else 0) | (PSH if part and sent.push else 0)
-        segment = _segment(tcb, seq, flags, now)
+        segment = _segment(tcb, seq, flags, now, sacks)
         if part:
             segment.payload = tcb.send_buffer.view(position, part)
             segment.length = part
@@ -285,9 +318,9 @@ def probe(tcb: Tcb, now: int, out: list[Segment]) -> None:
     if tcb.ecn is not None:
         tcb.ecn.hold = False
     if tcb.sent:
-        recovery.cut(tcb, 0, 1)
+        ranges.cut(tcb, 0, 1)
         sent = tcb.sent[0]
-        recovery.mark_lost(tcb, sent)
+        ranges.mark_lost(tcb, sent)
         _again(tcb, sent, now)
         _emit(tcb, sent, now, out)
     elif tcb.send_buffer.length:
@@ -301,15 +334,27 @@ def probe(tcb: Tcb, now: int, out: list[Segment]) -> None:
 
 
 def tail_probe(tcb: Tcb, now: int, out: list[Segment]) -> None:
-    """RFC 8985 section 7.3: the last segment again, whatever the congestion window says."""
-    if not tcb.sent or tcb.in_recovery or tcb.sacked or tcb.sent[0].syn:
-        rack.stop(tcb)
+    """RFC 8985 section 7.3: one new segment if the window takes it, else the last again, whatever cwnd says."""
+    rack = tcb.rack
+    assert rack is not None
+    rack.probe_at = NEVER
+    if not tcb.sent or tcb.pipe != (tcb.snd_nxt - tcb.snd_una) & MASK:
         return
-    rack.probe_lost_tail(tcb)
-    last = tcb.sent[-1]
-    recovery.mark_lost(tcb, last)
-    _again(tcb, last, now)
-    _emit(tcb, last, now, out)
+    unsent = tcb.send_buffer.length - ((tcb.snd_nxt - handshake.text_start(tcb)) & MASK) if tcb.fin_seq is None else 0
+    usable = (tcb.snd_una + tcb.snd_wnd - tcb.snd_nxt) & MASK
+    size = min(unsent, _full(tcb))
+    new = 0 < size <= usable < HALF
+    if new:
+        fin = tcb.fin_queued and size == unsent and size < usable
+        _send_range(tcb, size, fin, size == unsent, now, out)
+    else:
+        length = (tcb.sent[-1].end - tcb.sent[-1].first) & MASK
+        ranges.cut(tcb, len(tcb.sent) - 1, max(length - _full(tcb), 0))
+        last = tcb.sent[-1]
+        ranges.mark_lost(tcb, last)
+        _again(tcb, last, now)
+        _emit(tcb, last, now, out)
+    tlp.sent(tcb, rack, not new)
 
 
 def keepalive_probe(tcb: Tcb, now: int) -> Segment:
@@ -332,7 +377,7 @@ def arm_timers(tcb: Tcb, now: int) -> None:
         if tcb.retransmission_at == NEVER:
             tcb.retransmission_at = now + rtt.timeout(tcb)
             if tcb.rack is not None:
-                rack.arm_probe(tcb, now)
+                tlp.arm(tcb, tcb.rack, now)
     elif tcb.sent or tcb.send_buffer.length or (tcb.fin_queued and tcb.fin_seq is None):
         tcb.retransmission_at = NEVER
         if tcb.persist_at == NEVER and tcb.state not in (SYN_SENT, SYN_RCVD):

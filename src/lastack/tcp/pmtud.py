@@ -3,7 +3,7 @@ that swallows both our segments and the message about them (RFC 4821 section 7.7
 
 from __future__ import annotations
 
-from lastack.tcp import mss, plpmtud, recovery
+from lastack.tcp import mss, plpmtud, ranges, recovery
 from lastack.tcp.path import Path
 from lastack.tcp.scoreboard import SentRange
 from lastack.tcp.sequence import MASK
@@ -82,7 +82,7 @@ def _probe_too_big(tcb: Tcb, probe: SentRange, claimed: int, now: int) -> None:
     path = _path(tcb)
     path.probe = path.probes = 0
     path.search_high = max(claimed, tcb.mtu)
-    recovery.mark_lost(tcb, probe)
+    ranges.mark_lost(tcb, probe)
 
 
 def _believe(tcb: Tcb, claimed: int, now: int) -> None:
@@ -122,8 +122,8 @@ def _send_again(tcb: Tcb, before: int) -> None:
         if size > tcb.snd_mss:
             last = (size - sent.fin) % before  # the last segment of a range may have been small enough, and passed
             if size > before and 0 < last + sent.fin <= tcb.snd_mss:
-                recovery.cut(tcb, index, size - last - sent.fin)
-            recovery.mark_lost(tcb, sent)
+                ranges.cut(tcb, index, size - last - sent.fin)
+            ranges.mark_lost(tcb, sent)
         index += 1
     if not tcb.in_recovery:
         tcb.recover = tcb.snd_nxt

@@ -23,8 +23,9 @@ def predicted(tcb: Tcb, segment: Segment, now: int) -> bool:
         or segment.flags & ~PSH != ACK
         or segment.window << tcb.snd_wscale != tcb.snd_wnd
         or (segment.ecn and ecn.unusual(tcb, segment))
-        or tcb.in_recovery
+        or tcb.episode is not None
         or tcb.sacked
+        or (tcb.rack is not None and tcb.rack.tlp_end is not None)
         or tcb.receive_shut
         or tcb.probes
         or (tcb.reassembly is not None and (tcb.reassembly.blocks or tcb.reassembly.fin is not None))
@@ -51,7 +52,7 @@ def predicted(tcb: Tcb, segment: Segment, now: int) -> bool:
         tcb.signals |= READABLE
         acknowledge_text(tcb, size, now)
     else:
-        recovery.advance_una(tcb, segment.ack, now, segment.ts_ecr if tcb.ts_on else None)
+        recovery.new_ack(tcb, segment.ack, now, segment.ts_ecr if tcb.ts_on else None)
         tcb.signals |= WRITABLE
     return True
 

@@ -93,14 +93,15 @@ class Reassembly:
     `duplicate` is what the last `insert` brought that was held already: (first, end) or None.
     """
 
-    __slots__ = ("_stamp", "blocks", "duplicate", "fin", "length")
+    __slots__ = ("_stamp", "_told", "blocks", "duplicate", "fin", "length")
 
     def __init__(self) -> None:
         self.blocks: list[Block] = []
         self.length = 0
         self.fin: int | None = None
         self.duplicate: tuple[int, int] | None = None
-        self._stamp = 0
+        self._stamp = 0  # counts what has come
+        self._told = 0  # up to here it was told
 
     def insert(self, first: int, payload: Payload, size: int, holes: int) -> bool:
         """Hold `size` bytes that begin at `first`. False where that made more than `holes` holes, and the last went."""
@@ -116,9 +117,17 @@ class Reassembly:
                 break
         return fits
 
-    def latest(self, most: int) -> list[tuple[int, int]]:
-        """The edges of at most so many blocks: first that to which something came last (RFC 2018 section 4)."""
-        return [(block.first, block.end) for block in nlargest(most, self.blocks, key=attrgetter("stamp"))]
+    def latest(self, most: int, skip: int = 0) -> list[tuple[int, int]]:
+        """The edges of at most so many blocks: first that to which something came last (RFC 2018 section 4).
+
+        The latest `skip` of those that nobody was told of since something came to them are left for later ACKs.
+        """
+        if skip:
+            skip = min(skip, max(sum([block.stamp > self._told for block in self.blocks]) - 1, 0))
+        else:
+            self._told = self._stamp
+        found = nlargest(most + skip, self.blocks, key=attrgetter("stamp"))
+        return [(block.first, block.end) for block in found[skip:]]
 
     def _unheld(self, first: int, payload: Payload, size: int) -> Iterator[tuple[int, Payload, int]]:
         """The parts of a text that no block holds yet."""
@@ -198,7 +207,7 @@ class Reassembly:
     def copy(self) -> Reassembly:
         """A copy that shares only what cannot change."""
         other = Reassembly()
-        other.duplicate, other._stamp = self.duplicate, self._stamp
+        other.duplicate, other._stamp, other._told = self.duplicate, self._stamp, self._told
         other.blocks = [block.copy() for block in self.blocks]
         other.length, other.fin = self.length, self.fin
         return other

@@ -1,71 +1,162 @@
-"""What has left and is not acknowledged: the ranges, their loss, and fast recovery by RFC 5681 3.2 and RFC 6582.
+"""What an acceptable ACK does to what is outstanding, and what a time-out does: RFC 5681, RFC 6298 section 5.
 
-`Tcb.sent` covers SND.UNA to SND.NXT without gaps. A range marked lost no longer counts as in flight (`Tcb.pipe`) until
-`lastack.tcp.output` has sent it again. Where SACK is agreed `lastack.tcp.rack` finds the losses; what it needs to know
-of each range that was delivered is noted here.
+The losses themselves are found here by duplicate ACKs where there is no SACK (RFC 5681 3.2, RFC 6582), and by
+`lastack.tcp.rack` where it is agreed.
 """
 
 from __future__ import annotations
 
-from lastack.tcp import control, plpmtud, rtt
+from lastack.tcp import control, episode, plpmtud, rack, ranges, rtt, sack, spurious, tlp
 from lastack.tcp.config import NEVER
-from lastack.tcp.scoreboard import SentRange
+from lastack.tcp.scoreboard import Episode
 from lastack.tcp.sequence import HALF, MASK
-from lastack.tcp.tcb import Tcb
+from lastack.tcp.tcb import WRITABLE, Tcb
+from lastack.wire.segment import Segment, segment_length
 
-PERSIST = 16  # recoveries for which a widened reordering window stays (RFC 8985 6.2 step 4)
 _DUPLICATES = 3  # RFC 5681 3.2: the third duplicate ACK says "lost"
+_NOTHING, _AMBIGUOUS = -1, -2  # instead of a time
 
 
-def advance_una(tcb: Tcb, ack: int, now: int, ts_ecr: int | None) -> None:
-    """SND.UNA < SEG.ACK =< SND.NXT: take the acknowledged ranges off, measure, and let the window grow."""
+def ack_arrived(tcb: Tcb, segment: Segment, now: int) -> None:
+    """An ACK of ESTABLISHED and later: SEG.ACK =< SND.NXT."""
+    ack = segment.ack
+    new = (ack - tcb.snd_una) & MASK
+    advances = 0 < new < HALF
+    sacked = tcb.sacked
+    told = sack.NOTHING if tcb.rack is None or not len(segment.options) else sack.arrived(tcb, segment)
+    ts_ecr = segment.ts_ecr if tcb.ts_on else None
+    if advances:
+        _advanced(tcb, ack, now, ts_ecr)
+        tcb.signals |= WRITABLE
+    elif not told.news and told.twice is None:
+        window = segment.window << tcb.snd_wscale
+        if new == 0 and tcb.sent and not tcb.probes and not segment_length(segment) and window == tcb.snd_wnd:
+            duplicate_ack(tcb, now)
+            tlp.answered(tcb, ack, None, not told.option, now)
+        elif not new and not segment_length(segment):
+            tlp.answered(tcb, ack, None, not told.option, now)
+        return
+    if tcb.rack is not None:
+        _told(tcb, ack, told, ts_ecr, now)
+        _delivered(tcb, (new if advances else 0) + tcb.sacked - sacked, advances, now)
+    spurious.doubt(tcb, ack, advances, [one.end for one in told.news], now)
+    if advances:
+        spurious.acknowledged(tcb, ack, ts_ecr, now)
+
+
+def new_ack(tcb: Tcb, ack: int, now: int, ts_ecr: int | None) -> None:
+    """An ACK of new data that says nothing else, while nothing is repaired: what `ack_arrived` does of it."""
+    new = (ack - tcb.snd_una) & MASK
+    _advanced(tcb, ack, now, ts_ecr)
+    if tcb.rack is not None:
+        rack.widen(tcb, tcb.rack, False)
+        _delivered(tcb, new, True, now)
+
+
+def _told(tcb: Tcb, ack: int, told: sack.Told, ts_ecr: int | None, now: int) -> None:
+    """What an ACK says beside its number: what is held behind holes, and what came twice."""
+    state = tcb.rack
+    assert state is not None
+    for one in told.news:
+        rack.delivered(tcb, state, one, now, ts_ecr)
+    ranges.join_sacked(tcb, told.news)
+    tcb.statistics.duplicates_told += told.twice is not None
+    if told.twice is not None and told.twice[1] != state.tlp_end:
+        spurious.reported_twice(tcb, *told.twice, now)
+    rack.widen(tcb, state, told.twice is not None)
+    tlp.answered(tcb, ack, told.twice, False, now)
+
+
+def _delivered(tcb: Tcb, size: int, advances: bool, now: int) -> None:
+    """Where SACK is agreed: find what was lost, and how much may leave meanwhile."""
+    state = tcb.rack
+    assert state is not None
+    if advances and tcb.sent and tcb.sent[0].sacked:
+        _reneged(tcb, now)
+    rack.detect(tcb, state, now)
+    if tcb.sacked:
+        state.probe_at = NEVER  # what is missing will be noticed without a probe
+    if tcb.in_recovery:
+        episode.proportional(tcb, max(size, 0))
+
+
+def _reneged(tcb: Tcb, now: int) -> None:
+    """The peer acknowledges up to what it said it holds, and not that: it has thrown it away (RFC 2018 section 8)."""
+    tcb.count("reneged: what was sacked is gone")
+    ranges.forget_sacked(tcb)
+    if not episode.repairing(tcb):
+        episode.begin(tcb, now)
+
+
+def advance_una(tcb: Tcb, ack: int, now: int, ts_ecr: int | None) -> int:
+    """SND.UNA < SEG.ACK =< SND.NXT: take the acknowledged ranges off, measure, and stop what waited for them.
+
+    Returns the bytes of text among them.
+    """
     # RFC 6298 section 3
-    acked = (ack - tcb.snd_una) & MASK
-    text = acked
-    sent_at, again = now, False
-    gone = 0
-    for sent in tcb.sent:
-        length = (sent.end - sent.first) & MASK
-        if (ack - sent.end) & MASK >= HALF:  # reaches into this range only
-            part = (ack - sent.first) & MASK
-            if part:
-                if sent.sacked:
-                    tcb.sacked -= part
-                elif not sent.lost:
-                    tcb.pipe -= part
-                text -= sent.syn
-                again = again or sent.transmissions > 1
-                sent.first, sent.syn = ack, False
-            break
-        gone += 1
-        text -= sent.syn + sent.fin
-        if sent.sacked:
-            tcb.sacked -= length
-            continue
-        if not sent.lost:
-            tcb.pipe -= length
-        if tcb.rack is not None:
-            delivered(tcb, sent, now, ts_ecr)
-        sent_at, again = sent.sent_at, again or sent.transmissions > 1
-    if gone and tcb.mss_acked < tcb.snd_mss:
-        plpmtud.arrived(tcb, tcb.sent[:gone])
-    del tcb.sent[:gone]
-    tcb.send_buffer.drop(text)
-    repairing = (tcb.recover - tcb.snd_una - 1) & MASK < HALF
+    before = tcb.send_buffer.length
+    flight = (tcb.snd_nxt - tcb.snd_una) & MASK
+    count = len(tcb.sent)
+    sent_at = _take_off(tcb, ack, now, ts_ecr)
     tcb.snd_una = ack
     _pull_up(tcb, ack)
     if tcb.path is not None:
         plpmtud.acked(tcb)
-    # Karn (MUST-18): what was sent twice says nothing, nor does what may have waited behind it.
-    if gone and not again:
-        rtt.measured(tcb, now - sent_at)
-    elif gone and ts_ecr:  # RFC 7323 section 4: the echoed timestamp says which transmission it answers
-        rtt.measured(tcb, max(((now // 1000 + tcb.ts_offset - ts_ecr) & MASK) * 1000, 1))
+    if sent_at >= 0:
+        _measured(tcb, ack, now - sent_at, flight, count)
+    elif sent_at == _AMBIGUOUS and ts_ecr:  # RFC 7323 section 4: the echo says which transmission it answers
+        _measured(tcb, ack, max(((now // 1000 + tcb.ts_offset - ts_ecr) & MASK) * 1000, 1), flight, count)
     tcb.retransmissions = tcb.probes = tcb.unanswered_probes = 0
     tcb.soft_error = 0
     tcb.stalled_since = now if tcb.sent or tcb.send_buffer.length else NEVER
     tcb.retransmission_at = NEVER  # RFC 6298 (5.3): armed anew by what is outstanding
-    _grow(tcb, ack, acked, text, repairing, now)
+    return before - tcb.send_buffer.length
+
+
+def _measured(tcb: Tcb, ack: int, sample: int, flight: int, count: int) -> None:
+    """A round trip, one of about as many as there are ACKs for this flight (RFC 7323 Appendix G), or ranges in it."""
+    if tcb.episode is not None:
+        spurious.adapt_timer(tcb, ack, sample)
+    rtt.measured(tcb, sample, min(-(-flight // (2 * tcb.snd_mss)), count) if tcb.snd_mss else 1)
+    if tcb.rack is not None:
+        tcb.rack.sampled = True
+
+
+def _take_off(tcb: Tcb, ack: int, now: int, ts_ecr: int | None) -> int:
+    """Take off what is acknowledged. When the last of it had left; _AMBIGUOUS where Karn's algorithm (MUST-18) forbids
+    to ask: what was sent twice says nothing, nor does what may have waited behind it; _NOTHING where no range is
+    acknowledged whole, or only such as were sacked before."""
+    text = (ack - tcb.snd_una) & MASK
+    state = tcb.rack
+    sent_at, again = _NOTHING, False
+    gone = 0
+    for sent in tcb.sent:
+        length = (sent.end - sent.first) & MASK
+        if (ack - sent.end) & MASK >= HALF:  # reaches into this range only
+            length = (ack - sent.first) & MASK
+            text -= sent.syn and length > 0
+        else:
+            gone += 1
+            text -= sent.syn + sent.fin
+            if not sent.sacked:
+                sent_at = sent.sent_at
+                if state is not None:
+                    rack.delivered(tcb, state, sent, now, ts_ecr)
+        if sent.sacked:
+            tcb.sacked -= length
+        elif not sent.lost:
+            tcb.pipe -= length
+        if length:
+            again = again or sent.transmissions > 1 or sent.forgotten
+        if (ack - sent.end) & MASK >= HALF:
+            if length:
+                sent.first, sent.syn = ack, False
+            break
+    if gone and tcb.mss_acked < tcb.snd_mss:
+        plpmtud.arrived(tcb, tcb.sent[:gone])
+    del tcb.sent[:gone]
+    tcb.send_buffer.drop(text)
+    return _AMBIGUOUS if again and sent_at >= 0 else sent_at
 
 
 def _pull_up(tcb: Tcb, ack: int) -> None:
@@ -76,132 +167,80 @@ def _pull_up(tcb: Tcb, ack: int) -> None:
         tcb.snd_sml = ack
     if tcb.snd_up is not None and (ack - tcb.snd_up) & MASK < HALF:
         tcb.snd_up = None
+    if tcb.rack is not None and (ack - tcb.rack.fack) & MASK < HALF:
+        tcb.rack.fack = ack
 
 
-def _grow(tcb: Tcb, ack: int, acked: int, text: int, repairing: bool, now: int) -> None:
+def _advanced(tcb: Tcb, ack: int, now: int, ts_ecr: int | None) -> None:
+    """New data is acknowledged: the window grows, or recovery goes on."""
+    acked = (ack - tcb.snd_una) & MASK
+    repairing = episode.repairing(tcb)
+    recover = tcb.recover
+    text = advance_una(tcb, ack, now, ts_ecr)
     tcb.dup_acks = 0
-    if not tcb.in_recovery:
-        if text:
-            control.acknowledged(tcb, text, repairing, now)
-    elif tcb.rack is not None:  # RFC 6937: what is sent follows what is delivered
-        if (ack - tcb.recover) & MASK < HALF:
-            _recovered(tcb)
-    elif (ack - tcb.recover) & MASK < HALF:  # RFC 6582 3.2 step 3, full acknowledgment
-        tcb.in_recovery = False
-        tcb.congestion.cwnd = min(tcb.congestion.ssthresh, max(tcb.pipe, tcb.snd_mss) + tcb.snd_mss)
-        tcb.congestion.recovered()
-    else:  # partial acknowledgment: the next hole; deflate by what was acknowledged
-        tcb.congestion.cwnd = max(tcb.congestion.cwnd - acked, 0) + tcb.snd_mss
-        mark_first_lost(tcb)
-
-
-def flight_size(tcb: Tcb) -> int:
-    """FlightSize of RFC 5681 (2), of which a loss leaves half. Behind a hole that is repaired slowly it may span many
-    windows, most of which the peer holds, and half of that would be no reduction: no more than a window counts."""
-    return min((tcb.snd_nxt - tcb.snd_una) & MASK, tcb.congestion.cwnd)
+    if tcb.episode is not None:
+        tcb.episode.advance = acked
+        episode.forget(tcb, ack)
+    if not tcb.in_recovery and text:
+        control.acknowledged(tcb, text, repairing, now)
+    if repairing and (ack - recover) & MASK < HALF:  # RFC 6582 3.2 step 3, full acknowledgment
+        episode.over(tcb)
+    elif tcb.in_recovery and tcb.rack is None:
+        episode.partial(tcb, acked)
 
 
 def duplicate_ack(tcb: Tcb, now: int) -> None:
     """RFC 5681 section 2: nothing new, no text, the window unchanged, something outstanding."""
+    spurious.doubt(tcb, tcb.snd_una, False, [], now)
+    if tcb.rack is not None:
+        return  # it would have had SACK blocks, were there a hole
     tcb.dup_acks += 1
     if tcb.in_recovery:
-        tcb.congestion.cwnd += tcb.snd_mss  # step 4: one segment has left the network
+        episode.duplicate(tcb)
     elif tcb.dup_acks == _DUPLICATES and plpmtud.probe_lost(tcb, tcb.sent[0], now):
-        mark_lost(tcb, tcb.sent[0])
-    elif tcb.dup_acks == _DUPLICATES and (tcb.snd_una - 1 - tcb.recover) & MASK < HALF:
-        tcb.recover = tcb.snd_nxt
-        tcb.in_recovery = True
-        control.lost(tcb, flight_size(tcb), now)
-        tcb.congestion.cwnd = tcb.congestion.ssthresh + 3 * tcb.snd_mss
-        mark_first_lost(tcb)
+        ranges.mark_lost(tcb, tcb.sent[0])
+    elif tcb.dup_acks == _DUPLICATES and not _sent_again_in_vain(tcb):
+        episode.begin(tcb, now)
+        ranges.mark_first_lost(tcb)
+        episode.proportional(tcb, tcb.snd_mss)
 
 
-def delivered(tcb: Tcb, sent: SentRange, now: int, ts_ecr: int | None) -> None:
-    """Steps 1 to 3 of section 6.2: a range was acknowledged, cumulatively or selectively."""
-    rack = tcb.rack
-    assert rack is not None
-    took = now - sent.sent_at
-    if sent.transmissions > 1:
-        if ts_ecr and (ts_ecr - (sent.sent_at // 1000 + tcb.ts_offset)) & MASK >= HALF:
-            return  # an answer to an earlier transmission
-        if took < rack.min_rtt:
-            return
-    else:
-        if (sent.end - rack.fack) & MASK >= HALF:
-            rack.reordered = True
-        rack.min_rtt = min(rack.min_rtt, took) if rack.min_rtt else max(took, 1)
-    if (sent.end - rack.fack) & MASK < HALF:
-        rack.fack = sent.end
-    if sent_after(sent.sent_at, sent.end, rack.xmit, rack.end):
-        rack.xmit, rack.end, rack.rtt = sent.sent_at, sent.end, took
-
-
-def sent_after(at: int, end: int, other_at: int, other_end: int) -> bool:
-    """Whether a range that ends at `end` was sent after another; of one moment, the later in sequence."""
-    return at > other_at or (at == other_at and 0 < (end - other_end) & MASK < HALF)
-
-
-def _recovered(tcb: Tcb) -> None:
-    """All that was outstanding at the beginning of recovery is acknowledged."""
-    rack = tcb.rack
-    assert rack is not None
-    tcb.in_recovery = False
-    tcb.congestion.cwnd = max(tcb.congestion.ssthresh, tcb.snd_mss)
-    tcb.congestion.recovered()
-    rack.reo_persist -= 1
-    if rack.reo_persist <= 0:
-        rack.reo_mult = 1
-
-
-def mark_first_lost(tcb: Tcb) -> None:
-    """The first segment not acknowledged is to be sent again."""
-    if tcb.sent:
-        cut(tcb, 0, tcb.snd_mss)
-        mark_lost(tcb, tcb.sent[0])
-
-
-def mark_lost(tcb: Tcb, sent: SentRange) -> None:
-    """This range is no longer in flight."""
-    if not sent.lost and not sent.sacked:
-        sent.lost = True
-        tcb.pipe -= (sent.end - sent.first) & MASK
+def _sent_again_in_vain(tcb: Tcb) -> bool:
+    """RFC 6582 3.2 step 2: duplicates of what lies below `recover` may answer what was sent again without need. They
+    do not where the ACK before moved by little, section 4.1: then what was sent again is itself lost."""
+    if (tcb.snd_una - 1 - tcb.recover) & MASK < HALF:
+        return False
+    one = tcb.episode
+    return not (one and tcb.congestion.cwnd > tcb.snd_mss and 0 < one.advance <= 4 * tcb.snd_mss)
 
 
 def restart_timer(tcb: Tcb) -> None:
     """What is sent again now has a whole RTO for its answer, and no tail probe stands for it any more."""
     tcb.retransmission_at = NEVER
     if tcb.rack is not None:
-        tcb.rack.reo_at = tcb.rack.probe_at = NEVER
+        rack.stop(tcb.rack)
         tcb.rack.tlp_end = None
 
 
-def cut(tcb: Tcb, index: int, size: int) -> None:
-    """Cut the range at `index` behind `size` sequence numbers, where it is longer."""
-    sent = tcb.sent[index]
-    if not 0 < size < (sent.end - sent.first) & MASK:
-        return
-    middle = (sent.first + size) & MASK
-    rest = sent.copy()
-    rest.first, rest.syn = middle, False
-    sent.end, sent.fin, sent.push = middle, False, False
-    tcb.sent.insert(index + 1, rest)
-
-
 def timed_out(tcb: Tcb, now: int) -> None:
-    """The retransmission timer fired: RFC 6298 (5.4) to (5.6), RFC 5681 3.1, RFC 6582 section 4."""
-    control.timed_out(tcb, flight_size(tcb), now)
+    """The retransmission timer fired: RFC 6298 (5.4) to (5.6), RFC 5681 3.1, RFC 6582 3.2 step 4."""
+    again = tcb.retransmissions > 0
+    doubted = spurious.may_doubt(tcb)
+    if tcb.episode is None or not again:
+        tcb.episode = Episode(tcb.snd_una, max((tcb.snd_nxt - tcb.snd_una) & MASK, 1), True)
+        if tcb.srtt is not None:
+            tcb.episode.rtt_before = (tcb.srtt, tcb.rttvar)
+    control.timed_out(tcb, ranges.flight_size(tcb), now)
+    tcb.episode.frto = int(doubted)
     tcb.retransmissions += 1
     if rtt.timeout(tcb) < tcb.config.rto_max:
         tcb.backoff += 1
     tcb.recover = tcb.snd_nxt
     tcb.in_recovery = False
     tcb.dup_acks = 0
-    for sent in tcb.sent:  # what the peer said it holds too: it may have forgotten it (RFC 2018 section 8)
-        if sent.sacked:
-            sent.sacked, sent.lost = False, True
-        else:
-            mark_lost(tcb, sent)
-    tcb.sacked = 0
+    ranges.forget_sacked(tcb)
     if tcb.rack is not None:
-        tcb.rack.reo_at = tcb.rack.probe_at = NEVER
-        tcb.rack.tlp_end = None
+        rack.timed_out(tcb, tcb.rack, now)
+    else:
+        for sent in tcb.sent:
+            ranges.mark_lost(tcb, sent)

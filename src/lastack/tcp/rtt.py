@@ -8,19 +8,27 @@ if TYPE_CHECKING:
     from lastack.tcp.tcb import Tcb
 
 
-def measured(tcb: Tcb, rtt: int) -> None:
-    """A round trip was measured on a range sent once: RFC 6298 (2.2), (2.3). It ends the back-off of (5.5)."""
+def measured(tcb: Tcb, rtt: int, samples: int = 1) -> None:
+    """A round trip was measured: RFC 6298 (2.2), (2.3). It ends the back-off of (5.5).
+
+    `samples` of them are expected in a round trip, among which alpha and beta are shared (RFC 7323 Appendix G).
+    """
     config = tcb.config
     if tcb.srtt is None:
         tcb.srtt = rtt
         tcb.rttvar = rtt // 2
     else:
-        tcb.rttvar += (abs(tcb.srtt - rtt) - tcb.rttvar) // 4
-        tcb.srtt += (rtt - tcb.srtt) // 8
+        tcb.rttvar += _step(abs(tcb.srtt - rtt) - tcb.rttvar, 4 * samples)
+        tcb.srtt += _step(rtt - tcb.srtt, 8 * samples)
     # The clock's granularity G is one microsecond, so max(G, 4 * RTTVAR) needs no G but at zero.
     tcb.rto = min(max(tcb.srtt + max(1, 4 * tcb.rttvar), config.rto_min), config.rto_max)
     tcb.backoff = 0
     tcb.congestion.measured(rtt, tcb.srtt)
+
+
+def _step(way: int, parts: int) -> int:
+    """One of so many parts of the way, and where that is less than a microsecond, one, or it would never arrive."""
+    return way // parts if way < 0 else -(-way // parts)
 
 
 def timeout(tcb: Tcb) -> int:

@@ -5,9 +5,9 @@ Above stands what we say, below what becomes of what the peer says: the marks on
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from typing import NamedTuple
 
-from lastack.tcp import recovery
+from lastack.tcp import ranges
 from lastack.tcp.scoreboard import SentRange
 from lastack.tcp.sequence import HALF, MASK
 from lastack.tcp.tcb import Tcb
@@ -22,16 +22,34 @@ def duplicate(tcb: Tcb, first: int, end: int) -> None:
         tcb.dsack = (first, end)
 
 
-def option(tcb: Tcb) -> bytes:
-    """The SACK option of an ACK that leaves now, aligned; b"" where there is nothing to say."""
+def space(tcb: Tcb) -> int:
+    """The bytes of the SACK option that the next segment bears (RFC 9293 3.7.1 MUST-16: a full one has less text)."""
+    if not tcb.sack_on:
+        return 0
+    blocks = (tcb.dsack is not None) + (len(tcb.reassembly.blocks) if tcb.reassembly is not None else 0)
+    return 4 + 8 * min(blocks, _most(tcb)) if blocks else 0
+
+
+def option(tcb: Tcb, skip: int = 0) -> bytes:
+    """The SACK option of a segment that leaves now, aligned; b"" where there is nothing to say.
+
+    It is in every segment with an ACK, with text or without (RFC 2018 section 4). `skip`: of several ACKs that leave
+    together, so many follow; each tells first of what came when it was owed.
+    """
+    if not tcb.sack_on:
+        return b""
     blocks: list[tuple[int, int]] = []
     if tcb.dsack is not None:
         blocks.append(tcb.dsack)
         tcb.dsack = None
-    most = (3 if tcb.ts_on else 4) - len(blocks)
-    if tcb.reassembly is not None:
-        blocks += tcb.reassembly.latest(most)
+    if tcb.reassembly is not None and tcb.reassembly.blocks:
+        blocks += tcb.reassembly.latest(_most(tcb) - len(blocks), skip)
     return b"\1\1" + opt.Sack(tuple(blocks)).encode() if blocks else b""
+
+
+def _most(tcb: Tcb) -> int:
+    """How many blocks fit into 40 bytes of options."""
+    return 3 if tcb.ts_on else 4
 
 
 def behind(tcb: Tcb, segment_first: int, size: int) -> None:
@@ -41,29 +59,42 @@ def behind(tcb: Tcb, segment_first: int, size: int) -> None:
         duplicate(tcb, segment_first, (segment_first + min(before, size)) & MASK)
 
 
-def arrived(tcb: Tcb, segment: Segment) -> tuple[list[SentRange], bool]:
-    """Mark what an ACK says is held: the ranges that this is news of, and whether a block told of a duplicate."""
+class Told(NamedTuple):
+    """What the SACK option of an ACK says: the ranges that it is news of, the block that came twice."""
+
+    news: list[SentRange]
+    twice: tuple[int, int] | None
+    option: bool  # there was one
+
+
+NOTHING = Told([], None, False)
+
+
+def arrived(tcb: Tcb, segment: Segment) -> Told:
+    """Mark what an ACK says is held."""
     told = _blocks(segment)
+    if told is None:
+        return NOTHING
     news: list[SentRange] = []
-    if not told:
-        return news, False
-    twice = tcb.config.dsack and _is_duplicate(told, segment.ack)
-    for first, end in told[1:] if twice else told:
+    twice = told[0] if tcb.config.dsack and told and _is_duplicate(told, segment.ack) else None
+    for first, end in told[1:] if twice is not None else told:
         if _valid(tcb, segment.ack, first, end):
             _mark(tcb, first, end, news)
-    return news, twice
+    return Told(news, twice, True)
 
 
-def _blocks(segment: Segment) -> tuple[tuple[int, int], ...]:
+def _blocks(segment: Segment) -> tuple[tuple[int, int], ...] | None:
     try:
-        return next((option.blocks for option in opt.parse(segment.options) if isinstance(option, opt.Sack)), ())
+        return next((option.blocks for option in opt.parse(segment.options) if isinstance(option, opt.Sack)), None)
     except WireError:
-        return ()
+        return None
 
 
 def _is_duplicate(told: tuple[tuple[int, int], ...], ack: int) -> bool:
     """RFC 2883 section 4: the first block lies below the acknowledgment, or within the second block."""
     first, end = told[0]
+    if not 0 < (end - first) & MASK < HALF:
+        return False
     if (ack - end) & MASK < HALF:
         return True
     return len(told) > 1 and (first - told[1][0]) & MASK < HALF and (told[1][1] - end) & MASK < HALF
@@ -79,33 +110,27 @@ def _valid(tcb: Tcb, ack: int, first: int, end: int) -> bool:
 def _mark(tcb: Tcb, first: int, end: int, news: list[SentRange]) -> None:
     """Mark [first, end), whose edges may lie within ranges, which then are cut, as far as `sent_ranges` allows it."""
     sent = tcb.sent
-    una = tcb.snd_una
-    index = bisect_right(sent, (first - una) & MASK, key=lambda one: (one.first - una) & MASK) - 1
+    index = ranges.holding(tcb, first)
     if index < 0:
         return
     if sent[index].first != first:
-        if len(sent) < tcb.config.sent_ranges:
-            recovery.cut(tcb, index, (first - sent[index].first) & MASK)
+        if not sent[index].sacked:
+            if len(sent) >= tcb.config.sent_ranges:
+                tcb.count("limit: sent ranges")
+            else:
+                ranges.cut(tcb, index, (first - sent[index].first) & MASK)
         index += 1
     while index < len(sent):
         one = sent[index]
         rest = (end - one.first) & MASK
         if not 0 < rest < HALF:
             return
-        if rest < (one.end - one.first) & MASK:
-            if len(sent) >= tcb.config.sent_ranges:
-                tcb.count("limit: sent ranges")
-                return
-            recovery.cut(tcb, index, rest)
         if not one.sacked:
-            _sacked(tcb, one)
+            if rest < (one.end - one.first) & MASK:
+                if len(sent) >= tcb.config.sent_ranges:
+                    tcb.count("limit: sent ranges")
+                    return
+                ranges.cut(tcb, index, rest)
+            ranges.mark_sacked(tcb, one)
             news.append(one)
         index += 1
-
-
-def _sacked(tcb: Tcb, one: SentRange) -> None:
-    size = (one.end - one.first) & MASK
-    if not one.lost:
-        tcb.pipe -= size
-    one.sacked, one.lost = True, False
-    tcb.sacked += size

@@ -1,6 +1,8 @@
-"""The data of loss recovery: the ranges that are outstanding, and what RFC 8985 and RFC 6937 remember of them."""
+"""The data of loss recovery: the ranges that are outstanding, what RACK-TLP remembers, and one loss and its repair."""
 
 from __future__ import annotations
+
+from typing import Self
 
 from lastack.tcp.config import NEVER
 
@@ -12,7 +14,7 @@ class SentRange:
     (up to 64 KiB); it is cut where an acknowledgment or a retransmission cuts it.
     """
 
-    __slots__ = ("end", "fin", "first", "lost", "push", "sacked", "sent_at", "syn", "transmissions")
+    __slots__ = ("end", "fin", "first", "forgotten", "lost", "push", "sacked", "sent_at", "syn", "transmissions")
 
     def __init__(self, first: int, end: int, sent_at: int, syn: bool = False, fin: bool = False) -> None:
         self.first = first
@@ -23,18 +25,32 @@ class SentRange:
         self.push = False  # its last octet ended what the user had given
         self.lost = False
         self.sacked = False  # the peer holds it behind a hole, and may forget it again (RFC 2018 section 8)
+        self.forgotten = False  # it was sacked, and that is not relied on: when it arrives now says nothing
         self.transmissions = 1
 
     def copy(self) -> SentRange:
         """A copy that shares nothing."""
         other = SentRange(self.first, self.end, self.sent_at, self.syn, self.fin)
         other.lost, other.push, other.transmissions = self.lost, self.push, self.transmissions
-        other.sacked = self.sacked
+        other.sacked, other.forgotten = self.sacked, self.forgotten
         return other
 
 
-class Rack:
-    """What RFC 8985 keeps for RACK (section 6.1) and TLP (7.1), and RFC 6937 for PRR. Times in microseconds."""
+class _Plain:
+    """Plain numbers, copied one by one."""
+
+    __slots__: tuple[str, ...] = ()
+
+    def copy(self) -> Self:
+        """A copy that shares nothing."""
+        other = object.__new__(type(self))
+        for name in type(self).__slots__:
+            setattr(other, name, getattr(self, name))
+        return other
+
+
+class Rack(_Plain):
+    """What RFC 8985 keeps for RACK (section 5.3) and TLP (7.1). Times in microseconds."""
 
     __slots__ = (
         "dsack_round",
@@ -42,14 +58,12 @@ class Rack:
         "fack",
         "min_rtt",
         "probe_at",
-        "prr_delivered",
-        "prr_out",
-        "recover_fs",
         "reo_at",
         "reo_mult",
         "reo_persist",
         "reordered",
         "rtt",
+        "sampled",
         "tlp_end",
         "tlp_is_retransmission",
         "xmit",
@@ -67,15 +81,45 @@ class Rack:
         self.dsack_round: int | None = None
         self.reo_at = NEVER  # when what is not yet old enough to be lost will be
         self.probe_at = NEVER  # PTO
+        self.sampled = False  # a round trip was measured since the last probe (section 7.3)
         self.tlp_end: int | None = None
         self.tlp_is_retransmission = False
-        self.prr_delivered = 0
-        self.prr_out = 0
-        self.recover_fs = 0
 
-    def copy(self) -> Rack:
-        """A copy that shares nothing."""
-        other = Rack(0)
-        for name in Rack.__slots__:
-            setattr(other, name, getattr(self, name))
-        return other
+
+class Episode(_Plain):
+    """One loss, from the moment at which it is noticed until a round after its repair. Sizes in bytes."""
+
+    __slots__ = (
+        "advance",
+        "again",
+        "delivered",
+        "end",
+        "flight",
+        "frto",
+        "out",
+        "presumed",
+        "rtt_before",
+        "stamp",
+        "timeout",
+        "una",
+        "undone",
+        "until",
+    )
+
+    def __init__(self, una: int, flight: int, timeout: bool) -> None:
+        self.una = una  # where it began
+        self.timeout = timeout  # noticed by the retransmission timer
+        # RFC 6937: FlightSize at the start, what was delivered and sent since.
+        self.flight = flight  # RecoverFS
+        self.delivered = 0
+        self.out = 0
+        self.presumed = 0  # without SACK: what duplicate ACKs say that the peer holds
+        self.advance = 0  # by how much SND.UNA moved last (RFC 6582 section 4.1)
+        # Was it a loss at all? RFC 3522, RFC 5682, and D-SACKs.
+        self.stamp: int | None = None  # TSval of the first retransmission, until an ACK has answered it
+        self.again = 0  # sent again and not reported as a duplicate
+        self.end = una  # the end of the highest that was sent again
+        self.frto = 0  # the next step of RFC 5682, or 0
+        self.rtt_before: tuple[int, int] | None = None  # SRTT and RTTVAR before the time-out (RFC 4015)
+        self.undone = False
+        self.until: int | None = None  # it is over, and forgotten once this is acknowledged

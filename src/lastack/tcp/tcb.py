@@ -16,7 +16,7 @@ from lastack.tcp.ecn import Ecn
 from lastack.tcp.observer import Observer
 from lastack.tcp.path import Path
 from lastack.tcp.reassembly import Reassembly
-from lastack.tcp.scoreboard import Rack, SentRange
+from lastack.tcp.scoreboard import Episode, Rack, SentRange
 from lastack.tcp.states import State
 from lastack.tcp.statistics import Statistics
 from lastack.wire.segment import Segment
@@ -108,6 +108,7 @@ class Tcb:
         "dup_acks_owed",
         "ecn",
         "end_read",
+        "episode",
         "error",
         "fin_queued",
         "fin_received",
@@ -296,6 +297,7 @@ class Tcb:
         self.congestion = create(config, 536)
         self.dup_acks = 0
         self.in_recovery = False
+        self.episode: Episode | None = None  # the latest loss
         self.recover = 0
         self.ecn: Ecn | None = None  # made when one side asks for it
         self.sent_at = 0  # when something was last sent

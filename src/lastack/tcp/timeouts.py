@@ -99,7 +99,7 @@ def _rack(tcb: Tcb, state: Rack, now: int, out: list[Segment]) -> None:
     """The timers of RFC 8985: reordering (6.3) and tail loss probe (7.3)."""
     if state.reo_at <= now:
         _fired(tcb, now, "reordering")
-        rack.detect(tcb, now)
+        rack.detect(tcb, state, now)
     if state.probe_at <= now:
         _fired(tcb, now, "tail loss probe")
         output.tail_probe(tcb, now, out)

@@ -16,6 +16,7 @@ RTO: dict[str, Any] = {
     "rto_min": 200 * MILLISECOND,
     "delayed_ack": 40 * MILLISECOND,  # well below the RTO
     "rto_max": 120 * SECOND,
+    "tail_loss_probes": False,  # one would be sent in the place of the first retransmission
     "r2_retransmissions": 15,
     "user_timeout": 0,
 }

@@ -1,0 +1,102 @@
+"""A loss and its repair: when fast recovery begins, how much is sent meanwhile (RFC 6937), when it ends (RFC 6582)."""
+
+from __future__ import annotations
+
+from lastack.tcp import control, ranges
+from lastack.tcp.scoreboard import Episode
+from lastack.tcp.sequence import HALF, MASK
+from lastack.tcp.tcb import Tcb
+
+
+def repairing(tcb: Tcb) -> bool:
+    """Whether something below `recover` is not acknowledged: in fast recovery, or after a time-out."""
+    return (tcb.recover - tcb.snd_una - 1) & MASK < HALF
+
+
+def begin(tcb: Tcb, now: int) -> None:
+    """Fast recovery begins: RFC 5681 3.2 steps 2 and 3, RFC 6937 section 3."""
+    congestion = tcb.congestion
+    tcb.in_recovery = True
+    tcb.recover = tcb.snd_nxt
+    one = tcb.episode = Episode(tcb.snd_una, max((tcb.snd_nxt - tcb.snd_una) & MASK, 1), False)
+    control.lost(tcb, ranges.flight_size(tcb), now)
+    if tcb.rack is None:
+        one.presumed = tcb.dup_acks * tcb.snd_mss
+    else:
+        tcb.rack.tlp_end = None  # RFC 8985 section 7.1
+    if tcb.config.prr:
+        congestion.cwnd = tcb.pipe + tcb.snd_mss  # the first goes again at once
+    else:
+        congestion.cwnd = congestion.ssthresh + one.presumed
+
+
+def proportional(tcb: Tcb, size: int) -> None:
+    """`size` bytes were delivered in fast recovery: PRR with its slow-start reduction bound. Without SACK the pipe is
+    what is left when each duplicate ACK has taken a segment off."""
+    one = tcb.episode
+    if one is None or not tcb.config.prr:
+        return
+    congestion = tcb.congestion
+    one.delivered += size
+    pipe = max(tcb.pipe - one.presumed, 0)
+    if pipe > congestion.ssthresh:
+        room = -(-one.delivered * congestion.ssthresh // one.flight) - one.out
+    else:
+        room = min(congestion.ssthresh - pipe, max(one.delivered - one.out, size) + tcb.snd_mss)
+    if not one.out:
+        room = max(room, tcb.snd_mss)
+    congestion.cwnd = max(tcb.pipe + max(room, 0), tcb.snd_mss)
+
+
+def duplicate(tcb: Tcb) -> None:
+    """A duplicate ACK without SACK in fast recovery: a segment has left the network (RFC 5681 3.2 step 4)."""
+    one = tcb.episode
+    if one is None:
+        return
+    one.presumed += tcb.snd_mss
+    if tcb.config.prr:
+        proportional(tcb, tcb.snd_mss)
+    else:
+        tcb.congestion.cwnd += tcb.snd_mss
+
+
+def partial(tcb: Tcb, acked: int) -> None:
+    """A partial acknowledgment without SACK: the next hole goes again (RFC 6582 3.2 step 3)."""
+    one = tcb.episode
+    ranges.mark_first_lost(tcb)
+    if one is None:
+        return
+    held = max(min(acked - tcb.snd_mss, one.presumed), 0)  # by duplicate ACKs this was counted before
+    one.presumed -= held
+    if tcb.config.prr:
+        proportional(tcb, acked - held)
+    else:
+        deflated = max(tcb.congestion.cwnd - acked, 0)
+        tcb.congestion.cwnd = max(deflated + (tcb.snd_mss if acked >= tcb.snd_mss else 0), tcb.snd_mss)
+
+
+def over(tcb: Tcb) -> None:
+    """All that was outstanding when the loss was noticed is acknowledged."""
+    rack, congestion = tcb.rack, tcb.congestion
+    if rack is not None:  # RFC 8985 section 6.2 step 4
+        rack.reo_persist -= 1
+        if rack.reo_persist <= 0:
+            rack.reo_mult = 1
+    if tcb.episode is not None:
+        tcb.episode.until = tcb.snd_nxt
+        tcb.episode.frto = 0
+    if not tcb.in_recovery:
+        return
+    tcb.in_recovery = False
+    if tcb.config.prr or rack is not None:
+        congestion.cwnd = max(congestion.ssthresh, tcb.snd_mss)
+    else:
+        congestion.cwnd = min(congestion.ssthresh, max(tcb.pipe, tcb.snd_mss) + tcb.snd_mss)
+    congestion.recovered()
+
+
+def forget(tcb: Tcb, ack: int) -> None:
+    """A round after its end an episode is forgotten: its duplicates would have been reported by now."""
+    one = tcb.episode
+    if one is not None and one.until is not None and ranges.reaches(ack, one.until):
+        tcb.episode = None

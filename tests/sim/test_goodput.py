@@ -6,7 +6,7 @@ from statistics import median
 
 import pytest
 
-from lastack.tcp import recovery
+from lastack.tcp import ranges
 from lastack.tcp.config import DEFAULT, Config
 from lastack.tcp.congestion import ALGORITHMS
 from tests.sim.goodput import Transfer, pftk
@@ -35,5 +35,5 @@ def test_goodput_is_what_the_model_predicts(loss: float, algorithm: str, sack: b
 @pytest.mark.slow
 def test_a_flight_that_counts_what_is_held_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     """The planted bug: half of it, as the new ssthresh, would be no reduction at all."""
-    monkeypatch.setattr(recovery, "flight_size", lambda tcb: (tcb.snd_nxt - tcb.snd_una) & 0xFFFFFFFF)
+    monkeypatch.setattr(ranges, "flight_size", lambda tcb: (tcb.snd_nxt - tcb.snd_una) & 0xFFFFFFFF)
     assert ratio(0.03, DEFAULT.having(congestion="newreno")) > FACTOR

@@ -34,6 +34,7 @@ def test_goodput_is_what_the_model_predicts(loss: float, algorithm: str, sack: b
 
 @pytest.mark.slow
 def test_a_flight_that_counts_what_is_held_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The planted bug: half of it, as the new ssthresh, would be no reduction at all."""
+    """The planted bug: half of it, as the new ssthresh, would be less of a reduction."""
+    sound = ratio(0.03, DEFAULT.having(congestion="newreno"))
     monkeypatch.setattr(ranges, "flight_size", lambda tcb: (tcb.snd_nxt - tcb.snd_una) & 0xFFFFFFFF)
-    assert ratio(0.03, DEFAULT.having(congestion="newreno")) > FACTOR
+    assert ratio(0.03, DEFAULT.having(congestion="newreno")) > 1.1 * sound

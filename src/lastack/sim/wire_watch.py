@@ -10,12 +10,13 @@ from collections.abc import Iterator
 
 from lastack.link.finishing import addresses
 from lastack.link.frame import Frame
+from lastack.sim.sack_watch import SackWatch, blocks_of
 from lastack.sim.taps import Tap
 from lastack.sim.world import World
 from lastack.wire.datagram import Header, parse
 from lastack.wire.errors import WireError
 from lastack.wire.ipv6 import Header as Header6
-from lastack.wire.options import MaximumSegmentSize, WindowScale
+from lastack.wire.options import MaximumSegmentSize, SackPermitted, WindowScale
 from lastack.wire.options import parse as parse_options
 from lastack.wire.segment import ACK, FIN, RST, SYN, Segment, segment_length
 
@@ -32,6 +33,7 @@ class Side:
     """One direction of one incarnation: the text of who sent the SYN, and what the other side said of it."""
 
     __slots__ = (
+        "acked",
         "advertised",
         "allowed",
         "arrived",
@@ -44,6 +46,8 @@ class Side:
         "mss",
         "offered",
         "older",
+        "sacks",
+        "selective",
         "shift",
         "stamp",
         "stamped",
@@ -61,10 +65,13 @@ class Side:
         self.arrived = 0  # behind what has arrived without a hole
         self.label = 0  # its flow label, in IPv6
         self.islands: list[tuple[int, int]] = []
+        self.acked = 0  # up to here, as this side has heard
         self.advertised = 0  # the right edge of the window that the other side has sent
         self.allowed = 0  # ... and that has arrived here
         self.offered = 0  # the window of this side's SYN, once that has arrived
         self.older = older
+        self.selective = False  # it offered to take selective acknowledgments
+        self.sacks = SackWatch()  # of its text
 
     def offset(self, number: int) -> int:
         """A sequence number as an offset from the initial one; negative just behind it."""
@@ -95,8 +102,8 @@ class WireWatch(Tap):
     it acknowledges what has not arrived (3.8.6), moves the right edge of its window back (3.8.6, RFC 7323 2.4), sends
     beyond the window of the peer and is no probe (3.8.6.1), leaves a gap in its own sequence numbers, sends behind
     its FIN, is larger than the MTU or the MSS (3.7.1), lacks a timestamp or turns it back (RFC 7323 3.2, 5.4), changes
-    its flow label (RFC 6437 3), belongs
-    to a connection that sent no SYN and is no reset, or cannot be read at all.
+    its flow label (RFC 6437 3), belongs to a connection that sent no SYN and is no reset, or cannot be read at all. Of
+    selective acknowledgments see `SackWatch`.
     """
 
     def __init__(self, world: World) -> None:
@@ -127,6 +134,13 @@ class WireWatch(Tap):
         self._check_form(sender, mine, other, segment, len(frame.data))
         if segment.flags & ACK:
             self._check_acknowledgment(sender, mine, other, segment)
+            if other is not None:
+                self._check_sacks(sender, mine, other, segment)
+        start = mine.offset(segment.seq)
+        rto = self.world.nodes[sender].host.config.rto_min
+        wrong = mine.sacks.sends(now, start, start + segment.length, mine.acked, rto)
+        if wrong:
+            raise self.world.fail(sender, f"{segment!r} {wrong}")
 
     def _check_label(self, sender: str, mine: Side, header: Header) -> None:
         """RFC 6437 section 3: a flow has one label, which is not 0."""
@@ -188,6 +202,14 @@ class WireWatch(Tap):
             raise self.world.fail(sender, what)
         other.advertised = max(other.advertised, edge)
 
+    def _check_sacks(self, sender: str, mine: Side, other: Side, segment: Segment) -> None:
+        blocks = [(other.offset(first), other.offset(end)) for first, end in blocks_of(segment)]
+        if blocks and not (mine.selective and other.selective):
+            raise self.world.fail(sender, f"{segment!r} acknowledges selectively, and that was not agreed to")
+        wrong = other.sacks.says(other.offset(segment.ack), blocks)
+        if wrong:
+            raise self.world.fail(sender, f"{segment!r} {wrong}")
+
     def delivered(self, now: int, sender: str, receiver: str, frame: Frame) -> None:
         segment = _believed(frame) if frame.hurt else frame.segment
         if segment is None:
@@ -201,12 +223,17 @@ class WireWatch(Tap):
             return
         start = theirs.offset(segment.seq)
         theirs.arrives(start, start + segment_length(segment))
+        theirs.sacks.arrives(start + (segment.flags >> 1 & 1), start + (segment.flags >> 1 & 1) + segment.length)
         if segment.flags & SYN:
             theirs.offered = segment.window
         if mine is None or not segment.flags & ACK or frame.number < mine.first:
             return
         acked = mine.offset(segment.ack)
         if 0 <= acked <= mine.end:
+            in_order = start <= theirs.arrived  # or a closed window may not let it in
+            blocks = [(mine.offset(first), mine.offset(end)) for first, end in blocks_of(segment)] if in_order else []
+            mine.sacks.hears(now, frame.number, acked, acked > mine.acked, blocks)
+            mine.acked = max(mine.acked, acked)
             mine.allowed = max(mine.allowed, acked + (segment.window << _scale(theirs, mine, segment)))
 
 
@@ -232,6 +259,8 @@ def _side(syn: Segment, frame: Frame, older: Side | None) -> Side:
     for option in parse_options(syn.options):
         if isinstance(option, WindowScale):
             side.shift = min(option.shift, _MAX_SHIFT)
+        elif isinstance(option, SackPermitted):
+            side.selective = True
         elif isinstance(option, MaximumSegmentSize):
             side.mss = option.value
     return side

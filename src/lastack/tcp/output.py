@@ -6,7 +6,7 @@ where the device takes it, and is cut at the MSS here where it does not.
 
 from __future__ import annotations
 
-from lastack.tcp import control, ecn, handshake, plpmtud, ranges, rtt, sack, spurious, tlp, window
+from lastack.tcp import control, ecn, episode, handshake, plpmtud, ranges, rtt, sack, spurious, tlp, window
 from lastack.tcp.config import NEVER
 from lastack.tcp.scoreboard import SentRange
 from lastack.tcp.sequence import HALF, MASK, lt
@@ -202,7 +202,7 @@ def _window(tcb: Tcb) -> int:
     """The congestion window for new data. Limited transmit (RFC 3042): the first two duplicate ACKs let a segment each
     out beyond it. With SACK the pipe shrinks by what is held, so that each lets one out (RFC 6675 section 5 (3))."""
     cwnd = tcb.congestion.cwnd
-    if tcb.in_recovery:
+    if episode.repairing(tcb):
         return cwnd
     if tcb.rack is None:
         return cwnd + min(tcb.dup_acks, 2) * tcb.snd_mss if tcb.config.limited_transmit else cwnd

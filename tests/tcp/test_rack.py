@@ -1,0 +1,214 @@
+"""RACK and tail loss probes, RFC 8985."""
+
+from __future__ import annotations
+
+from lastack.tcp.config import NEVER
+from tests.tcp.harness import Exchange, established
+from tests.tcp.test_sack import BOTH, MSS, full, held, sending
+
+
+def rack_of(t: Exchange):
+    assert t.tcb.rack is not None
+    return t.tcb.rack
+
+
+def test_a_lost_retransmission_is_found_by_time():  # RFC 8985 section 9.1 (2)
+    t = sending(8)
+    held(t, "1001:2001 3001:5001")
+    t.sends(*full(0, 2))
+    t.after(100)
+    held(t, "3001:8001", ack=1)  # sent before it: says nothing of the retransmissions
+    t.sends()
+    held(t, "1001:8001", ack=1)  # the second was delivered, the first was not
+    t.sends(*full(0))
+
+
+def test_an_answer_to_an_earlier_transmission_moves_nothing():  # RFC 8985 section 6.2 step 2
+    t = sending(4)
+    t.after(100)
+    t.sends(*full(3, last=3))  # a probe
+    xmit = rack_of(t).xmit
+    t.after(1)  # sooner than any round trip: the original
+    held(t, "3001:4001")
+    assert rack_of(t).xmit == xmit
+
+
+def test_reordering_that_was_seen_is_waited_for_whatever_is_sacked():  # RFC 8985 section 6.2 step 4
+    t = sending(4)
+    held(t, "1001:2001")
+    t.gets(f". 1:1(0) ack {1 + 2 * MSS}")  # the first came late
+    assert rack_of(t).reordered
+    t.gets(f". 1:1(0) ack {1 + 4 * MSS}")
+    t.call.send(5 * MSS)
+    t.sends(*full(4, 5, 6, 7, 8, last=8))
+    t.after(100)
+    held(t, f"{1 + 5 * MSS}:{1 + 9 * MSS}", ack=1 + 4 * MSS)
+    t.silent()  # though four are sacked
+    t.after(25)
+    t.sends(*full(4))
+
+
+def test_each_round_with_a_dsack_widens_the_window():  # RFC 8985 section 6.2 step 4
+    t = sending(4)
+    for _ in range(3):
+        held(t, "1:1001", ack=1001)
+    assert rack_of(t).reo_mult == 2  # once a round
+    t.gets(f". 1:1(0) ack {1 + 4 * MSS}")
+    t.call.send(MSS)
+    t.sends(*full(4, last=4))
+    held(t, "1001:2001", ack=1 + 5 * MSS)
+    assert rack_of(t).reo_mult == 3
+
+
+def test_a_widened_window_is_narrow_again_after_16_recoveries():  # RFC 8985 section 6.2 step 4
+    t = sending(4)
+    held(t, "1:1001", ack=1001)
+    t.gets(f". 1:1(0) ack {1 + 4 * MSS}")
+    for number in range(4, 4 + 16 * 2, 2):
+        assert rack_of(t).reo_mult == 2
+        t.call.send(2 * MSS)
+        t.sends(*full(number, number + 1, last=number + 1))
+        t.after(100)
+        held(t, f"{1 + (number + 1) * MSS}:{1 + (number + 2) * MSS}", ack=1 + number * MSS)
+        assert len(t.log(60)) == 1  # after the reordering window
+        t.gets(f". 1:1(0) ack {1 + (number + 2) * MSS}")
+    assert rack_of(t).reo_mult == 1
+
+
+def test_after_a_time_out_the_young_are_not_lost():  # RFC 8985 section 6.3
+    t = established(options=BOTH, rtt=100, tail_loss_probes=False)
+    t.call.send(MSS)
+    t.sends(*full(0, last=0))
+    t.after(t.tcb.rto / 1000 - 10)
+    t.call.send(2 * MSS)
+    t.sends(*full(1, 2, last=2))
+    t.after(10)
+    t.sends(*full(0, last=0))
+    assert [sent.lost for sent in t.tcb.sent] == [False, False]
+    assert t.tcb.pipe == 3 * MSS
+
+
+# --- tail loss probes ---
+
+
+def test_a_probe_is_new_data_where_the_window_takes_it():  # RFC 8985 section 7.3
+    t = established(options=BOTH, rtt=100, initial_window_segments=2)
+    t.call.send(3 * MSS)
+    t.sends(*full(0, 1))
+    t.after(200)
+    t.sends(*full(2, last=2))
+    assert (rack_of(t).tlp_end, rack_of(t).tlp_is_retransmission) == (t.tcb.snd_nxt, False)
+    t.gets(f". 1:1(0) ack {1 + 3 * MSS}")
+    assert rack_of(t).tlp_end is None and t.tcb.congestion.ssthresh > 1 << 20
+
+
+def test_the_last_goes_again_where_the_window_is_full():  # RFC 8985 section 7.3
+    t = established(options=BOTH, rtt=100, window=2 * MSS)
+    t.call.send(3 * MSS)
+    t.sends(*full(0, 1))
+    t.after(200)
+    t.sends(*full(1))
+
+
+def test_one_segment_waits_for_a_delayed_ack_too():  # RFC 8985 section 7.2
+    t = established(options=BOTH, rtt=100, rto_min=1_000_000)
+    t.call.send(MSS)
+    t.sends(*full(0, last=0))
+    t.after(200 + 200)
+    t.sends(*full(0, last=0))
+
+
+def test_a_probe_goes_no_later_than_the_rto():  # RFC 8985 section 7.2
+    t = established(options=BOTH, rtt=20, max_ack_delay=10_000_000)
+    t.call.send(MSS)
+    t.sends(*full(0, last=0))
+    t.after(200)
+    t.sends(*full(0, last=0))
+    assert (t.tcb.backoff, t.tcb.congestion.cwnd) == (0, 10 * MSS)
+    t.after(200)  # the RTO begins anew behind the probe
+    t.sends(*full(0, last=0))
+    assert t.tcb.backoff == 1
+
+
+def test_each_new_segment_puts_the_probe_off():  # RFC 8985 section 7.2
+    t = established(options=BOTH, rtt=100)
+    t.call.send(2 * MSS)
+    t.sends(*full(0, 1, last=1))
+    t.after(150)
+    t.call.send(MSS)
+    t.sends(*full(2, last=2))
+    t.after(150)  # the RTO of the first: the probe is no later
+    t.sends(*full(2, last=2))
+
+
+def test_only_one_probe_is_outstanding():  # RFC 8985 section 7.3, condition 1
+    t = sending(2)
+    t.after(100)
+    t.sends(*full(1, last=1))
+    t.call.send(MSS)
+    t.sends(*full(2, last=2))
+    assert rack_of(t).probe_at == NEVER
+
+
+def test_without_a_measurement_since_the_last_there_is_no_probe():  # RFC 8985 section 7.3, condition 2
+    t = sending(2)
+    t.after(100)
+    t.sends(*full(1, last=1))
+    t.gets(f". 1:1(0) ack {1 + 2 * MSS}")  # Karn: no measurement
+    t.gets(f". 1:1(0) ack {1 + 2 * MSS}")
+    t.call.send(MSS)
+    t.sends(*full(2, last=2))
+    assert rack_of(t).probe_at == NEVER
+    t.after(100)
+    t.gets(f". 1:1(0) ack {1 + 3 * MSS}")
+    t.call.send(MSS)
+    t.sends(*full(3, last=3))
+    assert rack_of(t).probe_at != NEVER
+
+
+def test_a_syn_is_never_probed():  # RFC 8985 section 7.3: a data segment
+    t = established(options=BOTH, passive=True)
+    assert rack_of(t).probe_at == NEVER
+
+
+def probed() -> Exchange:
+    """The last of two segments has gone again, and all is acknowledged."""
+    t = sending(2)
+    t.after(100)
+    t.sends(*full(1, last=1))
+    t.gets(f". 1:1(0) ack {1 + 2 * MSS}")
+    assert rack_of(t).tlp_end == t.tcb.snd_nxt
+    return t
+
+
+def test_a_dsack_of_the_probe_is_no_loss():  # RFC 8985 section 7.4.2, case 1
+    t = probed()
+    held(t, f"{1 + MSS}:{1 + 2 * MSS}", ack=1 + 2 * MSS)
+    assert rack_of(t).tlp_end is None and not t.tcb.in_recovery
+    assert t.tcb.congestion.ssthresh > 1 << 20
+
+
+def test_a_duplicate_without_sack_is_no_loss():  # RFC 8985 section 7.4.2, case 2
+    t = probed()
+    t.gets(f". 1:1(0) ack {1 + 2 * MSS}")
+    assert rack_of(t).tlp_end is None
+    assert t.tcb.congestion.ssthresh > 1 << 20
+
+
+def test_a_loss_that_the_probe_repaired_slows_down():  # RFC 8985 section 7.4.2
+    t = probed()
+    t.call.send(MSS)
+    t.sends(*full(2, last=2))
+    t.gets(f". 1:1(0) ack {1 + 3 * MSS}")
+    assert rack_of(t).tlp_end is None
+    assert t.tcb.congestion.cwnd <= t.tcb.congestion.ssthresh < 1 << 20
+
+
+def test_detection_looks_at_what_was_sent_before_alone():  # RFC 8985 section 6.2 step 5: the cost of an ACK
+    t = established(options=BOTH, rtt=100, initial_window_segments=60, window=65535)
+    t.call.send(60 * MSS)
+    t.pending.clear()
+    held(t, *[f"{1 + n * MSS}:{1 + (n + 1) * MSS}" for n in (1, 2, 3, 4)])
+    t.pending.clear()
+    assert len(t.tcb.sent) < 8  # what is sacked side by side is one range
+    assert t.tcb.sacked == 4 * MSS

@@ -137,3 +137,87 @@ def test_after_a_time_out_nothing_that_is_held_is_relied_on():  # RFC 2018 secti
     assert (t.tcb.sacked, t.tcb.sent[0].sacked) == (0, False)
     t.gets(f". 1:1(0) ack {1 + 4 * MSS}")
     assert t.tcb.pipe == 0
+
+
+# --- on data segments, and what several ACKs that leave together tell ---
+
+
+def test_data_bears_the_blocks_too_within_the_mss():  # RFC 2018 section 4; RFC 9293 3.7.1 MUST-16: options counted
+    t = established(options=BOTH, rtt=100)
+    t.gets("P. 11:21(10) ack 1")
+    t.sends(". 1:1(0) ack 1 <nop,nop,sack 11:21>")
+    t.call.send(2 * MSS)
+    found = t.sends(". 1:989(988) ack 1", ". 989:1977(988) ack 1", "P. 1977:2001(24) ack 1")
+    assert all(segment.length + len(segment.options) <= MSS for segment in found)
+    assert all(len(segment.options) == 12 for segment in found)
+
+
+def test_a_dsack_rides_on_the_first_segment_alone():  # RFC 2883 section 4: reported once
+    t = established(options=BOTH, rtt=100)
+    t.gets("P. 1:11(10) ack 1")
+    t.sends(". 1:1(0) ack 11")
+    t.connection.receive_segment(t.now, t.segment("P. 1:11(10) ack 1"))
+    t.call.send(2 * MSS)
+    first, *rest = [segment for _, segment in t.pending]
+    t.pending.clear()
+    assert len(first.options) == 12 and not any(len(segment.options) for segment in rest)
+
+
+def test_acks_of_one_batch_tell_each_of_its_own_segment():  # RFC 2018 section 4 (1)
+    t = established(options=BOTH)
+    t.gets(*[f"P. {n}:{n + 10}(10) ack 1" for n in (11, 31, 51, 71, 91, 111)])
+    found = t.sends(*[". 1:1(0) ack 1"] * 6)
+    firsts = [int.from_bytes(bytes(segment.options)[4:8], "big") - t.irs & 0xFFFFFFFF for segment in found]
+    assert firsts == [11, 31, 51, 71, 91, 111]
+
+
+# --- the defence against many tiny blocks; reneging; measurements ---
+
+
+def test_tiny_blocks_cost_what_the_limit_allows():  # no RFC: `sent_ranges`, against a bomb of SACK blocks
+    t = established(options=BOTH, rtt=100, sent_ranges=50, initial_window_segments=10)
+    t.call.send(10 * MSS)
+    t.pending.clear()
+    for first in range(2, 5000, 4):
+        t.gets(f". 1:1(0) ack 1 <nop,nop,sack {first}:{first + 1}>")
+        t.pending.clear()
+        assert len(t.tcb.sent) <= 52
+    assert t.tcb.counts and t.tcb.counts["limit: sent ranges"]
+
+
+def test_blocks_side_by_side_are_one_range():  # memory is bounded by the holes
+    t = sending(10)
+    for number in range(1, 10):
+        held(t, f"{1 + number * MSS}:{1 + (number + 1) * MSS}")
+        t.pending.clear()
+    assert [sent.sacked for sent in t.tcb.sent] == [False, True]
+    assert t.tcb.sacked == 9 * MSS
+
+
+def test_a_reneged_left_edge_is_noticed():  # RFC 2018 section 8
+    t = sending(6)
+    held(t, "1001:4001")
+    t.sends(*full(0))
+    t.gets(f". 1:1(0) ack {1 + MSS}")  # and not 4001: what it held is gone
+    assert t.tcb.sacked == 0
+    assert t.tcb.counts == {"reneged: what was sacked is gone": 1}
+    assert t.line(t.pending[0][1]).startswith(". 1001:2001")
+    t.pending.clear()
+
+
+def test_what_was_sacked_is_not_measured():  # RFC 6298 section 3, RFC 7323 section 4.1: Karn
+    t = sending(4)
+    held(t, "1001:2001")
+    t.after(25)
+    t.sends(*full(0))
+    srtt = t.tcb.srtt
+    t.after(250)  # the timer began anew with the retransmission (RFC 6675 section 6)
+    t.gets(f". 1:1(0) ack {1 + 2 * MSS}")
+    assert t.tcb.srtt == srtt
+    t.pending.clear()
+
+
+def test_an_old_incarnation_s_text_is_no_duplicate():  # RFC 2883 section 4: what this connection never received
+    t = established(options=BOTH)
+    t.gets("P. 4294966297:4294966307(10) ack 1")
+    t.sends(". 1:1(0) ack 1 <>")

@@ -158,6 +158,8 @@ def _send_lost(tcb: Tcb, now: int, out: list[Segment]) -> None:
             ranges.cut(tcb, index, min(max(room - room % mss, mss), _unit(mss), edge))
             _again(tcb, sent, now)
             _emit(tcb, sent, now, out)
+            if not index:
+                tcb.retransmission_at = NEVER  # a whole RTO for its answer (RFC 6675 section 6)
         index += 1
 
 

@@ -19,8 +19,23 @@ from lastack.sim.checkers import watch
 from lastack.sim.plan import Plan
 from lastack.sim.simulation import run_simulation
 from lastack.sim.world import CheckFailed, World
-from lastack.tcp import arrives, buffers, calls, output, predict, ranges, states, text, timeouts, window
+from lastack.tcp import (
+    arrives,
+    buffers,
+    calls,
+    episode,
+    handshake,
+    output,
+    predict,
+    ranges,
+    sack,
+    states,
+    text,
+    timeouts,
+    window,
+)
 from lastack.tcp.config import DEFAULT, NEVER
+from lastack.tcp.reassembly import Reassembly
 from lastack.tcp.states import Event, State
 from lastack.tcp.tcb import Tcb
 from lastack.wire import datagram
@@ -29,6 +44,7 @@ from tests.sim.plans import READS, SECOND, SENDS, plan
 SMALL = DEFAULT.having(receive_buffer=3_000)
 TO_SMALL = {"a": DEFAULT, "b": SMALL}
 NO_PROBES = {name: DEFAULT.having(tail_loss_probes=False) for name in "ab"}
+ONE_SELECTIVE = {"a": DEFAULT, "b": DEFAULT.having(sack=False)}
 SLEEPY = replace(READS, read_late=SECOND)
 LOSSY = {"a": Faults(delay=10_000, loss=0.2), "b": Faults(delay=10_000, loss=0.2)}
 HURT = {"a": Faults(delay=10_000, corrupt=0.3), "b": Faults(delay=10_000)}
@@ -150,6 +166,42 @@ def two_bytes_swapped(patch: Patch) -> None:
     wrap(patch, buffers.SendBuffer, "view", view)
 
 
+def block_one_too_long(patch: Patch) -> None:
+    def latest(original: Any, *given: Any) -> list[tuple[int, int]]:
+        return [(first, (end + 1) & 0xFFFFFFFF) for first, end in original(*given)]
+
+    wrap(patch, Reassembly, "latest", latest)
+
+
+def oldest_block_first(patch: Patch) -> None:
+    wrap(patch, Reassembly, "latest", lambda original, *given: original(*given)[::-1])
+
+
+def duplicates_invented(patch: Patch) -> None:
+    def in_order(original: Any, tcb: Tcb, payload: Any, size: int, now: int) -> None:
+        sack.duplicate(tcb, tcb.rcv_nxt, (tcb.rcv_nxt + size) & 0xFFFFFFFF)
+        original(tcb, payload, size, now)
+
+    general_path_only(patch)
+    wrap(patch, text, "_in_order", in_order)
+
+
+def sacked_sent_again(patch: Patch) -> None:
+    def begin(original: Any, tcb: Tcb, now: int) -> None:
+        ranges.forget_sacked(tcb)
+        original(tcb, now)
+
+    wrap(patch, episode, "begin", begin)
+
+
+def nothing_agreed(patch: Patch) -> None:
+    def accept(original: Any, tcb: Tcb, *given: Any) -> None:
+        original(tcb, *given)
+        tcb.sack_on = tcb.opened_from is State.CLOSED
+
+    wrap(patch, handshake, "accept_syn", accept)
+
+
 CAUGHT: list[tuple[Callable[[Patch], None], Plan, str]] = [
     (window_one_too_large, plan(SENDS, SLEEPY, configs=TO_SMALL), "beyond the window's edge"),
     (
@@ -170,6 +222,11 @@ CAUGHT: list[tuple[Callable[[Patch], None], Plan, str]] = [
     (buffer_without_bound, plan(SENDS, SLEEPY, configs=TO_SMALL), "may be held"),
     (move_without_an_edge, plan(SLOW, replace(SENDS, size=0)), "no edge does"),
     (time_wait_forgotten, plan(), "deadline of host|a timer is due"),
+    (block_one_too_long, plan(faults=LOSSY), "which never arrived"),
+    (oldest_block_first, plan(faults=LOSSY), "tells first of"),
+    (duplicates_invented, plan(), "came twice, and it did not"),
+    (sacked_sent_again, plan(faults=LOSSY), "which the peer said that it holds"),
+    (nothing_agreed, plan(READS, SENDS, configs=ONE_SELECTIVE, faults=LOSSY), "not agreed"),
     (two_bytes_swapped, plan(), "byte 0 is not what was sent there"),
 ]
 
@@ -235,5 +292,5 @@ def test_without_time_wait_the_initial_sequence_numbers_still_protect() -> None:
 def test_an_old_duplicate_delivered_is_caught(monkeypatch: Patch) -> None:  # RFC 1337
     numbers = iter((1_000, 5_000, 1_500, 5_000))
     monkeypatch.setattr(host.Host, "initial_sequence_number", lambda self, local, remote, now: next(numbers))
-    with pytest.raises(CheckFailed, match="the new one: byte 1000 is not what was sent there"):
+    with pytest.raises(CheckFailed, match=r"byte 1000 is not what was sent there|came twice, and it did not"):
         delayed_duplicate(msl=0)

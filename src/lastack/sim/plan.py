@@ -116,7 +116,6 @@ def draw_from(chance: Random) -> Plan:
     return Plan(
         start=chance.choice((0, 1, 10**9, 4_294_967_295_000 - 30 * SECOND, chance.randrange(1 << 50))),
         version=version,
-        configs=configs,
         options={name: _draw_options(chance, mtu) for name in "ab"},
         faults=faults,
         partition=partition,
@@ -128,6 +127,7 @@ def draw_from(chance: Random) -> Plan:
         wander=chance.choice((0.01, 0.1)) if faulty and chance.random() < 0.3 else 0.0,
         # Another port each time: a connection must not have the numbers of the one before.
         wrap=chance.random() < 0.2 and all(meeting.port != SAME_PORT for meeting in meetings),
+        configs={name: _draw_recovery(chance, config) for name, config in configs.items()},
     )
 
 
@@ -174,6 +174,12 @@ def _draw_config(chance: Random) -> Config:
     )
     # The letter of the RFC keeps a connection in FIN-WAIT-2 for ever; a simulation that must end cannot.
     return changed if changed.fin_wait_2_timeout else changed.having(fin_wait_2_timeout=10 * MINUTE)
+
+
+def _draw_recovery(chance: Random, config: Config) -> Config:
+    """How losses are found and repaired: each part of it on its own."""
+    names = ("sack", "dsack", "tail_loss_probes", "prr", "frto", "undo", "limited_transmit")
+    return config.having(**{name: chance.random() < 0.8 for name in names})
 
 
 def _draw_options(chance: Random, mtu: int) -> dict[str, int | bool]:

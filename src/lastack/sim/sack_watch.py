@@ -54,7 +54,7 @@ class SackWatch:
     def __init__(self) -> None:
         self.arrived = Pieces()
         self.twice = Pieces()
-        self.recent: list[Piece] = []  # what arrived since the receiver's last ACK
+        self.recent: list[Piece] = []  # what arrived new since the receiver's last ACK
         self.last_ack = -1  # the receiver's
         self.told = Pieces()  # what the sender has been told that the receiver holds
         self.order = -1  # the frame that told it last
@@ -66,8 +66,9 @@ class SackWatch:
             return
         for one in self.arrived.common(start, end):
             self.twice.add(*one)
+        if not self.arrived.holds(start, end):  # a late duplicate may be taken for old, and thrown away
+            self.recent.append((start, end))
         self.arrived.add(start, end)
-        self.recent.append((start, end))
 
     def says(self, acked: int, blocks: list[Piece]) -> str:
         """The receiver acknowledges, with these blocks: what is wrong with them, or ""."""
@@ -84,7 +85,7 @@ class SackWatch:
         for start, end in blocks:
             if start <= acked or not self.arrived.holds(start, end):
                 return f"says that it holds {(start, end)}, which never arrived or is acknowledged (RFC 2018 section 4)"
-        fresh = [any(start <= one[0] < end for one in recent) for start, end in blocks]
+        fresh = [any(start <= one[0] and one[1] <= end for one in recent) for start, end in blocks]
         if not advanced and any(fresh) and not fresh[0] and not twice:
             return f"tells first of {blocks[0]}, and something came to another block (RFC 2018 section 4 (1))"
         return ""

@@ -120,3 +120,16 @@ def test_a_lost_fin_is_found_by_duplicates_too():
     t.sends(*full(0))
     t.gets(f". 1:1(0) ack {1 + 5 * MSS}")
     t.sends(f"F. {1 + 5 * MSS}:{1 + 5 * MSS}(0) ack 1")
+
+
+@pytest.mark.parametrize(("advance", "lost"), [(1, True), (5, False)])
+def test_what_went_again_after_a_time_out_may_itself_be_lost(advance: int, lost: bool):  # RFC 6582 section 4.1
+    t = sending(8, rtt=100, frto=False)
+    t.after(t.tcb.rto / 1000)
+    t.sends(*full(0))
+    t.gets(f". 1:1(0) ack {1 + advance * MSS}")
+    t.pending.clear()
+    for _ in range(3):
+        t.gets(f". 1:1(0) ack {1 + advance * MSS}")
+    assert t.tcb.in_recovery == lost
+    t.pending.clear()

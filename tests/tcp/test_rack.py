@@ -145,6 +145,8 @@ def test_only_one_probe_is_outstanding():  # RFC 8985 section 7.3, condition 1
     t = sending(2)
     t.after(100)
     t.sends(*full(1, last=1))
+    t.gets(f". 1:1(0) ack {1 + MSS}")
+    assert rack_of(t).sampled
     t.call.send(MSS)
     t.sends(*full(2, last=2))
     assert rack_of(t).probe_at == NEVER

@@ -198,3 +198,15 @@ def test_retransmissions_are_cut_anew():  # the user's writes are joined (RFC 92
     t.after(t.tcb.rto / 1000)
     assert sum(segment.length for _, segment in t.pending) in (10, 30)
     t.pending.clear()
+
+
+def test_several_samples_in_a_round_trip_share_their_weight():  # RFC 7323 section 4.1, Appendix G
+    t = established(options="mss 1000", rtt=100, initial_window_segments=10)
+    for _ in range(8):
+        t.call.send(1000)
+        t.pending.clear()
+    t.after(180)
+    t.gets(". 1:1(0) ack 1001")  # ExpectedSamples = 8 / 2
+    t.pending.clear()
+    assert t.tcb.srtt == 100_000 + 80_000 // 8 // 4
+    assert t.tcb.rttvar == 50_000 + 30_000 // 4 // 4

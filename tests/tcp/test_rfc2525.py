@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from lastack.tcp import arrives, calls, handshake, mss, output, recovery, rtt, text, timeouts
+from lastack.tcp import arrives, calls, handshake, mss, output, ranges, recovery, rtt, text, timeouts
 from lastack.tcp.buffers import SendBuffer
 from lastack.tcp.config import DEFAULT, NEVER
 from lastack.tcp.congestion import newreno
@@ -108,7 +108,7 @@ def test_initial_rto_too_low(name: str):  # RFC 2525 section 2.7; RFC 6298 (2.1)
 
 
 def test_failure_of_window_deflation_after_loss_recovery():  # RFC 2525 section 2.8
-    t = sending(10, send_buffer=200_000, congestion="newreno")
+    t = sending(10, send_buffer=200_000, congestion="newreno", prr=False, limited_transmit=False)
     t.call.send(100 * MSS)
     for _ in range(3):
         t.gets(". 1:1(0) ack 1")
@@ -292,7 +292,7 @@ def window_stays_inflated(patch: Patch) -> None:
         original(tcb, *rest)
         tcb.congestion.cwnd = max(was, tcb.congestion.cwnd)
 
-    wrap(patch, recovery, "_grow", grow)
+    wrap(patch, recovery, "_advanced", grow)
 
 
 def probes_once_a_second(patch: Patch) -> None:
@@ -336,7 +336,7 @@ def ack_of_every_fifth(patch: Patch) -> None:
 
 
 def options_sent_as_data(patch: Patch) -> None:
-    wrap(patch, recovery, "cut", lambda original, tcb, index, size: original(tcb, index, size + 12))
+    wrap(patch, ranges, "cut", lambda original, tcb, index, size: original(tcb, index, size + 12))
 
 
 def fin_waits_for_the_ack(patch: Patch) -> None:

@@ -152,6 +152,15 @@ def test_data_bears_the_blocks_too_within_the_mss():  # RFC 2018 section 4; RFC 
     assert all(len(segment.options) == 12 for segment in found)
 
 
+def test_full_segments_are_smaller_beside_the_blocks():  # RFC 9293 3.7.1 MUST-16: no small rest behind each unit
+    t = established(options=BOTH, rtt=100, initial_window_segments=10)
+    t.gets("P. 11:21(10) ack 1")
+    t.sends(". 1:1(0) ack 1 <nop,nop,sack 11:21>")
+    t.call.send(20 * MSS)
+    assert {segment.length for _, segment in t.pending} == {MSS - 12}
+    t.pending.clear()
+
+
 def test_a_dsack_rides_on_the_first_segment_alone():  # RFC 2883 section 4: reported once
     t = established(options=BOTH, rtt=100)
     t.gets("P. 1:11(10) ack 1")
@@ -215,6 +224,20 @@ def test_what_was_sacked_is_not_measured():  # RFC 6298 section 3, RFC 7323 sect
     t.gets(f". 1:1(0) ack {1 + 2 * MSS}")
     assert t.tcb.srtt == srtt
     t.pending.clear()
+
+
+def test_the_last_that_was_not_sacked_is_measured():  # RFC 6298 section 3: what was sacked arrived long ago
+    t = established(options=BOTH, rtt=100)
+    t.call.send(MSS)
+    t.sends(*full(0, last=0))
+    t.after(5)
+    t.call.send(MSS)
+    t.sends(*full(1, last=1))
+    t.after(100)
+    held(t, "1001:2001")
+    t.after(10)
+    t.gets(f". 1:1(0) ack {1 + 2 * MSS}")
+    assert t.tcb.srtt == 100_000 + 15_000 // 8
 
 
 def test_an_old_incarnation_s_text_is_no_duplicate():  # RFC 2883 section 4: what this connection never received

@@ -13,6 +13,7 @@ from lastack.link.frame import Frame
 from lastack.sim.sack_watch import SackWatch, blocks_of
 from lastack.sim.taps import Tap
 from lastack.sim.world import World
+from lastack.tcp.config import DEFAULT
 from lastack.wire.datagram import Header, parse
 from lastack.wire.errors import WireError
 from lastack.wire.ipv6 import Header as Header6
@@ -137,7 +138,7 @@ class WireWatch(Tap):
             if other is not None:
                 self._check_sacks(sender, mine, other, segment)
         start = mine.offset(segment.seq)
-        rto = self.world.nodes[sender].host.config.rto_min
+        rto = getattr(self.world.nodes[sender].host, "config", DEFAULT).rto_min
         wrong = mine.sacks.sends(now, start, start + segment.length, mine.acked, rto)
         if wrong:
             raise self.world.fail(sender, f"{segment!r} {wrong}")

@@ -29,7 +29,7 @@ FAULTS = ("--loss", "2%", "--reorder", "5%", "--duplicate", "1%", "--delay", "1m
 # is over, and an ACK that a FIN has overtaken looks like a keep-alive.
 LOSSES = {
     *("retransmission", "fast_retransmission", "spurious_retransmission", "out_of_order", "lost_segment"),
-    *("duplicate_ack", "keep_alive", "keep_alive_ack", "tcp.connection.rst"),
+    *("duplicate_ack", "keep_alive", "keep_alive_ack", "tcp.connection.rst", "tcp.options.sack.dsack"),
 }
 # Wireshark's reader of HTTP gives up on a body in which data is sent again ("new fragment overlaps old data"), and its
 # guesses at what random bytes may be are no better.

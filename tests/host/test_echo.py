@@ -89,10 +89,10 @@ def test_options_are_ignored(options: bytes):  # MUST-50
 
 
 @pytest.mark.parametrize("kind", [0x83, 0x89])
-def test_a_source_route_is_refused(kind: int):  # MUST-51 to MUST-53 are not met, see Host._packet
+def test_a_source_route_is_refused(kind: int):  # unless `source_routes` says otherwise: test_source_route.py
     h = Bench()
     h.listen(80)
-    gets(h, with_options(b"\x01" + bytes((kind, 7, 4, 10, 0, 0, 7)), Segment(4711, 80, 0, flags=SYN)))
+    gets(h, with_options(b"\x01" + bytes((kind, 7, 8, 10, 0, 0, 7)), Segment(4711, 80, 0, flags=SYN)))
     h.silent()
     assert h.host.counters["dropped: source route"] == 1
 

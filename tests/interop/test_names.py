@@ -11,7 +11,7 @@ import pytest
 
 from lastack.host import options as o
 from lastack.host.host import Host
-from lastack.tcp.config import LINUX
+from lastack.tcp.presets import LINUX
 
 pytestmark = pytest.mark.interop
 

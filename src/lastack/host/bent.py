@@ -9,7 +9,7 @@ import errno
 from collections.abc import Callable
 
 from lastack.host import options as o
-from lastack.host import settings
+from lastack.host import settings, source_routes
 from lastack.host.settings import Settings, Value, configure
 from lastack.tcp.config import SECOND
 from lastack.tcp.states import State
@@ -25,7 +25,9 @@ _NOT_OPEN = frozenset({State.CLOSED, State.LISTEN, State.SYN_SENT, State.SYN_RCV
 def set_option(socket: Settings, level: int, option: int, value: Value) -> None:
     """OSError ENOPROTOOPT for an unknown option, EINVAL for a value out of its range."""
     known = _OPTIONS.get((level, option))
-    if known is None:
+    if (level, option) == (o.IPPROTO_IP, o.IP_OPTIONS):
+        source_routes.set_options(socket, value)
+    elif known is None:
         settings.set_option(socket, level, option, value)
     elif not isinstance(value, int):
         raise OSError(errno.EINVAL, f"option {option} takes a number")
@@ -35,6 +37,8 @@ def set_option(socket: Settings, level: int, option: int, value: Value) -> None:
 
 def get_option(socket: Settings, level: int, option: int) -> object:
     """OSError ENOPROTOOPT for an unknown option."""
+    if (level, option) == (o.IPPROTO_IP, o.IP_OPTIONS):
+        return source_routes.get_options(socket)
     known = _OPTIONS.get((level, option))
     return known[1](socket) if known is not None else settings.get_option(socket, level, option)
 

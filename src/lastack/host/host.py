@@ -6,7 +6,7 @@ After any of the first two, and after any call on a socket, `transmit` is to be 
 
 from __future__ import annotations
 
-from lastack.host import errors_out, icmp, opening
+from lastack.host import errors_out, icmp, opening, source_routes
 from lastack.host.keys import key_in, key_of
 from lastack.host.listener import Listener
 from lastack.host.sockets import Socket
@@ -20,7 +20,8 @@ from lastack.wire.address import is_loopback, is_unicast
 from lastack.wire.datagram import parse, parse_ip
 from lastack.wire.errors import ParameterProblem, WireError
 from lastack.wire.icmp import Kind, Message
-from lastack.wire.ipv4 import Header, has_source_route
+from lastack.wire.ip_options import has_source_route
+from lastack.wire.ipv4 import Header
 from lastack.wire.options import build_timestamp
 from lastack.wire.packet import VERIFIED, Packet
 from lastack.wire.segment import ACK, Segment
@@ -49,11 +50,11 @@ class Host(Tables):
             self.counters["dropped: not our address"] += 1
         elif self._is_nobody(header.source):
             self.counters["dropped: source address"] += 1
-        elif isinstance(header, Header) and header.options and has_source_route(header.options):
-            # RFC 9293 3.9.2.1 MUST-51 to MUST-53 are not met: to answer along a route that a packet brings lets anybody
-            # pose as anybody (RFC 7126 sections 4.3 and 4.4), and Linux takes none either. Any other option is ignored
-            # (MUST-50), the time stamps and the recorded routes of MAY-10 and MAY-11 among them.
-            self.counters["dropped: source route"] += 1
+        elif (
+            isinstance(header, Header) and header.options and self.way_back is None and has_source_route(header.options)
+        ):
+            # Any other option is ignored (MUST-50), the time stamps and recorded routes of MAY-10 and MAY-11 too.
+            self._source_routed(now, packet, header, body)
         elif isinstance(body, Segment):
             local, remote = (header.destination, body.destination_port), (header.source, body.source_port)
             self._segment(now, key_in(packet.data, header), local, remote, body)
@@ -67,6 +68,18 @@ class Host(Tables):
         if is_loopback(source):
             return source not in self.addresses
         return not is_unicast(source) or source in self.broadcasts
+
+    def _source_routed(self, now: int, packet: Packet, header: Header, body: Segment | Message | None) -> None:
+        """A packet that has come by a source route: what answers it goes back by that (RFC 1122 3.2.1.8 (c))."""
+        way = source_routes.way_back(self, header)
+        if way is None:
+            self.counters["dropped: source route"] += 1
+            return
+        if isinstance(body, Segment) and (tcb := self.tcbs.get(key_in(packet.data, header))) is not None:
+            source_routes.later(tcb, body, way)
+        self.way_back = way
+        self._packet(now, packet)
+        self.way_back = None
 
     def _unread(self, now: int, packet: Packet, error: WireError) -> None:
         """A packet that is not one whole datagram: a fragment, or one that is wrong."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import errno
 
-from lastack.host import cookies
+from lastack.host import cookies, source_routes
 from lastack.host.listener import Listener
 from lastack.host.recent import above
 from lastack.host.tables import Tables
@@ -121,6 +121,7 @@ def _cookie_returned(
         return not host.config.abort_on_overflow
     tcb = host.new_tcb(now, local, remote, listener.config, listener.socket.reuse_address, State.LISTEN)
     tcb.socket = listener.socket
+    source_routes.begin(host, tcb, listener.socket.ip_options)
     calls.set_iss(tcb, (segment.ack - 1) & MASK)
     arrives.in_listen_cookie(tcb, syn, segment, now)
     host.touched(tcb, now)
@@ -139,6 +140,7 @@ def _child(
 ) -> None:
     tcb = host.new_tcb(now, local, remote, listener.config, listener.socket.reuse_address, origin)
     tcb.socket = listener.socket
+    source_routes.begin(host, tcb, listener.socket.ip_options)
     calls.set_iss(tcb, iss)
     host.half_open_begins(listener, tcb)
     arrives.in_listen(tcb, syn, now)

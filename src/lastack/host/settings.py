@@ -11,15 +11,15 @@ from lastack.host.ports import Holder
 from lastack.host.tables import Tables
 from lastack.tcp.config import NEVER, Config
 from lastack.tcp.congestion import ALGORITHMS, switch
-from lastack.tcp.tcb import NOTHING_HELD, Tcb
+from lastack.tcp.tcb import NOTHING_HELD, IpOptions, Tcb
 
-Value = int | str | tuple[int, int]
+Value = int | str | bytes | tuple[int, int]
 
 
 class Settings:
     """What a socket's options say, and what they act on. `linger` is None or seconds."""
 
-    __slots__ = ("config", "holder", "host", "linger", "listener", "reuse_address", "tcb", "v6only")
+    __slots__ = ("config", "holder", "host", "ip_options", "linger", "listener", "reuse_address", "tcb", "v6only")
 
     def __init__(self, host: Tables) -> None:
         self.host = host
@@ -29,6 +29,7 @@ class Settings:
         self.holder: Holder | None = None
         self.reuse_address = False
         self.linger: int | None = None
+        self.ip_options: IpOptions | None = None  # set by the application
         self.v6only = host.config.v6only
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import errno
 
-from lastack.host import bent, options
+from lastack.host import bent, options, source_routes
 from lastack.host.errors import error
 from lastack.host.listener import Listener
 from lastack.host.names import Address
+from lastack.host.settings import Value
 from lastack.host.stream import Stream
 from lastack.host.tables import Tables
 from lastack.tcp import calls
@@ -90,6 +91,7 @@ class Socket(Stream):
         local = self._choose_local(remote)
         self.tcb = tcb = self.host.new_tcb(now, local, remote, self.config, self.reuse_address)
         tcb.socket = self
+        source_routes.begin(self.host, tcb, self.ip_options)
         self._connect_told = False
         calls.open_active(tcb, now, self.host.initial_sequence_number(local, remote, now))
         self.host.touched(tcb, now)
@@ -152,7 +154,7 @@ class Socket(Stream):
 
     # --- options ---
 
-    def setsockopt(self, level: int, option: int, value: int | str | tuple[int, int]) -> None:
+    def setsockopt(self, level: int, option: int, value: Value) -> None:
         """Set an option by its number (`lastack.host.options`). OSError ENOPROTOOPT, EINVAL."""
         self._open()
         bent.set_option(self, level, option, value)

@@ -26,9 +26,10 @@ from lastack.tcp.mss import DF_SET
 from lastack.tcp.observer import Observer
 from lastack.tcp.sequence import MASK
 from lastack.tcp.states import Event, State
-from lastack.tcp.tcb import OPENED, PATH_MTU, READABLE, Endpoint, Memory, Reason, Tcb
+from lastack.tcp.tcb import OPENED, PATH_MTU, READABLE, Endpoint, IpOptions, Memory, Reason, Tcb
 from lastack.wire.address import directed_broadcast, parse_address, parse_interface
 from lastack.wire.datagram import build_tcp
+from lastack.wire.ip_options import with_options
 from lastack.wire.packet import COMPLETE, PARTIAL, Packet
 from lastack.wire.segment import RST, Segment
 
@@ -66,6 +67,7 @@ class Tables:
         "tcbs",
         "time_wait",
         "timers",
+        "way_back",
     )
 
     def __init__(
@@ -105,6 +107,7 @@ class Tables:
         self.recent = RecentNumbers(config.recent_numbers, config.recent_numbers_time)
         self.orphans: set[Tcb] = set()  # closed by their users
         self.memory = Memory()
+        self.way_back: IpOptions | None = None  # of the packet that is being received, where it came by a source route
         self._dirty: dict[Tcb, None] = {}
         self._out: list[Packet] = []
         self._ready: dict[Any, None] = {}
@@ -284,7 +287,7 @@ class Tables:
             reply = arrives.reset_for(segment)
             if self.observer is not None:
                 self.observer.segment_out(now, None, reply)
-            self._build(local, remote, reply, self.config)
+            self._build(local, remote, reply, self.config, self.way_back)
         else:
             self.counters["limit: RST"] += 1
 
@@ -294,17 +297,19 @@ class Tables:
             self.observer.segment_out(now, connection, segment)
         if isinstance(connection, Tcb):
             fragmented = connection.path is not None and connection.path.fragmented
-            self._build(
-                connection.local, connection.remote, segment, connection.config, fragmented, connection.flow_label
-            )
+            local, remote, options = connection.local, connection.remote, connection.ip_options
+            self._build(local, remote, segment, connection.config, options, fragmented, connection.flow_label)
         else:
-            self._build(connection.local, connection.remote, segment, self.config)
+            options = connection.ip_options or self.way_back
+            self._build(
+                connection.local, connection.remote, segment, self.config, options, False, connection.flow_label
+            )
 
     def answer(self, now: int, listener: Listener, segment: Segment, local: Endpoint, remote: Endpoint) -> None:
         """Send what a listener itself says: a SYN cookie."""
         if self.observer is not None:
             self.observer.segment_out(now, listener, segment)
-        self._build(local, remote, segment, listener.config)
+        self._build(local, remote, segment, listener.config, listener.socket.ip_options or self.way_back)
 
     def _build(
         self,
@@ -312,6 +317,7 @@ class Tables:
         remote: Endpoint,
         segment: Segment,
         config: Config,
+        options: IpOptions | None,
         fragmented: bool = False,
         label: int | None = None,
     ) -> None:
@@ -319,19 +325,18 @@ class Tables:
         # RFC 9293 MUST-45, MUST-48, MUST-49, SHLD-22
         self.counters["packets out"] += 1
         whole = config.path_mtu_discovery in DF_SET and not fragmented
-        self._out.append(
-            build_tcp(
-                local[0],
-                remote[0],
-                segment,
-                hop_limit=config.hop_limit,
-                traffic_class=config.traffic_class,
-                flow_label=self.flow_label(local, remote, config) if label is None else label,
-                identification=0 if whole else isn.identification(self.secret, local, remote, segment.seq),
-                dont_fragment=whole,
-                checksum=PARTIAL if self.checksum_offload else COMPLETE,
-            )
+        packet = build_tcp(
+            local[0],
+            remote[0],
+            segment,
+            hop_limit=config.hop_limit,
+            traffic_class=config.traffic_class,
+            flow_label=self.flow_label(local, remote, config) if label is None else label,
+            identification=0 if whole else isn.identification(self.secret, local, remote, segment.seq),
+            dont_fragment=whole,
+            checksum=PARTIAL if self.checksum_offload else COMPLETE,
         )
+        self._out.append(packet if options is None or not options.data else with_options(packet, options.data))
 
     def emit(self, packet: Packet) -> None:
         """Send a packet that is no connection's."""

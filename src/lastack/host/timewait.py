@@ -12,12 +12,16 @@ from struct import Struct
 from lastack.host.keys import endpoints
 from lastack.tcp.observer import Observer
 from lastack.tcp.states import Event, State, move
-from lastack.tcp.tcb import Endpoint, Tcb
+from lastack.tcp.tcb import Endpoint, IpOptions, Tcb
 
-# rcv_nxt, rcv_adv, snd_nxt, ts_recent, ts_offset, window field, flags, time of the last ACK, expiry
-_PACKED = Struct("!IIIIIHBQQ")
+# rcv_nxt, rcv_adv, snd_nxt, ts_recent, ts_offset, window field, flow label and flags, time of the last ACK, expiry.
+# Behind it the IPv4 options, where the connection has any.
+_PACKED = Struct("!IIIIIHIQQ")
+_EXPIRES = slice(_PACKED.size - 8, _PACKED.size)
 _TS_ON = 1
 _REUSE = 2
+_OPTIONS_RECEIVED = 4
+_LABEL_SHIFT = 8
 
 
 class TimeWait:
@@ -26,6 +30,8 @@ class TimeWait:
     __slots__ = (
         "challenge_since",
         "expires",
+        "flow_label",
+        "ip_options",
         "local",
         "observer",
         "rcv_adv",
@@ -55,38 +61,31 @@ class TimeWait:
             flags,
             self.challenge_since,
             self.expires,
-        ) = _PACKED.unpack(packed)
+        ) = _PACKED.unpack_from(packed)
         self.ts_on = bool(flags & _TS_ON)
         self.reuse = bool(flags & _REUSE)
+        self.flow_label = flags >> _LABEL_SHIFT
+        options = packed[_PACKED.size :]
+        self.ip_options = IpOptions(options, bool(flags & _OPTIONS_RECEIVED)) if options else None
 
     def packed(self) -> bytes:
         """The record as the table keeps it."""
-        return _PACKED.pack(
-            self.rcv_nxt,
-            self.rcv_adv,
-            self.snd_nxt,
-            self.ts_recent,
-            self.ts_offset,
-            self.window,
-            self.ts_on * _TS_ON | self.reuse * _REUSE,
-            self.challenge_since,
-            self.expires,
-        )
+        return _pack(self, self.reuse, self.window, self.expires)
 
 
 def pack(tcb: Tcb, reuse: bool, window: int) -> bytes:
     """The record of a `Tcb` that is in TIME-WAIT and that no user holds."""
-    return _PACKED.pack(
-        tcb.rcv_nxt,
-        tcb.rcv_adv,
-        tcb.snd_nxt,
-        tcb.ts_recent,
-        tcb.ts_offset,
-        window,
-        tcb.ts_on * _TS_ON | reuse * _REUSE,
-        tcb.challenge_since,
-        tcb.time_wait_at,
-    )
+    return _pack(tcb, reuse, window, tcb.time_wait_at)
+
+
+def _pack(of: Tcb | TimeWait, reuse: bool, window: int, expires: int) -> bytes:
+    flags = of.ts_on * _TS_ON | reuse * _REUSE | of.flow_label << _LABEL_SHIFT
+    options = b""
+    if of.ip_options is not None:
+        options = of.ip_options.data
+        flags |= of.ip_options.received * _OPTIONS_RECEIVED
+    numbers = of.rcv_nxt, of.rcv_adv, of.snd_nxt, of.ts_recent, of.ts_offset
+    return _PACKED.pack(*numbers, window, flags, of.challenge_since, expires) + options
 
 
 class TimeWaitTable:
@@ -155,4 +154,4 @@ class TimeWaitTable:
 
 
 def _expires(packed: bytes) -> int:
-    return int.from_bytes(packed[-8:], "big")
+    return int.from_bytes(packed[_EXPIRES], "big")

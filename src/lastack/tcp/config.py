@@ -179,6 +179,8 @@ class Config:
     flow_labels: bool = True  # of IPv6, RFC 6437: one label a connection; False: 0
     flow_label_rethink: bool = False  # a new label, so maybe a new path, after each time-out, as Linux's txrehash
     answer_echo: bool = True
+    # Who comes by a source route is answered along it (RFC 9293 MUST-53). Linux accept_source_route: 0; RFC 7126 4.3.
+    source_routes: bool = False
     reassemble_fragments: bool = True  # of IPv4 and IPv6; TCP's own packets are never fragmented
     # RFC 8200 4.5 says 60 s, RFC 1122 3.3.2 60 to 120 s; Linux ipfrag_time 30 s and ip6frag_time 60 s.
     fragment_timeout: int = 60 * SECOND

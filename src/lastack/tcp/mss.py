@@ -18,8 +18,9 @@ PATH_HEEDED = frozenset({0, 1, 2})  # what the host has learned for others is of
 
 
 def headers(tcb: Tcb) -> int:
-    """Bytes of IP and TCP headers on a segment with text."""
-    return IP_AND_TCP[len(tcb.local[0])] + (TIMESTAMP_LENGTH if tcb.ts_on else 0)
+    """Bytes of IP and TCP headers on a segment with text, options among them."""
+    ip_options = len(tcb.ip_options.data) if tcb.ip_options is not None else 0
+    return IP_AND_TCP[len(tcb.local[0])] + (TIMESTAMP_LENGTH if tcb.ts_on else 0) + ip_options
 
 
 def offer(config: Config, link_mtu: int, size: int) -> int:

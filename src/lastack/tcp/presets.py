@@ -84,6 +84,7 @@ RFC9293 = Config(
     reuse_needs_both=False,
     pmtu_time_outs=0,  # RFC 1191 section 6.4
     min_pmtu=68,  # RFC 1191 section 3
+    source_routes=True,  # RFC 9293 3.9.2.1 MUST-53
     ephemeral_first=49152,  # the dynamic ports of RFC 6335
     ephemeral_last=65535,
 )

@@ -55,6 +55,17 @@ class Reason(Enum):
     DATA_LOST = "data arrived that nobody will read"
 
 
+class IpOptions:
+    """IPv4 options that go with each packet, in the form of `lastack.wire.ip_options`. `received`: they are the way
+    back of a source route that a packet has brought, not the application's own."""
+
+    __slots__ = ("data", "received")
+
+    def __init__(self, data: bytes, received: bool) -> None:
+        self.data = data
+        self.received = received
+
+
 class Budget(Protocol):
     """So many of something in a time, for many connections together."""
 
@@ -117,6 +128,7 @@ class Tcb:
         "flow_label",
         "hold",
         "in_recovery",
+        "ip_options",
         "irs",
         "iss",
         "keepalive_at",
@@ -215,6 +227,7 @@ class Tcb:
         self.observer: Observer | None = None
         self.socket: Any = None  # the user's handle; the core only carries it
         self.flow_label = 0  # of IPv6; carried for the host
+        self.ip_options: IpOptions | None = None  # of IPv4
         self.reuse = False  # SO_REUSEADDR; carried for the host
         self.signals = 0
         self.error = 0  # errno, as SO_ERROR will give it

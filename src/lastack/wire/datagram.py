@@ -8,6 +8,7 @@ from struct import error as StructError
 from lastack.wire import icmp, ipv4, ipv6, segment
 from lastack.wire.checksum import residue, sum_of, verify_transport
 from lastack.wire.errors import WireError
+from lastack.wire.ip_options import final_destination
 from lastack.wire.packet import COMPLETE, Buffer, Packet
 from lastack.wire.segment import Segment
 
@@ -45,7 +46,7 @@ def parse(packet: Packet) -> tuple[Header, Segment | icmp.Message | None]:
     if header.protocol == TCP:
         body = segment.parse(data, start, end)
         if packet.checksum == COMPLETE and not verify_transport(
-            header.source, header.destination, TCP, data[start:end]
+            header.source, final_destination(header), TCP, data[start:end]
         ):
             raise WireError("checksum", "TCP")
         body.gso_size = packet.gso_size

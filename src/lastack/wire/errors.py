@@ -9,6 +9,7 @@ KINDS = frozenset(
         "extension-header",  # IPv6: out of order, too many, or with an option that must not be skipped
         "fragment",  # a part of a datagram where a whole one is needed
         "header-length",  # IPv4: IHL under 5 or past the packet
+        "ip-options",  # IPv4 options that cannot be read, sent or answered
         "length",  # the length field disagrees with the buffer, or a packet would be too long to build
         "notation",  # a line that is not in packetdrill's notation
         "option-length",  # an option of length 0 or 1, or longer than the header (RFC 9293 MUST-7)

@@ -9,6 +9,7 @@ from struct import error as StructError
 from lastack.wire import ipv4, ipv6
 from lastack.wire.checksum import checksum, transport_checksum, verify, verify_transport
 from lastack.wire.errors import WireError
+from lastack.wire.ip_options import final_destination
 from lastack.wire.packet import Buffer
 
 PROTOCOL_4 = 1
@@ -170,7 +171,7 @@ def _parse_quoted(version: int, data: Buffer) -> Quoted:
         inner = ipv4.parse(data, quoted=True) if version == 4 else ipv6.parse(data, quoted=True)
     except WireError as error:
         raise WireError("quote", str(error)) from None
-    quoted = Quoted(inner.source, inner.destination, inner.protocol)
+    quoted = Quoted(inner.source, final_destination(inner), inner.protocol)
     if inner.protocol in _WITH_PORTS and not inner.fragment_offset:
         # RFC 792: the header and 64 bits, which hold the ports and TCP's sequence number.
         if inner.start + 8 > inner.end:

@@ -151,19 +151,3 @@ def build(
     except StructError as error:
         raise WireError("value", f"IPv4 header: {error}") from None
     return header[:10] + (65535 - (int.from_bytes(header, "big") % 65535 or 65535)).to_bytes(2, "big") + header[12:]
-
-
-def has_source_route(options: bytes) -> bool:
-    """Whether a loose or strict source route is among the options (RFC 791 section 3.1); what cannot be
-    read is none."""
-    at = 0
-    while at < len(options) and options[at] != 0:
-        if options[at] & 0x7F in (3, 9):
-            return True
-        if options[at] == 1:
-            at += 1
-        elif at + 1 < len(options) and options[at + 1] >= 2:
-            at += options[at + 1]
-        else:
-            return False
-    return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lastack.tcp.config import DEFAULT, Config
+from tests.tcp.harness import opening
 
 
 def test_the_same_settings_are_the_same_object():
@@ -17,6 +18,21 @@ def test_an_unknown_setting_is_refused():
         DEFAULT.having(nagel=False)
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("ecn", "yes", "ecn='yes': one of off, passive, on"),
+        ("syn_cookies", True, "one of off, when_full, always"),
+        ("mtu_probing", "never", "one of off, on_black_hole, always"),
+        ("syn_options", ("mss", "mss"), "at most once"),
+        ("syn_options", ("fast_open",), "each of mss, sack, timestamps, window_scale"),
+    ],
+)
+def test_a_word_that_is_none_of_the_settings_is_refused(name, value, told):
+    with pytest.raises(ValueError, match=told):
+        DEFAULT.having(**{name: value})
+
+
 def test_a_value_for_each_connection_is_not_kept():
     config = Config()
     first = config.having(user_timeout=1)
@@ -24,3 +40,8 @@ def test_a_value_for_each_connection_is_not_kept():
         assert config.having(user_timeout=value).user_timeout == value
     assert len(config._variants) < 1_000
     assert first.user_timeout == 1
+
+
+def test_a_congestion_control_that_nobody_registered_is_named():
+    with pytest.raises(ValueError, match="no congestion control 'vegas': one of cubic, newreno"):
+        opening(congestion="vegas")

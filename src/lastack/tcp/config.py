@@ -9,6 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+# Settings that take one of a few words.
+_WORDS = {
+    "ecn": ("off", "passive", "on"),
+    "syn_cookies": ("off", "when_full", "always"),
+    "mtu_probing": ("off", "on_black_hole", "always"),
+}
+_SYN_OPTIONS = ("mss", "sack", "timestamps", "window_scale")
+
 # Values of one setting that a configuration keeps: a program may set another time-out for each of its connections.
 _MOST_VARIANTS = 256
 
@@ -43,14 +51,12 @@ class Config:
     rto_max: int = 120 * SECOND  # RFC 6298 (2.5): at least 60 s
     rto_after_syn_loss: int = 3 * SECOND  # (5.7)
     # R1 and R2 (RFC 9293 3.8.3). R1 counts retransmissions; R2 is reached after `r2_retransmissions` in a row.
-    r1_retransmissions: int = 3  # SHLD-10: at least 3; SHLD-10; SHLD-10
+    r1_retransmissions: int = 3  # SHLD-10: at least 3
     r2_retransmissions: int = 15  # Linux tcp_retries2; at least 100 s (SHLD-11)
     # SYNs: RFC 9293 MUST-23 asks for at least 3 minutes. 1+2+4+...+64 s = 127 s is Linux's 6; 7 give 247 s.
     syn_retransmissions: int = 7
     syn_ack_retransmissions: int = 7  # a SYN,ACK is a SYN; Linux tcp_synack_retries 5, 63 s; RFC 4987 3.3
-    open_timeout: int = (
-        0  # an active OPEN gives up after this time, BSD's keepinit; 0 = after the retransmissions alone
-    )
+    open_timeout: int = 0  # an active OPEN ends after this time (BSD keepinit); 0 = R2 alone
     orphan_retransmissions: int = 8  # Linux tcp_orphan_retries: what 0 means there
     user_timeout: int = 0  # RFC 5482, TCP_USER_TIMEOUT; 0 = R2 alone
     # It also ends a closed window whose probes are answered (Linux, RFC 6429); False is the letter of MUST-37.
@@ -191,10 +197,18 @@ class Config:
 
     _variants: dict[tuple[str, Any], Config] = field(default_factory=dict, repr=False)
 
+    def __post_init__(self) -> None:
+        """ValueError for a word that a setting does not know."""
+        for name, words in _WORDS.items():
+            if getattr(self, name) not in words:
+                raise ValueError(f"{name}={getattr(self, name)!r}: one of {', '.join(words)}")
+        if len(set(self.syn_options)) != len(self.syn_options) or not set(self.syn_options) <= set(_SYN_OPTIONS):
+            raise ValueError(f"syn_options={self.syn_options!r}: each of {', '.join(_SYN_OPTIONS)} at most once")
+
     def having(self, **values: Any) -> Config:
         """This configuration with some values set; as a rule one object for each (name, value) of the same parent.
 
-        Raises TypeError for a name that is not a setting.
+        Raises TypeError for a name that is not a setting, ValueError for a word that the setting does not know.
         """
         config = self
         for name, value in values.items():

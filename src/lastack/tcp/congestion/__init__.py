@@ -19,15 +19,22 @@ def register(name: str, algorithm: type[Congestion]) -> None:
 def create(config: Config, mss: int, *, syn_lost: bool = False) -> Congestion:
     """The algorithm of a configuration at the beginning of a connection (MAY-18).
 
-    `syn_lost`: the initial window is one segment then (RFC 5681 3.1).
+    `syn_lost`: the initial window is one segment then (RFC 5681 3.1). ValueError for a name that nobody registered.
     """
     window = mss if syn_lost else initial_window(mss, config.initial_window_segments)
-    return ALGORITHMS[config.congestion](mss, window, config)
+    return named(config.congestion)(mss, window, config)
+
+
+def named(name: str) -> type[Congestion]:
+    """The algorithm of that name. ValueError where there is none."""
+    if name not in ALGORITHMS:
+        raise ValueError(f"no congestion control {name!r}: one of {', '.join(sorted(ALGORITHMS))}")
+    return ALGORITHMS[name]
 
 
 def switch(old: Congestion, name: str, config: Config) -> Congestion:
     """Another algorithm for a connection under way, with the windows and the measurements of the old one."""
-    new = ALGORITHMS[name](old.mss, old.cwnd, config)
+    new = named(name)(old.mss, old.cwnd, config)
     for slot in Congestion.__slots__:
         setattr(new, slot, getattr(old, slot))
     return new
@@ -44,4 +51,4 @@ def initial_window(mss: int, segments: int) -> int:
     return min(segments, 4 if mss <= 1095 else 3 if mss <= 2190 else 2) * mss
 
 
-__all__ = ["ALGORITHMS", "Congestion", "create", "initial_window", "register", "switch"]
+__all__ = ["ALGORITHMS", "Congestion", "create", "initial_window", "named", "register", "switch"]

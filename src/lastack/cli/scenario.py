@@ -29,6 +29,8 @@ Examples:
 
     lastack scenario --all --preset bsd --pcap captures
 
+    lastack scenario lost-final-ack --ipv6
+
     lastack scenario lost-final-ack --kernel
 """
 
@@ -81,6 +83,7 @@ def scenario(
         bool,
         typer.Option("--kernel", help="With the Linux kernel as one end, in a network of its own and in real time."),
     ] = False,
+    ipv6: Annotated[bool, typer.Option("--ipv6", help="Over IPv6.")] = False,
     slow: Annotated[
         bool, typer.Option("--slow", help="With --kernel: also what has to wait for the kernel's minute of TIME-WAIT.")
     ] = False,
@@ -91,10 +94,10 @@ def scenario(
     (not every scenario can; it needs root, or the right to make namespaces). Exit status: 0 if every claim is true,
     1 if one is false, 2 for a name that does not exist or a file that cannot be written.
     """
-    if slow and not kernel:
-        _stop("--slow goes with --kernel")
+    if (slow and not kernel) or (ipv6 and kernel):
+        _stop("--slow goes with --kernel, and --ipv6 without it")
     if listing:
-        _refuse_beside_list(chosen, every, pcap, slow)
+        _refuse_beside_list(chosen, every, pcap, slow, ipv6)
         typer.echo(_list(output, names, _known(kernel)), nl=False)
         return
     wanted = _choose(chosen or [], every, kernel)
@@ -102,7 +105,7 @@ def scenario(
     results = []
     for number, one in enumerate(wanted):
         with reported("scenario"):
-            result = _against_kernel(one, preset, slow) if kernel else perform(one, PRESETS[preset])
+            result = _against_kernel(one, preset, slow) if kernel else perform(one, PRESETS[preset], 4 + 2 * ipv6)
         results.append(result)
         if pcap is not None:
             _write(pcap, result, several=len(wanted) > 1)
@@ -116,9 +119,9 @@ def scenario(
         raise typer.Exit(1)
 
 
-def _refuse_beside_list(chosen: list[str] | None, every: bool, pcap: Path | None, slow: bool) -> None:
+def _refuse_beside_list(chosen: list[str] | None, every: bool, pcap: Path | None, slow: bool, ipv6: bool) -> None:
     """A list runs nothing, and is always of all."""
-    given = {"a name": chosen, "--all": every, "--pcap": pcap, "--slow": slow}
+    given = {"a name": chosen, "--all": every, "--pcap": pcap, "--slow": slow, "--ipv6": ipv6}
     if unheard := [what for what, value in given.items() if value]:
         _stop(f"--list lists every scenario and runs none: leave out {' and '.join(unheard)}, or --list")
 

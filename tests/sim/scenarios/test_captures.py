@@ -29,8 +29,9 @@ def test_the_list_is_of_the_scenarios() -> None:
 
 @EVERY
 @needs_tshark
-def test_tshark_remarks_on_what_it_is_about(scenario: Scenario, tmp_path: Path) -> None:
-    found = remarks(perform(scenario).capture, tmp_path)
+@pytest.mark.parametrize("version", [4, 6])
+def test_tshark_remarks_on_what_it_is_about(scenario: Scenario, version: int, tmp_path: Path) -> None:
+    found = remarks(perform(scenario, version=version).capture, tmp_path)
     assert differences(found, NOTES[scenario.name]) == []
 
 
@@ -69,6 +70,6 @@ def two_acts() -> bytes:
 @needs_tshark
 def test_acts_that_share_addresses_are_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert remarks(two_acts(), tmp_path) == []
-    monkeypatch.setattr(stage, "CLIENT", "10.0.0.1")
-    monkeypatch.setattr(stage, "SERVER", "10.0.0.2")
+    monkeypatch.setattr(stage, "CLIENT", {4: "10.0.0.1"})
+    monkeypatch.setattr(stage, "SERVER", {4: "10.0.0.2"})
     assert names(remarks(two_acts(), tmp_path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from lastack.sim.scenarios.play import perform
 from lastack.sim.scenarios.registry import Scenario, find, scenarios
 from lastack.tcp.config import Config
 from lastack.tcp.presets import PRESETS
-from lastack.trace.pcapng import read
+from lastack.trace.pcapng import read, read_stream
 
 EVERY = pytest.mark.parametrize("scenario", scenarios(), ids=lambda scenario: scenario.name)
 
@@ -31,16 +32,18 @@ ROWS = {
 
 @EVERY
 @pytest.mark.parametrize("preset", PRESETS.values(), ids=PRESETS)
-def test_what_it_claims_is_so(scenario: Scenario, preset: Config) -> None:
-    result = perform(scenario, preset)
+@pytest.mark.parametrize("version", [4, 6])
+def test_what_it_claims_is_so(scenario: Scenario, preset: Config, version: int) -> None:
+    result = perform(scenario, preset, version=version)
     assert [claim for claim in result.claims if not claim.ok] == []
     assert result.ok
     assert all(act.claims for act in result.acts), "an act that claims nothing"
 
 
 @EVERY
-def test_it_is_the_same_twice(scenario: Scenario) -> None:
-    first, second = perform(scenario), perform(scenario)
+@pytest.mark.parametrize("version", [4, 6])
+def test_it_is_the_same_twice(scenario: Scenario, version: int) -> None:
+    first, second = perform(scenario, version=version), perform(scenario, version=version)
     assert first.ladder() == second.ladder()
     assert first.capture == second.capture
     assert first.states() == second.states()
@@ -54,6 +57,17 @@ def test_its_capture_holds_every_segment(scenario: Scenario, tmp_path: Path) -> 
     times = [now for now, _, _ in read(file)]
     assert len(times) == result.segments
     assert times == sorted(times)
+
+
+@EVERY
+def test_over_ipv6_nothing_differs_but_the_headers(scenario: Scenario) -> None:
+    four, six = perform(scenario), perform(scenario, version=6)
+    assert (four.states(), four.segments, four.virtual_seconds) == (six.states(), six.segments, six.virtual_seconds)
+    assert [len(act.claims) for act in four.acts] == [len(act.claims) for act in six.acts]
+    assert "[fd00:" in six.ladder() and "[fd00:" not in four.ladder()
+    assert "10.0." not in six.ladder() and "0.0.0.0" not in six.ladder()
+    versions = {data[0] >> 4 for _, _, data in read_stream(BytesIO(six.capture))}
+    assert versions == ({6} if six.segments else set())
 
 
 @EVERY

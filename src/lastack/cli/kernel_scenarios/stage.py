@@ -122,6 +122,7 @@ class KernelStage(Stage):
     ) -> None:
         assert kernel in ("client", "server")
         self.title = title
+        self.version = 4
         self.options = options
         self.picture = None
         self.latency = 0

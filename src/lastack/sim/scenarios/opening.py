@@ -28,7 +28,8 @@ def three_way_handshake(play: Play) -> None:
     s.claim("no segment of the three carries data", syn.length + syn_ack.length + ack.length == 0)
     offered = [option for segment in (syn, syn_ack) for option in parse(segment.options)]
     sizes = [option.value for option in offered if isinstance(option, MaximumSegmentSize)]
-    s.claim("both SYNs carry options, the maximum segment size (1460) among them", sizes == [1460, 1460], sizes)
+    mss = 1460 if play.version == 4 else 1440  # 1500 bytes less the fixed headers
+    s.claim(f"both SYNs carry options, the maximum segment size ({mss}) among them", sizes == [mss, mss], sizes)
     s.claim(
         "each SYN is acknowledged by the number after its own",
         (syn_ack.ack - syn.seq, ack.ack - syn_ack.seq) == (1, 1),

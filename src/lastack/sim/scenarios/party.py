@@ -159,7 +159,7 @@ class Party:
 
     def socket(self, port: int = 0, *, reuse: bool = False) -> Socket:
         """A new socket, bound to a local port where one is named. OSError EADDRINUSE."""
-        socket: Socket = self.host.socket()
+        socket: Socket = self.host.socket(self.stage.version)
         socket.setsockopt(options.SOL_SOCKET, options.SO_REUSEADDR, int(reuse))
         if port:
             socket.bind((self.address, port))

@@ -29,10 +29,12 @@ class Claim:
 
 
 class Play:
-    """What a scenario is given: `act()` sets up a stage. `preset` is the configuration that both hosts start from."""
+    """What a scenario is given: `act()` sets up a stage. `preset` is the configuration that both hosts start from,
+    `version` that of IP."""
 
-    def __init__(self, preset: Config = DEFAULT) -> None:
+    def __init__(self, preset: Config = DEFAULT, version: int = 4) -> None:
         self.preset = preset
+        self.version = version
         self.acts: list[Stage] = []
         self.stream = BytesIO()
         self._writer = PcapngWriter(self.stream)
@@ -66,6 +68,7 @@ class Play:
             inside=inside,
             options=options,
             capture=Capture(self._writer, self._start),
+            version=self.version,
         )
         self.acts.append(stage)
         return stage
@@ -121,9 +124,10 @@ class Result:
         return "\n".join(f"{act.title}\n\n{act.ladder(style)}" if act.title else act.ladder(style) for act in self.acts)
 
 
-def perform(scenario: Scenario, preset: Config = DEFAULT) -> Result:
-    """Run a scenario. A claim that is false, or an exception, makes the result not `ok`; nothing is raised."""
-    play = Play(preset)
+def perform(scenario: Scenario, preset: Config = DEFAULT, version: int = 4) -> Result:
+    """Run a scenario over IPv4 or IPv6. A claim that is false, or an exception, makes the result not `ok`; nothing is
+    raised."""
+    play = Play(preset, version)
     error = ""
     try:
         scenario.script(play)

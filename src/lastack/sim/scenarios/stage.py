@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 R = TypeVar("R", bound=Rule)
 
 # Each act has a network of its own: a reader of the capture tells connections apart by addresses and ports alone.
-CLIENT = "10.0.{}.1"
-SERVER = "10.0.{}.2"
+CLIENT = {4: "10.0.{}.1", 6: "fd00:0:0:{:x}::1"}
+SERVER = {4: "10.0.{}.2", 6: "fd00:0:0:{:x}::2"}
 
 # What goes on for longer than so many events goes on for ever.
 _EVENTS = 5_000
@@ -52,9 +52,10 @@ class _World(World):
 
 
 class Stage:
-    """One act: a client (10.0.0.1 in the first) and a server (10.0.0.2), each way taking `latency` microseconds.
+    """One act: a client (10.0.0.1 in the first, or fd00::1) and a server (2), each way taking `latency` microseconds.
 
-    `number` counts the acts of a scenario from 0: the third byte of the addresses, and the seed of what is random.
+    `version` is that of IP. `number` counts the acts of a scenario from 0: it stands in the addresses as the number of
+    the network, and is the seed of what is random.
     `client` and `server` are the two `Party`s. With `inside` the hosts talk to themselves, so what the observers see
     stands for what is on the wire; with `options` the ladder shows those of the segments. Times are in microseconds
     from the beginning of the act.
@@ -71,8 +72,10 @@ class Stage:
         inside: bool,
         options: bool,
         capture: Capture,
+        version: int = 4,
     ) -> None:
         self.title = title
+        self.version = version
         self.options = options
         self.picture: Callable[[str], str] | None = None  # what is shown above the ladder, given a style of names
         self.latency = latency
@@ -86,8 +89,8 @@ class Stage:
             self.world.tap(TimelineTap(self.timeline))
             self.world.tap(capture)
         self._capture = capture
-        self.client = self._enter("client", CLIENT.format(number), client)
-        self.server = self._enter("server", SERVER.format(number), server)
+        self.client = self._enter("client", CLIENT[version].format(number), client)
+        self.server = self._enter("server", SERVER[version].format(number), server)
         self.world.parties = {party.name: party for party in (self.client, self.server)}
         for path in self.world.paths("client", "server"):
             path.add(Delay(latency, Random(number)))

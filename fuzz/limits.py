@@ -26,6 +26,8 @@ LIMITS: dict[str, tuple[int, ...]] = {
     "mss": (0, 88, 536),
     "fragment_datagrams": (0, 1, 3, 1024),
     "fragment_bytes": (0, 1000, 1 << 22),
+    "fragment_source_datagrams": (0, 1, 256),
+    "fragment_source_bytes": (0, 1000, 1 << 20),
     "reassemble_fragments": (True, False),
     "rst_per_second": (0, 3, 1000),
     "reset_on_unread_data": (True, False),

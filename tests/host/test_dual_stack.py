@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from errno import EADDRINUSE, EADDRNOTAVAIL, EAFNOSUPPORT, EINPROGRESS, EINVAL, ENETUNREACH
+from errno import EADDRINUSE, EADDRNOTAVAIL, EAFNOSUPPORT, EINPROGRESS, EINVAL, ENETUNREACH, ENOPROTOOPT
 
 import pytest
 
@@ -111,3 +111,28 @@ def test_a_time_wait_of_ipv4_is_in_the_way_of_both():
     assert errno_of(lambda: h.listen(80, version=6)) == EADDRINUSE
     assert errno_of(lambda: h.listen(80, version=6, address="fd00::1")) == 0
     assert errno_of(lambda: h.listen(80, address="10.0.0.3")) == 0  # another address, as on Linux
+
+
+# --- options: as Linux ---
+
+
+@pytest.mark.parametrize("option", [o.IPV6_V6ONLY, o.IPV6_UNICAST_HOPS, o.IPV6_TCLASS, o.IPV6_MTU_DISCOVER, o.IPV6_MTU])
+def test_a_socket_for_ipv4_has_no_options_of_ipv6(option: int):
+    socket = Bench().socket(4)
+    assert errno_of(lambda: socket.setsockopt(o.IPPROTO_IPV6, option, 1)) == ENOPROTOOPT
+    assert errno_of(lambda: socket.getsockopt(o.IPPROTO_IPV6, option)) == ENOPROTOOPT
+
+
+def test_one_for_ipv6_has_those_of_ipv4():
+    socket = Bench().socket(6)
+    socket.setsockopt(o.IPPROTO_IP, o.IP_TTL, 9)
+    assert socket.getsockopt(o.IPPROTO_IP, o.IP_TTL) == 9
+
+
+@pytest.mark.parametrize(("value", "number"), [(-1, 0), (0, 0), (255, 0), (256, EINVAL), (-2, EINVAL)])
+def test_a_traffic_class_of_minus_one_is_the_hosts(value: int, number: int):  # RFC 3542 section 6.5
+    socket = Bench(traffic_class=0x20).socket(6)
+    socket.setsockopt(o.IPPROTO_IPV6, o.IPV6_TCLASS, 0x40)
+    assert errno_of(lambda: socket.setsockopt(o.IPPROTO_IPV6, o.IPV6_TCLASS, value)) == number
+    expected = 0x40 if number else 0x20 if value == -1 else value & 0xFC
+    assert socket.getsockopt(o.IPPROTO_IPV6, o.IPV6_TCLASS) == expected

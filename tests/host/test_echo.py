@@ -138,3 +138,24 @@ def test_without_a_prefix_there_is_none():
     h.forget()
     assert Bench(addresses=("10.0.0.1/31",)).host.broadcasts == frozenset()
     assert list(map(format_address, subnet().host.broadcasts)) == ["10.0.0.255"]
+
+
+# --- the rate of errors: RFC 4443 section 2.4 (f), RFC 1812 section 4.3.2.8 ---
+
+
+def test_errors_leave_in_bursts_and_at_a_rate():
+    h = Bench(icmp_per_second=10, icmp_burst=4)
+    source, destination = ends(4)
+
+    def errors(count: int) -> int:
+        gets(h, *[ipv4.build(source, destination, 17, 8) + bytes(8)] * count)
+        return h.forget()
+
+    assert errors(20) == 4
+    h.after(0.1)
+    assert errors(20) == 1  # a token for each tenth of a second, and no second that begins anew
+    h.after(0.35)
+    assert errors(20) == 3
+    h.after(60)
+    assert errors(20) == 4
+    assert h.host.counters["limit: ICMP"] == 80 - 12

@@ -6,11 +6,14 @@ from itertools import permutations
 
 import pytest
 
-from lastack.wire.datagram import parse_ip
+from lastack.wire import icmp
+from lastack.wire.address import parse_address
+from lastack.wire.datagram import build_icmp, parse_ip
+from lastack.wire.fragment import split
 from lastack.wire.icmp import Kind
 from lastack.wire.packet import Packet
 from tests.host.harness import Bench
-from tests.host.parts import body, echo, gets, part, parts, said, syn
+from tests.host.parts import body, echo, ends, gets, part, parts, said, syn
 
 VERSIONS = pytest.mark.parametrize("version", [4, 6])
 
@@ -203,3 +206,42 @@ def test_parts_for_others_are_dropped():
     data[10:12] = (int.from_bytes(data[10:12], "big") - 76).to_bytes(2, "big")
     h.receive(Packet(bytes(data)))
     assert len(h.host.fragments) == 0
+
+
+# --- no source starves the others ---
+
+
+def from_source(last: int, number: int, *, second: bool = False) -> bytes:
+    """One half of an echo request from 10.0.0.`last`."""
+    source = parse_address(f"10.0.0.{last}")
+    whole = bytes(build_icmp(source, ends(4)[1], icmp.echo_request(4, 7, 1, bytes(1400))).joined())
+    return split(whole, 1200, number)[second]
+
+
+def test_one_source_does_not_crowd_out_the_others():
+    h = Bench(fragment_datagrams=6, fragment_source_datagrams=3)
+    gets(h, from_source(20, 1), *(from_source(21, number) for number in range(50)))
+    assert (len(h.host.fragments), h.host.counters["limit: fragments of one source"]) == (4, 47)
+    gets(h, from_source(20, 1, second=True))
+    assert (len(said(h)), h.host.counters["limit: fragments"]) == (1, 0)
+    gets(h, from_source(21, 46, second=True), from_source(21, 49, second=True))  # of its own the latest are left
+    assert len(said(h)) == 1
+
+
+def test_nor_by_its_bytes():
+    h = Bench(fragment_source_bytes=3000)
+    gets(h, from_source(20, 1), *(from_source(21, number) for number in range(50)))
+    gets(h, from_source(20, 1, second=True))
+    assert (len(said(h)), h.host.counters["limit: fragments of one source"]) == (1, 48)
+    assert h.host.fragments.size <= 3000
+
+
+def test_what_is_whole_or_too_old_is_counted_for_nobody():
+    h = Bench(fragment_source_datagrams=1)
+    for number in range(5):
+        gets(h, from_source(20, number), from_source(20, number, second=True))
+    gets(h, from_source(20, 9))
+    h.after(61)
+    h.forget()
+    gets(h, from_source(20, 10))
+    assert (len(h.host.fragments), h.host.counters["limit: fragments of one source"]) == (1, 0)

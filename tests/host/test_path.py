@@ -131,7 +131,7 @@ def test_the_mtu_can_be_asked_for():  # IP_MTU, and TCP_INFO
     assert (info["tcpi_advmss"], info["tcpi_snd_mss"], info["tcpi_rcv_mss"]) == (1460, 960, 536)
     assert errno_of(lambda: h.socket().getsockopt(o.IPPROTO_IP, o.IP_MTU)) == 107
     with pytest.raises(OSError, match="path_mtu_discovery"):
-        socket.setsockopt(o.IPPROTO_IPV6, o.IPV6_MTU_DISCOVER, 6)
+        socket.setsockopt(o.IPPROTO_IP, o.IP_MTU_DISCOVER, 6)
 
 
 def test_a_route_sets_the_mtu_and_the_offer_of_one_destination():  # as `ip route ... mtu 1300 advmss 1000`

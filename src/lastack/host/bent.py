@@ -185,6 +185,13 @@ def _set_traffic_class(socket: Settings, value: int) -> None:
     configure(socket, "traffic_class", value & 0xFC)
 
 
+def _set_traffic_class_6(socket: Settings, value: int) -> None:
+    """The same; -1 is the host's."""
+    if not -1 <= value <= 255:
+        raise OSError(errno.EINVAL, f"traffic class: {value} is not in 0 to 255")
+    _set_traffic_class(socket, value if value >= 0 else socket.host.config.traffic_class)
+
+
 def _set_hop_limit(socket: Settings, value: int) -> None:
     """-1 is the host's."""
     if value != -1 and not 1 <= value <= 255:
@@ -202,7 +209,7 @@ _OPTIONS: dict[tuple[int, int], _Option] = {
     (o.IPPROTO_IP, o.IP_TTL): _HOP_LIMIT,
     (o.IPPROTO_IPV6, o.IPV6_UNICAST_HOPS): _HOP_LIMIT,
     (o.IPPROTO_IP, o.IP_TOS): _TRAFFIC_CLASS,
-    (o.IPPROTO_IPV6, o.IPV6_TCLASS): _TRAFFIC_CLASS,
+    (o.IPPROTO_IPV6, o.IPV6_TCLASS): (_set_traffic_class_6, _TRAFFIC_CLASS[1]),
     (o.IPPROTO_TCP, o.TCP_MAXSEG): (_set_mss, _get_mss),
     (o.IPPROTO_TCP, o.TCP_LINGER2): (_set_linger2, _get_linger2),
     (o.IPPROTO_TCP, o.TCP_DEFER_ACCEPT): (

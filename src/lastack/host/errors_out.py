@@ -25,7 +25,10 @@ def answer(host: Tables, now: int, source: bytes, destination: bytes, message: i
     """The reply to an echo request, its data returned whole (RFC 1122 3.2.2.6, RFC 4443 4.2); nothing to anything else
     (Source Quench among them: MUST-55; RFC 6633 section 3). It comes from the address that was asked, and in fragments
     where it is long."""
-    if message.kind is not Kind.ECHO_REQUEST or not host.config.answer_echo or not _allowed(host, now):
+    if message.kind is not Kind.ECHO_REQUEST or not host.config.answer_echo:
+        return
+    if not host.limiter.allows("echo", now, host.config.icmp_per_second):
+        host.counters["limit: ICMP"] += 1
         return
     packet = build_icmp(destination, source, icmp.echo_reply(message), hop_limit=host.config.hop_limit)
     known = host.paths.known(source, now)
@@ -99,7 +102,7 @@ def _send(host: Tables, source: bytes, destination: bytes, message: icmp.Message
 
 
 def _allowed(host: Tables, now: int) -> bool:
-    if host.limiter.allows("ICMP", now, host.config.icmp_per_second):
+    if host.icmp_errors.allows(now):
         return True
     host.counters["limit: ICMP"] += 1
     return False

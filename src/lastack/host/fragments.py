@@ -62,16 +62,27 @@ class Datagram:
         self.dead, self.first, self.head, self.parts, self.size = True, None, b"", [], _PART
 
 
+class Source:
+    """What one source takes of the table: its datagrams in the order in which they began, and their size."""
+
+    __slots__ = ("keys", "size")
+
+    def __init__(self) -> None:
+        self.keys: OrderedDict[Key, None] = OrderedDict()
+        self.size = 0
+
+
 class Fragments:
     """The datagrams of a host that are not whole yet, in the order in which they began: the first expires first.
 
     `sent` counts the datagrams that the host itself has cut.
     """
 
-    __slots__ = ("_datagrams", "config", "counters", "sent", "size")
+    __slots__ = ("_datagrams", "_sources", "config", "counters", "sent", "size")
 
     def __init__(self, config: Config, counters: Counters) -> None:
         self._datagrams: OrderedDict[Key, Datagram] = OrderedDict()
+        self._sources: dict[bytes, Source] = {}
         self.config = config
         self.counters = counters
         self.size = 0
@@ -88,8 +99,9 @@ class Fragments:
         datagram = self._datagrams.get(key)
         if datagram is None:
             datagram = self._datagrams[key] = Datagram(now + self.config.fragment_timeout)
-            self.size += datagram.size
-        self.size -= datagram.size
+            self._sources.setdefault(header.source, Source()).keys[key] = None
+            self._count(header.source, datagram.size)
+        before = datagram.size
         if datagram.dead:
             self.counters["dropped: fragment"] += 1
         elif not datagram.add(start, end, body_of(data, header), not header.more_fragments):
@@ -100,11 +112,24 @@ class Fragments:
             if not start and datagram.first is None:
                 datagram.first, datagram.head = bytes(data[: header.end]), head_of(data, header)
             if datagram.received == datagram.end:
-                del self._datagrams[key]
-                return self._whole(datagram)
-        self.size += datagram.size
-        self._limit()
+                self._count(header.source, datagram.size - before)
+                return self._whole(self._take(key))
+        self._count(header.source, datagram.size - before)
+        self._limit(header.source)
         return None
+
+    def _count(self, source: bytes, size: int) -> None:
+        self.size += size
+        self._sources[source].size += size
+
+    def _take(self, key: Key) -> Datagram:
+        """Out of the table."""
+        datagram, source = self._datagrams.pop(key), self._sources[key[0]]
+        self._count(key[0], -datagram.size)
+        del source.keys[key]
+        if not source.keys:
+            del self._sources[key[0]]
+        return datagram
 
     def _whole(self, datagram: Datagram) -> bytes | None:
         """RFC 3168 section 5.3: CE in a part is CE in the whole, and a mixture of CE and Not-ECT is dropped."""
@@ -121,12 +146,15 @@ class Fragments:
         self.counters["reassembled"] += 1
         return whole
 
-    def _limit(self) -> None:
-        """Over a limit the oldest go: they are the least likely to become whole."""
-        config = self.config
+    def _limit(self, address: bytes) -> None:
+        """Over a limit the oldest go: they are the least likely to become whole. Those of one source first, so that it
+        does not crowd out the others."""
+        config, source = self.config, self._sources[address]
+        while len(source.keys) > config.fragment_source_datagrams or source.size > config.fragment_source_bytes:
+            self._take(next(iter(source.keys)))
+            self.counters["limit: fragments of one source"] += 1
         while len(self._datagrams) > config.fragment_datagrams or self.size > config.fragment_bytes:
-            _, datagram = self._datagrams.popitem(last=False)
-            self.size -= datagram.size
+            self._take(next(iter(self._datagrams)))
             self.counters["limit: fragments"] += 1
 
     def deadline(self) -> int | None:
@@ -137,8 +165,7 @@ class Fragments:
         """Give up what has waited too long: the first parts among it, whose sources are to be told."""
         told = []
         while (at := self.deadline()) is not None and at <= now:
-            _, datagram = self._datagrams.popitem(last=False)
-            self.size -= datagram.size
+            datagram = self._take(next(iter(self._datagrams)))
             self.counters["fragments timed out"] += 1
             if datagram.first is not None:
                 told.append(datagram.first)

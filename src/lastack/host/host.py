@@ -39,16 +39,16 @@ class Host(Tables):
         self.counters["packets in"] += 1
         self._packet(now, packet)
 
-    def _packet(self, now: int, packet: Packet) -> None:
+    def _packet(self, now: int, packet: Packet, outside: bool = True) -> None:
         """A packet from outside, from ourselves, or put together from its fragments."""
         try:
             header, body = parse(packet)
         except WireError as error:
-            self._unread(now, packet, error)
+            self._unread(now, packet, error, outside)
             return
         if header.destination not in self.addresses:  # MUST-57 too: a broadcast or multicast is none of them
             self.counters["dropped: not our address"] += 1
-        elif self._is_nobody(header.source):
+        elif outside and self._is_martian(header.source, header.destination):
             self.counters["dropped: source address"] += 1
         elif (
             isinstance(header, Header) and header.options and self.way_back is None and has_source_route(header.options)
@@ -63,11 +63,12 @@ class Host(Tables):
         else:
             errors_out.unreachable(self, now, header, packet)
 
-    def _is_nobody(self, source: bytes) -> bool:
-        """Whether an address cannot be another host's (MUST-63): also not the loopback address of who knows whom."""
-        if is_loopback(source):
-            return source not in self.addresses
-        return not is_unicast(source) or source in self.broadcasts
+    def _is_martian(self, source: bytes, destination: bytes) -> bool:
+        """Whether nobody outside can have sent this: the source is no single host (MUST-63), a loopback address stands
+        in it (RFC 1122 section 3.2.1.3 (g)), or it claims to come from ourselves."""
+        if not is_unicast(source) or source in self.broadcasts or source in self.addresses:
+            return True
+        return is_loopback(source) or is_loopback(destination)
 
     def _source_routed(self, now: int, packet: Packet, header: Header, body: Segment | Message | None) -> None:
         """A packet that has come by a source route: what answers it goes back by that (RFC 1122 3.2.1.8 (c))."""
@@ -78,22 +79,23 @@ class Host(Tables):
         if isinstance(body, Segment) and (tcb := self.tcbs.get(key_in(packet.data, header))) is not None:
             source_routes.later(tcb, body, way)
         self.way_back = way
-        self._packet(now, packet)
+        self._packet(now, packet)  # from outside: what we send ourselves does not come to the end of a route
         self.way_back = None
 
-    def _unread(self, now: int, packet: Packet, error: WireError) -> None:
+    def _unread(self, now: int, packet: Packet, error: WireError, outside: bool) -> None:
         """A packet that is not one whole datagram: a fragment, or one that is wrong."""
         if error.kind == "fragment" and self.config.reassemble_fragments and not isinstance(error, ParameterProblem):
             data = packet.joined()
             header = parse_ip(data)
-            if header.destination in self.addresses and not self._is_nobody(header.source):
+            martian = outside and self._is_martian(header.source, header.destination)
+            if header.destination in self.addresses and not martian:
                 try:
                     whole = self.fragments.arrives(now, data, header)
                 except WireError as wrong:
                     error = wrong
                 else:
                     if whole is not None:
-                        self._packet(now, Packet(whole))
+                        self._packet(now, Packet(whole), outside)
                     return
         self.counters[f"dropped: {error.kind}"] += 1
         if isinstance(error, ParameterProblem):
@@ -136,7 +138,9 @@ class Host(Tables):
                 elif rounds > self.config.loop_back_rounds:
                     self.counters["limit: packets to ourselves"] += 1
                 else:
-                    self.receive(now, Packet(packet.joined(), (), VERIFIED, packet.gso_size, packet.transport))
+                    self.counters["packets in"] += 1
+                    inside = Packet(packet.joined(), (), VERIFIED, packet.gso_size, packet.transport)
+                    self._packet(now, inside, outside=False)
         return leaving
 
     def deadline(self) -> int | None:

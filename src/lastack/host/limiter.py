@@ -27,6 +27,27 @@ class Limiter:
         return True
 
 
+class TokenBucket:
+    """So many a second on the average, and at most `burst` at once (RFC 4443 section 2.4 (f))."""
+
+    __slots__ = ("_at", "_burst", "_rate", "_tokens")
+
+    def __init__(self, rate: int, burst: int) -> None:
+        self._rate = rate
+        self._burst = min(burst, rate) * _SECOND  # a token is a second's worth of microseconds
+        self._tokens = self._burst
+        self._at = 0
+
+    def allows(self, now: int) -> bool:
+        """Whether one more may leave now; it is counted."""
+        self._tokens = min(self._tokens + (now - self._at) * self._rate, self._burst)
+        self._at = now
+        if self._tokens < _SECOND:
+            return False
+        self._tokens -= _SECOND
+        return True
+
+
 class ChallengeBudget:
     """Challenge ACKs of all connections in one second: `about`, give or take half of it, by lot.
 

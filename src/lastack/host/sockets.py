@@ -157,6 +157,7 @@ class Socket(Stream):
     def setsockopt(self, level: int, option: int, value: Value) -> None:
         """Set an option by its number (`lastack.host.options`). OSError ENOPROTOOPT, EINVAL."""
         self._open()
+        self._of_this_version(level, option)
         bent.set_option(self, level, option, value)
 
     def getsockopt(self, level: int, option: int) -> object:
@@ -166,4 +167,10 @@ class Socket(Stream):
             return self._take_error()
         if (level, option) == (options.SOL_SOCKET, options.SO_DOMAIN):
             return 2 if self.version == 4 else 10
+        self._of_this_version(level, option)
         return bent.get_option(self, level, option)
+
+    def _of_this_version(self, level: int, option: int) -> None:
+        """IPv4's options are for IPv6 sockets too, whose connections may be of either; not the other way round."""
+        if level == options.IPPROTO_IPV6 and self.version == 4:
+            raise error(errno.ENOPROTOOPT, f"option {option} is IPv6's, and the socket is for IPv4")

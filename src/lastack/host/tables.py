@@ -12,7 +12,7 @@ from lastack.host import isn
 from lastack.host.counters import Counters
 from lastack.host.fragments import Fragments
 from lastack.host.keys import key_of
-from lastack.host.limiter import ChallengeBudget, Limiter
+from lastack.host.limiter import ChallengeBudget, Limiter, TokenBucket
 from lastack.host.listener import Listener
 from lastack.host.paths import Paths, Route
 from lastack.host.ports import Ports
@@ -53,6 +53,7 @@ class Tables:
         "fragments",
         "gso",
         "half_open",
+        "icmp_errors",
         "limiter",
         "listening",
         "memory",
@@ -103,6 +104,7 @@ class Tables:
         self.time_wait = TimeWaitTable(observer)
         self.timers = Timers()
         self.limiter = Limiter()
+        self.icmp_errors = TokenBucket(config.icmp_per_second, config.icmp_burst)
         self.challenges = ChallengeBudget(config.host_challenge_acks_per_second, secret)
         self.recent = RecentNumbers(config.recent_numbers, config.recent_numbers_time)
         self.orphans: set[Tcb] = set()  # closed by their users

@@ -181,7 +181,8 @@ class Config:
     hop_limit: int = 64
     traffic_class: int = 0
     rst_per_second: int = 1000  # answers to segments that belong nowhere
-    icmp_per_second: int = 1000
+    icmp_per_second: int = 1000  # errors, and apart from them echo replies (Linux icmp_msgs_per_sec)
+    icmp_burst: int = 50  # errors at once (RFC 4443 2.4 (f); Linux icmp_msgs_burst)
     flow_labels: bool = True  # of IPv6, RFC 6437: one label a connection; False: 0
     flow_label_rethink: bool = False  # a new label, so maybe a new path, after each time-out, as Linux's txrehash
     answer_echo: bool = True
@@ -192,6 +193,8 @@ class Config:
     fragment_timeout: int = 60 * SECOND
     fragment_datagrams: int = 1024  # that are not whole yet
     fragment_bytes: int = 4 * 1024 * 1024  # of all of them, 128 for each part added: Linux ipfrag_high_thresh
+    fragment_source_datagrams: int = 256  # and of one source, a quarter of that, so that it starves nobody
+    fragment_source_bytes: int = 1024 * 1024
     v6only: bool = False  # IPV6_V6ONLY of a new socket: RFC 3493 5.3 and Linux 0 (bindv6only), FreeBSD 1
     loop_back_rounds: int = 1000  # packets to ourselves that answer each other without time passing
 

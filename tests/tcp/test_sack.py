@@ -50,7 +50,7 @@ def test_the_block_of_the_last_segment_comes_first():  # RFC 2018 section 4
     t.sends(". 1:1(0) ack 41 <>")
 
 
-def test_three_blocks_fit_beside_a_timestamp():
+def test_three_blocks_fit_beside_a_timestamp():  # RFC 2018 section 3
     t = established(options=f"mss {MSS},sackOK,TS val 100 ecr 1000")
     for first in (11, 31, 51, 71):
         t.gets(f"P. {first}:{first + 10}(10) ack 1 <nop,nop,TS val 100 ecr 1000>")
@@ -112,7 +112,7 @@ def test_reordering_within_a_quarter_of_the_round_trip_is_no_loss():  # RFC 8985
     t.silent()
 
 
-def test_after_the_reordering_window_it_is_lost():  # RFC 8985 section 6.3
+def test_after_the_reordering_window_it_is_lost():  # RFC 8985 6.2 step 5
     t = sending(4)
     held(t, "1001:2001")
     t.silent()

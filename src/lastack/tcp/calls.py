@@ -50,7 +50,7 @@ def _begin(tcb: Tcb, event: Event, now: int, iss: int) -> None:
 
 
 def set_iss(tcb: Tcb, iss: int) -> None:
-    """The send variables before our SYN; what it will offer."""
+    """The send variables before our SYN; what it will offer (RFC 6582 3.2 step 1)."""
     tcb.iss = tcb.snd_una = tcb.snd_nxt = tcb.recover = tcb.snd_sml = iss
     tcb.syn_queued = True
     handshake.offer(tcb)

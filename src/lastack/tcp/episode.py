@@ -15,6 +15,7 @@ def repairing(tcb: Tcb) -> bool:
 
 def begin(tcb: Tcb, now: int) -> None:
     """Fast recovery begins: RFC 5681 3.2 steps 2 and 3, RFC 6937 section 3."""
+    # RFC 5681 3.2 step 2, RFC 6582 3.2 step 2, RFC 6675 section 5.1
     congestion = tcb.congestion
     tcb.in_recovery = True
     tcb.recover = tcb.snd_nxt
@@ -33,6 +34,7 @@ def begin(tcb: Tcb, now: int) -> None:
 def proportional(tcb: Tcb, size: int) -> None:
     """`size` bytes were delivered in fast recovery: PRR with its slow-start reduction bound. Without SACK the pipe is
     what is left when each duplicate ACK has taken a segment off."""
+    # RFC 6937 section 3
     one = tcb.episode
     if one is None or not tcb.config.prr:
         return
@@ -76,7 +78,7 @@ def partial(tcb: Tcb, acked: int) -> None:
 
 
 def over(tcb: Tcb) -> None:
-    """All that was outstanding when the loss was noticed is acknowledged."""
+    """All that was outstanding when the loss was noticed is acknowledged (RFC 5681 3.2 step 6)."""
     rack, congestion = tcb.rack, tcb.congestion
     if rack is not None:  # RFC 8985 section 6.2 step 4
         rack.reo_persist -= 1

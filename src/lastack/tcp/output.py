@@ -203,6 +203,7 @@ def _full(tcb: Tcb) -> int:
 def _window(tcb: Tcb) -> int:
     """The congestion window for new data. Limited transmit (RFC 3042): the first two duplicate ACKs let a segment each
     out beyond it. With SACK the pipe shrinks by what is held, so that each lets one out (RFC 6675 section 5 (3))."""
+    # RFC 3042 section 2, RFC 5681 3.2 step 1, RFC 5681 3.2 step 5
     cwnd = tcb.congestion.cwnd
     if episode.repairing(tcb):
         return cwnd

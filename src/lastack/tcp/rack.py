@@ -19,6 +19,7 @@ def sent_after(at: int, end: int, other_at: int, other_end: int) -> bool:
 
 def delivered(tcb: Tcb, rack: Rack, sent: SentRange, now: int, ts_ecr: int | None) -> None:
     """Steps 1 to 3 of section 6.2: a range was acknowledged, cumulatively or selectively."""
+    # RFC 8985 6.2 steps 1 to 3
     if sent.forgotten:
         return
     if (sent.end - rack.fack) & MASK < HALF:
@@ -39,6 +40,7 @@ def delivered(tcb: Tcb, rack: Rack, sent: SentRange, now: int, ts_ecr: int | Non
 
 def widen(tcb: Tcb, rack: Rack, twice: bool) -> None:
     """Step 4: what came twice was taken for lost too early. Once a round the reordering window grows."""
+    # RFC 8985 6.2 step 4
     if rack.dsack_round is not None and (tcb.snd_una - rack.dsack_round) & MASK < HALF:
         rack.dsack_round = None
     if twice and rack.dsack_round is None:
@@ -48,7 +50,7 @@ def widen(tcb: Tcb, rack: Rack, twice: bool) -> None:
 
 
 def reordering_window(tcb: Tcb, rack: Rack) -> int:
-    """RACK.reo_wnd in microseconds, section 6.2 step 4."""
+    """RACK.reo_wnd in microseconds, section 6.2 step 4 (RFC 8985 6.2 step 4)."""
     if not rack.reordered and (episode.repairing(tcb) or _many_sacked(tcb)):
         return 0
     return min(rack.reo_mult * rack.min_rtt // 4, tcb.srtt or 0)
@@ -65,6 +67,7 @@ def _many_sacked(tcb: Tcb) -> bool:
 
 def detect(tcb: Tcb, rack: Rack, now: int) -> None:
     """Step 5: mark lost what was sent so long before something that has arrived; a timer waits for what is younger."""
+    # RFC 8985 6.2 step 5, RFC 8985 7.4.1
     rack.reo_at = NEVER
     if rack.xmit < 0 or not tcb.sent:
         return
@@ -93,6 +96,7 @@ def detect(tcb: Tcb, rack: Rack, now: int) -> None:
 
 def timed_out(tcb: Tcb, rack: Rack, now: int) -> None:
     """Section 6.3: the first is lost, and of the others what was sent more than a round trip ago."""
+    # RFC 8985 section 6.3
     slack = rack.rtt + reordering_window(tcb, rack)
     for index, sent in enumerate(tcb.sent):
         if not index or sent.sent_at + slack <= now:

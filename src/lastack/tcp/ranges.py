@@ -40,14 +40,14 @@ def mark_lost(tcb: Tcb, sent: SentRange) -> None:
 
 
 def mark_first_lost(tcb: Tcb) -> None:
-    """The first segment not acknowledged is to be sent again."""
+    """The first segment not acknowledged is to be sent again (RFC 5681 3.2 step 3)."""
     if tcb.sent:
         cut(tcb, 0, tcb.snd_mss)
         mark_lost(tcb, tcb.sent[0])
 
 
 def mark_sacked(tcb: Tcb, sent: SentRange) -> None:
-    """The peer says that it holds this range."""
+    """The peer says that it holds this range (RFC 2018 section 5, RFC 6675 section 4)."""
     size = (sent.end - sent.first) & MASK
     if not sent.lost:
         tcb.pipe -= size
@@ -76,6 +76,7 @@ def join_sacked(tcb: Tcb, news: Iterable[SentRange]) -> None:
 
 def forget_sacked(tcb: Tcb) -> None:
     """The peer may have forgotten what it said that it holds (RFC 2018 section 8): it is lost."""
+    # RFC 2018 section 5.1
     for sent in tcb.sent:
         if sent.sacked:
             sent.sacked, sent.lost, sent.forgotten = False, True, True

@@ -190,7 +190,7 @@ def _advanced(tcb: Tcb, ack: int, now: int, ts_ecr: int | None) -> None:
 
 
 def duplicate_ack(tcb: Tcb, now: int) -> None:
-    """RFC 5681 section 2: nothing new, no text, the window unchanged, something outstanding."""
+    """RFC 5681 section 2: nothing new, no text, the window unchanged, something outstanding (RFC 6582 3.2 step 2)."""
     spurious.doubt(tcb, tcb.snd_una, False, [], now)
     if tcb.rack is not None:
         return  # it would have had SACK blocks, were there a hole
@@ -224,6 +224,7 @@ def restart_timer(tcb: Tcb) -> None:
 
 def timed_out(tcb: Tcb, now: int) -> None:
     """The retransmission timer fired: RFC 6298 (5.4) to (5.6), RFC 5681 3.1, RFC 6582 3.2 step 4."""
+    # RFC 6582 3.2 step 4, RFC 6675 5.1
     again = tcb.retransmissions > 0
     doubted = spurious.may_doubt(tcb)
     if tcb.episode is None or not again:

@@ -12,6 +12,7 @@ from lastack.tcp.tcb import Tcb
 
 def may_doubt(tcb: Tcb) -> bool:
     """RFC 5682 2.1 and 3.1 step 1: no other loss was being repaired when the timer fired, unless by F-RTO's step 1."""
+    # RFC 5682 2.1 step 1
     if not tcb.config.frto or not tcb.sent or tcb.sent[0].syn:
         return False
     waiting = tcb.episode is not None and tcb.episode.frto == 1
@@ -34,6 +35,7 @@ def sent_again(tcb: Tcb, end: int, size: int, stamp: int | None) -> None:
 def acknowledged(tcb: Tcb, ack: int, ts_ecr: int | None, now: int) -> None:
     """SND.UNA has moved up to `ack`. RFC 3522 section 3.2 steps 3 to 5: the first ACK of what was sent again echoes
     either that segment or the original, which then was not lost."""
+    # RFC 3522 3.2
     one = tcb.episode
     if one is None or one.stamp is None or one.undone:
         return
@@ -67,6 +69,7 @@ def doubt(tcb: Tcb, ack: int, advances: bool, news_ends: list[int], now: int) ->
 
 def _first_ack(tcb: Tcb, one: Episode, ack: int, advances: bool) -> None:
     """Step 2. `recover` is where SND.NXT stood when the timer fired: nothing new has left since."""
+    # RFC 5682 2.1 step 2
     if not advances:
         if tcb.rack is None:
             one.frto = 0
@@ -77,7 +80,7 @@ def _first_ack(tcb: Tcb, one: Episode, ack: int, advances: bool) -> None:
 
 
 def _second_ack(tcb: Tcb, one: Episode, ack: int, advances: bool, news_ends: list[int], now: int) -> None:
-    """Step 3: this ACK answers either what was sent before the time-out, or the new data."""
+    """Step 3: this ACK answers either what was sent before the time-out, or the new data (RFC 5682 2.1 step 3)."""
     one.frto = 0
     news = advances
     if tcb.rack is not None:

@@ -96,7 +96,7 @@ def _retransmission(tcb: Tcb, now: int) -> None:
 
 
 def _rack(tcb: Tcb, state: Rack, now: int, out: list[Segment]) -> None:
-    """The timers of RFC 8985: reordering (6.3) and tail loss probe (7.3)."""
+    """The timers of RFC 8985: reordering (6.2 step 5) and tail loss probe (7.3)."""
     if state.reo_at <= now:
         _fired(tcb, now, "reordering")
         rack.detect(tcb, state, now)

@@ -15,6 +15,7 @@ def arm(tcb: Tcb, rack: Rack, now: int) -> None:
     No later than the RTO, in whose place the probe then goes. Without a measurement since the last probe there would
     be none (7.3), so the timer does not run; that covers the case of no SRTT.
     """
+    # RFC 8985 section 7.2
     rack.probe_at = NEVER
     if not (tcb.config.tail_loss_probes and rack.sampled and rack.tlp_end is None and tcb.srtt is not None):
         return
@@ -30,7 +31,7 @@ def arm(tcb: Tcb, rack: Rack, now: int) -> None:
 
 
 def sent(tcb: Tcb, rack: Rack, retransmission: bool) -> None:
-    """The PTO fired and a probe left, section 7.3: the RTO is armed anew."""
+    """The PTO fired and a probe left, section 7.3: the RTO is armed anew (RFC 8985 section 7.3)."""
     rack.tlp_end = tcb.snd_nxt
     rack.tlp_is_retransmission = retransmission
     rack.sampled = False
@@ -42,6 +43,7 @@ def answered(tcb: Tcb, ack: int, twice: tuple[int, int] | None, plain_duplicate:
 
     `twice`: the block of a D-SACK; `plain_duplicate`: a duplicate ACK without any SACK option.
     """
+    # RFC 8985 section 7.4.2
     rack = tcb.rack
     if rack is None or rack.tlp_end is None or (ack - rack.tlp_end) & MASK >= HALF:
         return

@@ -7,6 +7,7 @@ import pytest
 from lastack.tcp.congestion import ALGORITHMS, Congestion
 from lastack.tcp.congestion.interface import INFINITE
 from tests.tcp.controls import MSS, alone
+from tests.tcp.harness import established
 
 NAMES = pytest.mark.parametrize("name", sorted(ALGORITHMS))
 
@@ -91,3 +92,16 @@ def test_it_can_be_switched_off():
         round_of(control, 80_000)
     before = control.cwnd
     assert round_of(control, 900_000) == before
+
+
+def test_each_ack_of_a_super_segment_is_a_sample():  # RFC 9406 section 4.2; RFC 7323 section 4
+    t = established(options="mss 1000,sackOK", initial_window_segments=20, unit=65_000, tail_loss_probes=False)
+    t.call.send(20_000)
+    assert len(t.tcb.sent) == 1
+    t.pending.clear()
+    for number in range(1, 9):
+        t.after(10)
+        t.gets(f". 1:1(0) ack {1 + 1000 * number}")
+    assert t.tcb.congestion.hystart is not None
+    assert (t.tcb.congestion.hystart.samples, t.tcb.congestion.rtt) == (9, 80_000)  # and the SYN
+    t.pending.clear()

@@ -150,6 +150,8 @@ def _take_off(tcb: Tcb, ack: int, now: int, ts_ecr: int | None) -> int:
             again = again or sent.transmissions > 1 or sent.forgotten
         if (ack - sent.end) & MASK >= HALF:
             if length:
+                if not (gone or again or sent.sacked):  # HyStart++ (RFC 9406) wants a sample of each ACK
+                    tcb.congestion.measured(now - sent.sent_at, tcb.srtt or now - sent.sent_at)
                 sent.first, sent.syn = ack, False
             break
     if gone and tcb.mss_acked < tcb.snd_mss:

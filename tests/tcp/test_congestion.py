@@ -56,6 +56,16 @@ def test_smaller_segments_are_no_more_of_them(name: str):  # RFC 5681 section 3.
     assert control.cwnd == MSS
 
 
+@NAMES
+def test_smaller_segments_do_not_come_back_as_more_of_them(name: str):  # RFC 5681 section 3.1, RFC 8201 section 5.4
+    control = avoiding(name, 100)
+    now = a_round(control, 0)
+    before = control.cwnd
+    control.resized(MSS // 2)
+    a_round(control, now)
+    assert before // 2 <= control.cwnd <= before // 2 + 2 * MSS
+
+
 # --- slow start and congestion avoidance, RFC 5681 3.1 ---
 
 
@@ -247,6 +257,46 @@ def test_another_algorithm_takes_over(name: str):
         assert (new.cwnd, new.ssthresh, new.srtt, new.mss) == (old.cwnd, old.ssthresh, old.srtt, old.mss)
         a_round(new, 0)
         assert old.cwnd < new.cwnd <= old.cwnd + MSS
+
+
+@pytest.mark.parametrize(("name", "other"), [("newreno", "cubic"), ("cubic", "newreno"), ("cubic", "cubic")])
+def test_a_loss_before_another_algorithm_took_over_is_undone(name: str, other: str):  # RFC 4015 section 3.2
+    old = avoiding(name, 40)
+    before = (old.cwnd, old.ssthresh)
+    old.timed_out(old.cwnd, 0, again=False)
+    new = switch(old, other, RFC9293)
+    new.undo()
+    assert (type(new), new.cwnd, new.ssthresh) == (ALGORITHMS[other], *before)
+    a_round(new, 0)
+
+
+class Careless(Cautious):
+    """Without `__slots__`, and with an attribute that begins later."""
+
+    __slots__ = "later"  # type: ignore[assignment]
+
+    def reduce(self, flight: int, now: int) -> None:
+        super().reduce(flight, now)
+        self.losses = getattr(self, "losses", 0) + 1
+
+
+class Slotless(Careless):
+    """Without any."""
+
+
+@pytest.mark.parametrize("kind", [Cautious, Careless, Slotless])
+def test_whatever_an_algorithm_keeps_is_copied_and_undone(kind: type[Cautious], monkeypatch: pytest.MonkeyPatch):
+    if kind is Careless:
+        monkeypatch.setattr(kind, "reduce", Cautious.reduce)
+    control = kind(MSS, 10 * MSS, RFC9293)
+    control.credit = 7
+    control.lost(10 * MSS, 0)
+    control.cwnd, control.credit = control.ssthresh, 0
+    twin = control.copy()
+    assert getattr(twin, "losses", 1) == 1
+    control.undo()
+    assert (control.cwnd, control.credit, twin.credit) == (10 * MSS, 7, 0)
+    assert not getattr(control, "losses", 0)
 
 
 @NAMES

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
+from lastack.tcp import pmtud
+from lastack.tcp.sequence import MASK
 from tests.tcp.harness import Exchange, established
 
 SIZE = 1310  # the text of a probe of 1350 bytes, half-way from the base, 1200, to the link's 1500
@@ -10,7 +14,7 @@ BASE = 1160
 
 def probing(**more: object) -> Exchange:
     """The first flight of a connection that searches from its beginning: the probe leads it."""
-    t = established(options="mss 1460,sackOK", mtu_probing="always", **more)  # type: ignore[arg-type]
+    t = established(**{"options": "mss 1460,sackOK", "mtu_probing": "always", **more})  # type: ignore[arg-type]
     t.call.send(100_000)
     sizes = [segment.length for _, segment in t.pending]
     assert sizes == [SIZE] + [BASE] * 8
@@ -52,4 +56,22 @@ def test_no_probe_leaves_without_data_behind_it():  # RFC 4821 7.4
     t = established(options="mss 1460", mtu_probing="always")
     t.call.send(SIZE + 3 * BASE - 1)
     assert max(segment.length for _, segment in t.pending) == BASE
+    t.pending.clear()
+
+
+@pytest.mark.parametrize("options", ["mss 1460", "mss 1460,sackOK"])
+def test_a_probe_that_a_router_refuses_is_no_congestion(options: str):  # RFC 4821 7.5, RFC 8899 section 3 (7)
+    t = probing(options=options, tail_loss_probes=False)
+    cwnd = t.tcb.congestion.cwnd
+    t.after(10)
+    t.step(lambda c, now: pmtud.too_big(c.tcb, (t.iss + 1) & MASK, 1300, now))
+    assert [segment.length for _, segment in t.pending] == [BASE, SIZE - BASE]
+    t.pending.clear()
+    t.after(1)
+    for number in range(8):  # each segment behind it
+        t.gets(". 1:1(0) ack 1" + (f" <sack {1 + SIZE}:{1 + SIZE + (number + 1) * BASE}>" if "sack" in options else ""))
+        assert not any(segment.seq == t.iss + 1 for _, segment in t.pending)
+        t.pending.clear()
+    assert (t.tcb.in_recovery, t.tcb.mtu) == (False, 1200)
+    assert t.tcb.congestion.cwnd >= cwnd
     t.pending.clear()

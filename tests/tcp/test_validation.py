@@ -116,3 +116,10 @@ def test_without_validation_silence_leaves_the_restart_window():  # RFC 5681 sec
     control.cwnd = 3 * MSS
     control.resumes(SECOND, True)
     assert control.cwnd == 3 * MSS  # RW = min(IW, cwnd)
+
+
+def test_an_expired_period_never_raises_a_window():  # RFC 7661 4.4.3: "to be not greater than"
+    control, now = validating()
+    control.cwnd = 4 * MSS  # after losses: less than the initial window
+    control.resumes(now + 6 * MINUTE, True)
+    assert control.cwnd == 4 * MSS

@@ -83,6 +83,8 @@ def _probe_too_big(tcb: Tcb, probe: SentRange, claimed: int, now: int) -> None:
     path.probe = path.probes = 0
     path.search_high = max(claimed, tcb.mtu)
     ranges.mark_lost(tcb, probe)
+    if tcb.rack is None and not tcb.in_recovery:
+        tcb.recover = tcb.snd_nxt  # the duplicate ACKs of what is behind it tell of no other loss
 
 
 def _believe(tcb: Tcb, claimed: int, now: int) -> None:

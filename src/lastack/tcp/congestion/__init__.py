@@ -37,6 +37,8 @@ def switch(old: Congestion, name: str, config: Config) -> Congestion:
     new = named(name)(old.mss, old.cwnd, config)
     for slot in Congestion.__slots__:
         setattr(new, slot, getattr(old, slot))
+    if new.before is not None:
+        new.before = switch(new.before, name, config)
     return new
 
 

@@ -94,6 +94,14 @@ class Cubic(Congestion):
         super().idle()
         self._epoch = None
 
+    def resized(self, mss: int) -> None:
+        """The curve has as many segments of a smaller size."""
+        if mss < self.mss:
+            self._w_max = self._w_max * mss // self.mss
+            self._prior = self._prior * mss // self.mss
+            self._est = self._est * mss // self.mss
+        super().resized(mss)
+
     def reduce(self, flight: int, now: int) -> None:
         """Multiplicative decrease (RFC 9438 4.6) and fast convergence (RFC 9438 4.7)."""
         self._prior = self.cwnd

@@ -6,7 +6,6 @@ An algorithm of one's own is a subclass that says how the window grows (`acked`)
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Self
 
 from lastack.tcp.config import Config
@@ -24,9 +23,9 @@ class Congestion:
     """
 
     __slots__ = (
-        "_before",
         "_left",
         "_limit",
+        "before",
         "cwnd",
         "hystart",
         "initial",
@@ -49,7 +48,7 @@ class Congestion:
         self.validation = Validation(config.non_validated_period) if config.window_validation else None
         self._limit = config.slow_start_limit
         self._left = -1  # bytes to be acknowledged until this round ends; negative: no round has begun
-        self._before: Congestion | None = None
+        self.before: Congestion | None = None  # how it was before the last loss, for `undo`
 
     # --- what an algorithm decides ---
 
@@ -154,7 +153,7 @@ class Congestion:
         if validation.preserves(self.cwnd, self.srtt, now):
             for _ in range(min(validation.expired(now), 32)):
                 self.ssthresh = max(self.ssthresh, 3 * self.cwnd // 4)
-                self.cwnd = max(self.cwnd // 2, self.initial)
+                self.cwnd = min(self.cwnd, max(self.cwnd // 2, self.initial))
 
     def _in_use(self, now: int) -> bool:
         """Whether the window may grow: half of it was used, or nearly all where it is not validated (RFC 7661 4.4)."""
@@ -214,8 +213,12 @@ class Congestion:
         self.recovered()
 
     def resized(self, mss: int) -> None:
-        """Segments have another size: as many of them as before (RFC 5681 3.1)."""
-        self.cwnd = max(self.cwnd * mss // self.mss, mss) if mss < self.mss else max(self.cwnd, mss)
+        """Segments have another size: of smaller ones as many as before (RFC 5681 3.1), and `ssthresh` is as many."""
+        if mss < self.mss:
+            self.cwnd = max(self.cwnd * mss // self.mss, mss)
+            if self.ssthresh < INFINITE:
+                self.ssthresh = max(self.ssthresh * mss // self.mss, 2 * mss)
+        self.cwnd = max(self.cwnd, mss)
         self.initial = max(min(self.initial, self.initial * mss // self.mss), mss)
         self.mss = mss
 
@@ -223,30 +226,32 @@ class Congestion:
 
     def remember(self) -> None:
         """A loss is about to be told of: `undo` comes back to this moment."""
-        self._before = None
-        self._before = self.copy()
+        self.before = None
+        self.before = self.copy()
 
     def undo(self) -> None:
         """Nothing was lost after all (RFC 4015 3.2, RFC 9438 4.9): all as before `lost` or `timed_out`.
 
         Where the window has outgrown that it stays, and only `ssthresh` comes back.
         """
-        before = self._before
+        before = self.before
         if before is None:
             return
         ssthresh = max(self.ssthresh, before.ssthresh)
         if self.cwnd < before.cwnd:
-            for name in _slots(self):
-                if name not in _MEASURED:
+            for name in _attributes(self) - _MEASURED:
+                if hasattr(before, name):
                     setattr(self, name, getattr(before, name))
+                else:
+                    delattr(self, name)
         self.ssthresh = ssthresh
-        self._before = None
+        self.before = None
         self._left = -1
 
     def copy(self) -> Self:
         """A copy that shares nothing."""
         other = object.__new__(type(self))
-        for name in _slots(self):
+        for name in _attributes(self):
             value = getattr(self, name)
             setattr(other, name, value.copy() if hasattr(value, "copy") else value)
         return other
@@ -255,6 +260,10 @@ class Congestion:
 _MEASURED = frozenset({"mss", "rtt", "srtt", "min_rtt"})
 
 
-def _slots(control: Congestion) -> Iterator[str]:
+def _attributes(control: Congestion) -> set[str]:
+    """The names of all that an algorithm keeps now, in slots or not."""
+    names = set(getattr(control, "__dict__", ()))
     for kind in type(control).__mro__:
-        yield from getattr(kind, "__slots__", ())
+        slots = getattr(kind, "__slots__", ())
+        names.update((slots,) if isinstance(slots, str) else slots)
+    return {name for name in names - {"__dict__", "__weakref__"} if hasattr(control, name)}

@@ -82,6 +82,14 @@ def test_round_trip(values):  # MUST-69
     assert options.parse(data) == (*values, *[EndOfList()] * padded)
     stamps = [(value.val, value.ecr) for value in values if isinstance(value, Timestamps)]
     assert options.find_timestamp(data) == (stamps[-1] if stamps else None)
+    assert options.find_syn(data) == said_by_a_syn(options.parse(data))
+
+
+def said_by_a_syn(values):
+    """What `find_syn` is to find, from the values; the last of a kind holds."""
+    sizes = [value.value for value in values if isinstance(value, MaximumSegmentSize)]
+    shifts = [value.shift for value in values if isinstance(value, WindowScale)]
+    return (sizes or [None])[-1], (shifts or [None])[-1], SackPermitted() in values
 
 
 def refusal(read, data):
@@ -95,11 +103,12 @@ def refusal(read, data):
 
 @given(st.binary(max_size=40))
 def test_any_bytes_are_read_or_refused(data):
-    assert refusal(options.parse, data) == refusal(options.find_timestamp, data)
+    assert refusal(options.parse, data) == refusal(options.find_timestamp, data) == refusal(options.find_syn, data)
     if refusal(options.parse, data):
         assert refusal(options.parse, data) == "option-length"
     else:
         values = options.parse(data)
+        assert options.find_syn(data) == said_by_a_syn(values)
         again = b"".join([value.encode() for value in values])
         assert data.startswith(again)
         assert len(again) == len(data) or values[-1] == EndOfList()

@@ -12,7 +12,8 @@ A step is 64 s, and a cookie is good for its own and the next.
 
 from __future__ import annotations
 
-from hashlib import blake2s
+from bisect import bisect_right
+from struct import Struct
 
 from lastack.host import isn
 from lastack.tcp import handshake
@@ -34,15 +35,14 @@ _MSS_BITS = 3
 _NO_SHIFT = 15
 _SACK = 0x10
 _ECN = 0x20
+_IRS_AND_STEP = Struct("!Iq")
 _SAID = 0x3F  # the bits of TSval that say something
 
 
 def _cookie(secret: bytes, local: Endpoint, remote: Endpoint, irs: int, step: int) -> int:
     """The ISS of this step whose MSS is the first of the table."""
-    names = isn.port_bytes(local) + isn.port_bytes(remote)
-    what = names + irs.to_bytes(4, "big") + step.to_bytes(8, "big", signed=True)
-    digest = blake2s(what, key=secret[:32], person=b"cookie", digest_size=_LOW_BITS // 8).digest()
-    low = int.from_bytes(digest, "big") & -(1 << _MSS_BITS)
+    what = isn.port_bytes(local) + isn.port_bytes(remote) + _IRS_AND_STEP.pack(irs, step)
+    low = isn.keyed_hash(secret, b"cookie", what, _LOW_BITS // 8) & -(1 << _MSS_BITS)
     return (isn.initial_sequence_number(secret, local, remote, (step + 1) * STEP) + low) & MASK
 
 
@@ -51,8 +51,8 @@ def syn_ack(
 ) -> Segment:
     """The answer to a SYN; for the same SYN the same one within a step (but for its timestamp)."""
     size = len(local[0])
-    mss, shift, sack = _asked(syn, size)
-    index = sum(one <= mss for one in MSS[size][1:])
+    mss, shift, sack = opt.find_syn(syn.options)
+    index = bisect_right(MSS[size], DEFAULT_MSS[size] if mss is None else mss, 1) - 1
     iss = _cookie(secret, local, remote, syn.seq, now // STEP) + index
     answer = Segment(local[1], remote[1], iss & MASK, (syn.seq + 1) & MASK, SYN | ACK)
     answer.window = handshake.syn_ack_window(config)
@@ -61,7 +61,9 @@ def syn_ack(
     if not config.timestamps or syn.ts_val is None:
         answer.options = handshake.offered(config, ours, False, None, None)
         return answer
-    said = (_NO_SHIFT if shift is None or not config.window_scaling else shift) | (_SACK if sack and config.sack else 0)
+    said = _NO_SHIFT if shift is None or not config.window_scaling else min(shift, handshake.MAX_SHIFT)
+    if sack and config.sack:
+        said |= _SACK
     if ecn:
         said |= _ECN
         answer.flags |= ECE
@@ -69,19 +71,6 @@ def syn_ack(
     scale = handshake.window_shift(config.receive_buffer) if said & 0xF != _NO_SHIFT else None
     answer.options = handshake.offered(config, ours, bool(said & _SACK), (answer.ts_val, syn.ts_val), scale)
     return answer
-
-
-def _asked(syn: Segment, size: int) -> tuple[int, int | None, bool]:
-    """The MSS, the window shift and the SACK permission of a SYN."""
-    mss, shift, sack = DEFAULT_MSS[size], None, False
-    for option in opt.parse(syn.options):
-        if isinstance(option, opt.MaximumSegmentSize):
-            mss = option.value
-        elif isinstance(option, opt.WindowScale):
-            shift = min(option.shift, handshake.MAX_SHIFT)
-        elif isinstance(option, opt.SackPermitted):
-            sack = True
-    return mss, shift, sack
 
 
 def _clock(secret: bytes, local: Endpoint, remote: Endpoint, now: int) -> int:

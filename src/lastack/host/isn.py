@@ -5,14 +5,27 @@ Both are a keyed hash of the connection's name, so a host needs one secret and n
 
 from __future__ import annotations
 
+from functools import lru_cache
 from hashlib import blake2s
 
 from lastack.tcp.sequence import MASK
 from lastack.tcp.tcb import Endpoint
 
 
+@lru_cache(maxsize=64)  # to copy one costs less than to begin with the key
+def _keyed(secret: bytes, use: bytes, size: int) -> blake2s:
+    return blake2s(key=secret[:32], person=use, digest_size=size)
+
+
+def keyed_hash(secret: bytes, use: bytes, what: bytes, size: int = 4) -> int:
+    """A number of `size` bytes that nobody can tell who has not the secret; another for each `use`."""
+    digest = _keyed(secret, use, size).copy()
+    digest.update(what)
+    return int.from_bytes(digest.digest(), "big")
+
+
 def _hash(secret: bytes, use: bytes, *parts: bytes) -> int:
-    return int.from_bytes(blake2s(b"".join(parts), key=secret[:32], person=use, digest_size=4).digest(), "big")
+    return keyed_hash(secret, use, b"".join(parts))
 
 
 def draw(secret: bytes, use: bytes, number: int) -> int:

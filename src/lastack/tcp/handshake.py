@@ -5,6 +5,8 @@ RFC 9293 sections 3.2 and 3.7.1 (MSS), RFC 7323 sections 2 (window scale) and 3 
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from lastack.tcp import ecn, mss, plpmtud
 from lastack.tcp.config import Config
 from lastack.tcp.congestion import create
@@ -15,6 +17,7 @@ from lastack.wire import options as opt
 from lastack.wire.segment import Segment
 
 MAX_SHIFT = 14  # RFC 7323 2.3
+_STAMP = 10  # bytes of the option
 
 
 def window_shift(receive_buffer: int) -> int:
@@ -56,22 +59,35 @@ def syn_options(tcb: Tcb, now: int) -> bytes:
 def offered(config: Config, size: int, sack: bool, stamp: tuple[int, int] | None, shift: int | None) -> bytes:
     """The options of a SYN or SYN,ACK that says this (`stamp`: TSval and TSecr), in the order of `Config.syn_options`,
     each aligned as Linux and BSD do it."""
+    if stamp is None or "timestamps" not in config.syn_options:
+        return _without_stamp(config.syn_options, size, sack, False, shift)[0]
+    front, back = _without_stamp(config.syn_options, size, sack, True, shift)
+    return front + opt.build_timestamp(*stamp)[-_STAMP:] + back
+
+
+@lru_cache(maxsize=64)  # the same for all connections of a kind, but for the stamp
+def _without_stamp(
+    order: tuple[str, ...], size: int, sack: bool, stamped: bool, shift: int | None
+) -> tuple[bytes, bytes]:
+    """What stands before the timestamp, and behind it; without one all is "before"."""
     out = bytearray()
-    for name in config.syn_options:
+    at: int | None = None
+    for name in order:
         if name == "mss":
             out += opt.MaximumSegmentSize(size).encode()
         elif name == "sack" and sack:
             # Before a timestamp it takes the place of the two NOPs.
-            _align(out, 0 if stamp is not None and _follows(config.syn_options, "timestamps", name) else 2)
+            _align(out, 0 if stamped and _follows(order, "timestamps", name) else 2)
             out += opt.SackPermitted().encode()
-        elif name == "timestamps" and stamp is not None:
+        elif name == "timestamps" and stamped:
             _align(out, 2)
-            out += opt.Timestamps(*stamp).encode()
+            at = len(out)
+            out += bytes(_STAMP)
         elif name == "window_scale" and shift is not None:
             _align(out, 1)
             out += opt.WindowScale(shift).encode()
     _align(out, 0)
-    return bytes(out)
+    return (bytes(out), b"") if at is None else (bytes(out[:at]), bytes(out[at + _STAMP :]))
 
 
 def _follows(order: tuple[str, ...], name: str, before: str) -> bool:
@@ -91,20 +107,11 @@ def accept_syn(tcb: Tcb, segment: Segment, now: int) -> None:
     offered = (tcb.rcv_adv - tcb.rcv_nxt) & MASK  # by our SYN, if it came first
     tcb.rcv_nxt = tcb.last_ack_sent = (segment.seq + 1) & MASK
     tcb.rcv_adv = (tcb.rcv_nxt + offered) & MASK
-    peer_mss: int | None = None
-    shift: int | None = None
-    sack = False
-    for option in opt.parse(segment.options):
-        if isinstance(option, opt.MaximumSegmentSize):
-            peer_mss = option.value
-        elif isinstance(option, opt.WindowScale):
-            shift = min(option.shift, MAX_SHIFT)
-        elif isinstance(option, opt.SackPermitted):
-            sack = True
+    peer_mss, shift, sack = opt.find_syn(segment.options)
     tcb.sack_on = tcb.sack_on and sack
     tcb.ws_on = tcb.ws_on and shift is not None  # both or none (RFC 7323 2.2)
     if tcb.ws_on and shift is not None:
-        tcb.snd_wscale = shift
+        tcb.snd_wscale = min(shift, MAX_SHIFT)
     else:
         tcb.rcv_wscale = 0
     tcb.ts_on = tcb.ts_on and segment.ts_val is not None

@@ -300,6 +300,32 @@ def find_timestamp(buffer: Buffer) -> tuple[int, int] | None:
     return found
 
 
+def find_syn(buffer: Buffer) -> tuple[int | None, int | None, bool]:
+    """(MSS, window shift, SACK permitted) of a SYN's options, None for what is not there. Raises as `parse` does, and
+    makes no values: floods consist of SYNs."""
+    mss: int | None = None
+    shift: int | None = None
+    sack = False
+    data = bytes(buffer)
+    at = 0
+    while at < len(data):
+        kind = data[at]
+        if kind == 1:
+            at += 1
+        elif kind == 0:
+            break
+        else:
+            behind = _behind(data, at)
+            if kind == 2 and behind == at + 4:
+                mss = data[at + 2] << 8 | data[at + 3]
+            elif kind == 3 and behind == at + 3:
+                shift = data[at + 2]
+            elif kind == 4 and behind == at + 2:
+                sack = True
+            at = behind
+    return mss, shift, sack
+
+
 def build(options: Iterable[Option]) -> bytes:
     """`options` in wire order, padded to a multiple of 4 with zeros (RFC 9293 section 3.1, the first of them an EOL).
 

@@ -291,3 +291,12 @@ def test_checksums_and_cutting_may_be_left_to_the_device():
     assert (packet.gso_size, packet.checksum) == (1460, 2)
     h.forget()
     assert peer.tcb.snd_nxt == peer.iss + 10_001 & 0xFFFFFFFF
+
+
+def test_a_stranger_who_does_not_answer_is_no_delivery_problem():  # R1 is advice to a user (SHLD-9): here is none yet
+    h = Bench()
+    h.listen()
+    h.peer().gets("S 0:0(0)")
+    h.after(20)
+    assert h.forget() > h.host.config.r1_retransmissions + 1
+    assert not h.host.counters["R1 reached: not acknowledged"]

@@ -115,7 +115,7 @@ def test_where_the_message_is_swallowed_probes_find_the_path(tmp_path: Path, ver
         with behind_a_router(there) as inside:
             there.run(*inside, *CURL, "-o", str(tmp_path / "copy"), there.url(version, "file"))
             assert digest_of(tmp_path / "copy") == digest
-            assert there.host.counters["path MTU black holes"] == 1
+            assert there.host.counters["path MTU reduced after time-outs"] == 1
             assert timers.fired.count("retransmission") == 3
 
 

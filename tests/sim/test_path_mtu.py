@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lastack.link.faults import Faults
-from lastack.link.targeted import Mtu
+from lastack.link.targeted import Drop, Mtu
 from lastack.sim.world import World
 from lastack.tcp.config import DEFAULT, Config
 from lastack.tcp.tcb import Tcb
@@ -117,12 +117,26 @@ def test_with_icmp_no_time_out_is_needed(version: int, gso: int) -> None:  # RFC
     assert t.world.now < 2 * SECOND
 
 
+def test_congestion_is_no_black_hole() -> None:
+    """Three time-outs of everything: the MTU falls, probes pass, and nobody speaks of a black hole."""
+    t = Transfer(4, Faults(delay=5_000), size=4_000_000)
+    t.world.run(lambda: len(t.heard) > 100_000)
+    path = t.world.path("a", "b")
+    gone = path.add(Drop(lambda frame: True))
+    t.world.run(lambda: t.counted("path MTU reduced after time-outs") > 0)
+    gone.on = False
+    t.run().searches()
+    assert t.tcb.mtu > 1500 - t.tcb.config.probe_threshold
+    assert t.counted("path MTU black holes") == 0
+
+
 @both
 @pytest.mark.parametrize("gso", [0, 65_483])
 def test_a_black_hole_costs_three_time_outs(version: int, gso: int) -> None:  # RFC 4821 7.7: R1; RFC 8899 5.1.2
     t = Transfer(version, Faults(black_hole=1400, delay=5_000), gso=gso).run()
-    assert (t.time_outs, t.counted("path MTU black holes")) == (3, 1)
+    assert (t.time_outs, t.counted("path MTU reduced after time-outs")) == (3, 1)
     t.searches()
+    assert t.counted("path MTU black holes") == 1
     # Found by probes to within `probe_threshold`, and none of them is taken for congestion.
     assert 1400 - 8 <= t.tcb.mtu <= 1400
     assert t.counted("path MTU probes lost") % 3 == 0
@@ -194,7 +208,7 @@ def test_a_path_that_shrinks_under_way_costs_one_time_out(version: int) -> None:
     assert t.tcb.mss_acked == t.tcb.snd_mss
     t.world.path("a", "b").add(Mtu(1300))
     t.run()
-    assert (t.tcb.mtu, t.time_outs, t.counted("path MTU black holes")) == (1300, 1, 0)
+    assert (t.tcb.mtu, t.time_outs, t.counted("path MTU reduced after time-outs")) == (1300, 1, 0)
 
 
 def test_a_path_of_552_bytes_is_the_least_that_keeps_df() -> None:  # min_pmtu

@@ -151,6 +151,8 @@ def _failed(tcb: Tcb, path: Path, now: int, patience: int) -> None:
     probe, path.probe = path.probe, 0
     path.probes += 1
     if path.probes >= tcb.config.max_probes:
+        if path.search_high >= most(tcb):  # once in a search
+            tcb.count("path MTU black holes")
         path.search_high, path.probes = probe - 1, 0
     # Not before a loss by congestion would be expected: as many round trips as the window has segments.
     round_trip = tcb.srtt or 100 * MILLISECOND

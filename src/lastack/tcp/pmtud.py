@@ -157,7 +157,7 @@ def _black_hole(tcb: Tcb, now: int) -> None:
     sent = tcb.sent[0]
     if min((sent.end - sent.first) & MASK, tcb.snd_mss) + mss.headers(tcb) <= mtu:
         return  # what is missing is small: its size is not the reason
-    tcb.count("path MTU black holes")
+    tcb.count("path MTU reduced after time-outs")  # what was lost may have been lost to congestion: probes will tell
     tcb.mtu = mtu
     mss.set_mss(tcb)
     tcb.mss_acked = min(tcb.mss_acked, tcb.snd_mss)

@@ -89,7 +89,7 @@ def _retransmission(tcb: Tcb, now: int) -> None:
     if tcb.retransmissions >= r2(tcb) and not tcb.config.user_timeout:
         _give_up(tcb, now, Reason.TIMED_OUT)
     else:
-        if tcb.retransmissions == tcb.config.r1_retransmissions:
+        if tcb.retransmissions == tcb.config.r1_retransmissions and not _half_open(tcb):
             _delivery_problem(tcb)
         pmtud.timed_out(tcb, now)
         recovery.timed_out(tcb, now)
@@ -103,6 +103,11 @@ def _rack(tcb: Tcb, state: Rack, now: int, out: list[Segment]) -> None:
     if state.probe_at <= now:
         _fired(tcb, now, "tail loss probe")
         output.tail_probe(tcb, now, out)
+
+
+def _half_open(tcb: Tcb) -> bool:
+    """A listener's child: of a stranger, who need not be there, nobody asks why he does not answer."""
+    return tcb.state is State.SYN_RCVD and tcb.opened_from is not State.CLOSED
 
 
 def _delivery_problem(tcb: Tcb) -> None:

@@ -11,7 +11,7 @@ MAKEFLAGS += --no-print-directory
 # $(call quietly,doing what,command): a line of progress, and the command's output only if it fails.
 quietly = @echo "$(1) ..."; out=$$($(2) 2>&1) || { status=$$?; printf '%s\n' "$$out"; exit $$status; }
 
-.PHONY: help demo test check lint types structure packages compliance simulations fuzz clean
+.PHONY: help demo test check lint types structure packages compliance simulations fuzz attacks clean
 .DELETE_ON_ERROR:
 
 help:
@@ -21,6 +21,7 @@ help:
 	@echo "make compliance   docs/compliance.md anew, from what code and tests cite"
 	@echo "make simulations  20,000 simulated worlds"
 	@echo "make fuzz         100,000 fuzz cases against a host"
+	@echo "make attacks      the attacks of tests/attacks with two million blind guesses"
 	@echo "make clean        remove what make made"
 
 demo: $(READY)
@@ -54,6 +55,10 @@ simulations: $(READY)
 
 fuzz: $(READY)
 	@$(BIN)/python fuzz/host.py --cases 100000
+
+# Each of twelve blind attacks guesses 170,000 times.
+attacks: $(READY)
+	@$(BIN)/pytest -q -s tests/attacks --guesses 170000
 
 clean:
 	@rm -rf $(VENV) dist .hypothesis .mypy_cache .pytest_cache .ruff_cache

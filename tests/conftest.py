@@ -17,6 +17,11 @@ settings.register_profile("long", parent=settings.get_profile("lastack"), derand
 settings.load_profile("lastack")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`pytest tests/attacks --guesses 170000`: what `make attacks` does."""
+    parser.addoption("--guesses", type=int, default=5_000, help="guesses of each blind attack, in steps of 5,000")
+
+
 @cache
 def why_no_kernel() -> str | None:
     """What keeps this process from a network namespace and a TUN device of its own, or None."""

@@ -38,6 +38,7 @@ class Arena:
         self.now = SECOND
         self.rng = Random(1)
         self.delay = delay
+        config, client = (one.having(autotuning=False) for one in (config, client))  # whole buffers from the start
         self.server = Host([SERVER], config, secret=bytes(range(32)))
         self.client = Host([CLIENT], client, secret=bytes(range(1, 33)))
         self.hosts = {parse_address(SERVER): self.server, parse_address(CLIENT): self.client}

@@ -5,8 +5,6 @@ from __future__ import annotations
 import tracemalloc
 from time import perf_counter
 
-import pytest
-
 from lastack.tcp.config import DEFAULT
 from lastack.tcp.states import State
 from lastack.wire.segment import ACK, SYN
@@ -105,13 +103,12 @@ def cost(half_open: int) -> float:
     return min(best)
 
 
-@pytest.mark.slow
 def test_what_a_syn_costs_does_not_grow():
-    """The third of three figures would be a hundred times the second if anything walked over them all."""
-    costs = {count: cost(count) for count in (1, 1_000, 100_000)}
+    """The second figure would be thousands of times the first if anything walked over them all."""
+    costs = {count: cost(count) for count in (1, 10_000)}
     for count, time in costs.items():
         report("a SYN", count, count, f"{time:.0f} us")
-    assert costs[100_000] < 5 * costs[1]
+    assert costs[10_000] < 5 * costs[1]
 
 
 def test_what_a_half_open_connection_takes():

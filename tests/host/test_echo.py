@@ -31,6 +31,14 @@ def test_the_data_comes_back(version: int, size: int):
 
 
 @VERSIONS
+def test_they_fit_what_is_known_of_the_path(version: int):  # RFC 1191 section 6.2, RFC 8201 section 5.2
+    h = Bench()
+    h.host.paths.learn(ends(version)[0], 1300, h.now)
+    h.host.receive(h.now, Packet(echo(version, 1400)))
+    assert max(map(len, h.host.transmit(h.now))) in range(1290, 1301)
+
+
+@VERSIONS
 @pytest.mark.parametrize("size", [1453, 4000, 65_000])
 def test_long_replies_leave_in_fragments(version: int, size: int):  # RFC 1122 section 3.3.3, RFC 8200 section 4.5
     h, other = Bench(), Bench()

@@ -6,7 +6,7 @@ from itertools import permutations
 
 import pytest
 
-from lastack.wire import icmp
+from lastack.wire import icmp, ipv4, ipv6
 from lastack.wire.address import parse_address
 from lastack.wire.datagram import build_icmp, parse_ip
 from lastack.wire.fragment import split
@@ -131,6 +131,54 @@ def test_more_than_the_longest_datagram_is_refused():  # the "ping of death"
     assert (message.kind, message.code, message.pointer) == (Kind.PARAMETER_PROBLEM, 0, 42)  # RFC 8200 section 4.5
 
 
+@VERSIONS
+def test_the_headers_of_the_first_part_count_too(version: int):  # the sum is known only when all have come
+    h = Bench()
+    last = part(version, bytes(8), 65_504, False)
+    text = bytes(65_504)
+    source, destination = ends(version)
+    if version == 4:
+        options = bytes([1] * 40)
+        header = ipv4.build(
+            *(source, destination, 1, 32_000),
+            identification=5,
+            dont_fragment=False,
+            more_fragments=True,
+            options=options,
+        )
+    else:
+        chain = bytes((44, 4)) + bytes((1, 36)) + bytes(36)  # destination options before the fragment header
+        header = ipv6.build(source, destination, 60, len(chain) + 8 + 32_000) + chain
+        header += bytes((58, 0)) + (1).to_bytes(2, "big") + (5).to_bytes(4, "big")
+    gets(h, header + text[:32_000], part(version, text[32_000:], 32_000, True), last)
+    assert (len(said(h)), h.host.counters["reassembled"], h.host.fragments.size) == (0, 0, 0)
+    assert h.host.counters["dropped: fragment"] == 1
+
+
+@VERSIONS
+def test_nothing_lies_beyond_the_last_part(version: int):
+    h = Bench()
+    gets(h, part(version, bytes(800), 1600, True), part(version, bytes(8), 800, False))
+    assert h.host.counters["dropped: fragment overlap"] == 1
+
+
+@VERSIONS
+def test_the_first_part_is_quoted_in_whatever_order_they_came(version: int):  # RFC 792, RFC 8200 section 4.5
+    h = Bench()
+    first, second, _ = parts(version, echo(version, 1400), 560)
+    gets(h, second, first)
+    h.after(61)
+    (message,) = said(h)
+    assert message.kind is Kind.TIME_EXCEEDED and first.startswith(bytes(message.data))
+
+
+def test_protocols_keep_ipv4_datagrams_apart():  # RFC 791 section 3.2
+    h = Bench()
+    first, second = parts(4, echo(4, 1000))
+    gets(h, first, part(4, bytes(200), 800, False, protocol=17), second)
+    assert len(said(h)) == 1
+
+
 def test_a_part_that_is_no_multiple_of_eight_is_refused():
     h = Bench()
     gets(h, part(4, bytes(81), 800, True))
@@ -243,5 +291,6 @@ def test_what_is_whole_or_too_old_is_counted_for_nobody():
     gets(h, from_source(20, 9))
     h.after(61)
     h.forget()
+    assert not h.host.fragments._sources
     gets(h, from_source(20, 10))
     assert (len(h.host.fragments), h.host.counters["limit: fragments of one source"]) == (1, 0)

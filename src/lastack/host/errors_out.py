@@ -33,8 +33,6 @@ def answer(host: Tables, now: int, source: bytes, destination: bytes, message: i
     packet = build_icmp(destination, source, icmp.echo_reply(message), hop_limit=host.config.hop_limit)
     known = host.paths.known(source, now)
     mtu = min(host.mtu, known.mtu) if known is not None else host.mtu
-    if message.version == 6:
-        mtu = max(mtu, 1280)
     if len(packet) <= mtu or source in host.addresses:
         host.emit(packet)
         return

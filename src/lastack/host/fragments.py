@@ -140,11 +140,11 @@ class Fragments:
         assert datagram.first is not None
         head = datagram.head
         ecn = _CE if codepoints >> _CE else (head[1] if head[0] >> 4 == 4 else head[1] >> 4) & 3
-        whole = join(head, b"".join(body for _, body in datagram.parts), ecn)
-        if len(whole) - (0 if head[0] >> 4 == 4 else 40) > 65535:
-            raise WireError("fragment", f"a datagram of {len(whole)} bytes")
+        length = len(head) + datagram.received - (0 if head[0] >> 4 == 4 else 40)
+        if length > 65535:  # the first has more headers than the last
+            raise WireError("fragment", f"a datagram of {length} bytes")
         self.counters["reassembled"] += 1
-        return whole
+        return join(head, b"".join(body for _, body in datagram.parts), ecn)
 
     def _limit(self, address: bytes) -> None:
         """Over a limit the oldest go: they are the least likely to become whole. Those of one source first, so that it

@@ -118,3 +118,19 @@ def test_a_second_fragment_header_is_none():
     gets(h, part(6, bytes((17, 0, 0, 1)) + bytes(20), 0, True, protocol=44))
     h.receive(Packet(packet(44, bytes((44,)) + bytes(7), bytes((ICMP,)) + bytes(7))))
     assert h.host.counters["dropped: extension-header"] == 2
+
+
+@pytest.mark.parametrize(("protocol", "kind", "code"), [(17, 1, 4), (50, 4, 1), (132, 4, 1)])
+def test_what_nobody_speaks_is_told(protocol: int, kind: int, code: int):  # RFC 4443 sections 3.1 and 3.4
+    h = Bench()
+    gets(h, ipv6.build(*ends(6), protocol, 16) + bytes(16))
+    (message,) = said(h)
+    assert (message.type, message.code) == (kind, code)
+
+
+@pytest.mark.parametrize(("more", "told"), [(1, 1), (0, 0)])
+def test_a_chain_that_is_cut_off_is_told_of_a_first_fragment_alone(more: int, told: int):  # RFC 7112 section 5
+    h = Bench()
+    behind = bytes((OPTIONS, 0, 0, more, 0, 0, 0, 9)) + bytes((ICMP, 9)) + PAD
+    gets(h, ipv6.build(*ends(6), 44, len(behind)) + behind)
+    assert [(message.type, message.code) for message in said(h)] == [(4, 3)] * told

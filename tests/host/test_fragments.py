@@ -107,9 +107,10 @@ def test_without_the_first_part_nobody_is_told(version: int):
     assert h.host.counters["fragments timed out"] == 1
 
 
-def test_nor_of_an_icmp_error():  # RFC 4443 section 2.4 (e.1)
+@VERSIONS
+def test_nor_of_an_icmp_error(version: int):  # RFC 1122 section 3.2.2, RFC 4443 section 2.4 (e.1)
     h = Bench()
-    gets(h, part(6, bytes((1, 4)) + bytes(78), 0, True))
+    gets(h, part(version, bytes((3 if version == 4 else 1, 4)) + bytes(78), 0, True))
     h.after(61)
     h.silent()
 

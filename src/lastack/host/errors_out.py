@@ -87,8 +87,7 @@ def reassembly_timed_out(host: Tables, now: int, first: bytes) -> None:
 
 
 def _may_be_told(header: Header, data: bytes | memoryview) -> bool:
-    if header.fragment_offset or not is_unicast(header.source):
-        return False
+    """Whether a packet from a single host is no ICMP error."""
     if header.protocol != (icmp.PROTOCOL_4 if header.version == 4 else icmp.PROTOCOL_6) or header.start >= header.end:
         return True
     kind = data[header.start]

@@ -31,15 +31,16 @@ def run(*arguments: str) -> Result:
 
 
 @cache
-def performed(one: KernelScenario) -> KernelResult:
+def performed(one: KernelScenario, version: int = 4) -> KernelResult:
     """They take their time: once is enough."""
-    return perform(one)
+    return perform(one, version=version)
 
 
 @KERNEL
 @EVERY
-def test_every_claim_holds(one: KernelScenario) -> None:
-    result = performed(one)
+@pytest.mark.parametrize("version", [4, 6])
+def test_every_claim_holds(one: KernelScenario, version: int) -> None:
+    result = performed(one, version)
     assert [(claim.text, claim.saw) for claim in result.claims if not claim.ok] == []
     assert result.claims
     assert result.segments

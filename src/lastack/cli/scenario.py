@@ -94,8 +94,8 @@ def scenario(
     (not every scenario can; it needs root, or the right to make namespaces). Exit status: 0 if every claim is true,
     1 if one is false, 2 for a name that does not exist or a file that cannot be written.
     """
-    if (slow and not kernel) or (ipv6 and kernel):
-        _stop("--slow goes with --kernel, and --ipv6 without it")
+    if slow and not kernel:
+        _stop("--slow goes with --kernel")
     if listing:
         _refuse_beside_list(chosen, every, pcap, slow, ipv6)
         typer.echo(_list(output, names, _known(kernel)), nl=False)
@@ -105,7 +105,8 @@ def scenario(
     results = []
     for number, one in enumerate(wanted):
         with reported("scenario"):
-            result = _against_kernel(one, preset, slow) if kernel else perform(one, PRESETS[preset], 4 + 2 * ipv6)
+            version = 6 if ipv6 else 4
+            result = _against_kernel(one, preset, version, slow) if kernel else perform(one, PRESETS[preset], version)
         results.append(result)
         if pcap is not None:
             _write(pcap, result, several=len(wanted) > 1)
@@ -147,9 +148,9 @@ def _choose(chosen: list[str], every: bool, kernel: bool) -> list[Scenario]:
     return wanted
 
 
-def _against_kernel(one: Scenario, preset: str, slow: bool) -> Result:
+def _against_kernel(one: Scenario, preset: str, version: int, slow: bool) -> Result:
     played = next(known for known in kernel_scenarios() if known.name == one.name)
-    result = perform_against_kernel(played, PRESETS[preset], slow=slow)
+    result = perform_against_kernel(played, PRESETS[preset], version, slow=slow)
     for why in result.skipped:
         typer.echo(f"lastack scenario: {one.name}: left out without --slow: {why}", err=True)
     return result

@@ -77,8 +77,8 @@ class KernelResult(Result):
 class KernelPlay(Play):
     """What a scenario is given; `stage(...)` sets up an act. `slow`: there is time for what takes a minute."""
 
-    def __init__(self, preset: Config = DEFAULT, *, slow: bool = False) -> None:
-        super().__init__(preset)
+    def __init__(self, preset: Config = DEFAULT, version: int = 4, *, slow: bool = False) -> None:
+        super().__init__(preset, version)
         self.slow = slow
         self.skipped: list[str] = []
 
@@ -117,6 +117,7 @@ class KernelPlay(Play):
             sysctl=sysctl or {},
             options=options,
             impatient=impatient,
+            version=self.version,
         )
         self.acts.append(made)
         return made
@@ -128,12 +129,12 @@ class KernelPlay(Play):
                 act.finish()
 
 
-def perform(one: KernelScenario, preset: Config = DEFAULT, *, slow: bool = False) -> KernelResult:
-    """Play it. A claim that is false, or an exception, makes the result not `ok`.
+def perform(one: KernelScenario, preset: Config = DEFAULT, version: int = 4, *, slow: bool = False) -> KernelResult:
+    """Play it over IPv4 or IPv6. A claim that is false, or an exception, makes the result not `ok`.
 
     Raises DeviceError where there may be no sandbox.
     """
-    play = KernelPlay(preset, slow=slow)
+    play = KernelPlay(preset, version, slow=slow)
     error = ""
     try:
         one.script(play)

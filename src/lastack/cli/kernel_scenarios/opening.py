@@ -27,7 +27,8 @@ def three_way_handshake(play: KernelPlay) -> None:
         s.claim("no segment of the three carries data", syn.length + syn_ack.length + ack.length == 0)
         offered = [option for segment in (syn, syn_ack) for option in parse(segment.options)]
         sizes = [option.value for option in offered if isinstance(option, MaximumSegmentSize)]
-        s.claim("both SYNs carry options, the maximum segment size (1460) among them", sizes == [1460, 1460], sizes)
+        mss = 1460 if play.version == 4 else 1440  # 1500 bytes less the fixed headers
+        s.claim(f"both SYNs carry options, the maximum segment size ({mss}) among them", sizes == [mss, mss], sizes)
         numbers = (syn_ack.ack - syn.seq) & 0xFFFFFFFF, (ack.ack - syn_ack.seq) & 0xFFFFFFFF
         s.claim("each SYN is acknowledged by the number after its own", numbers == (1, 1), numbers)
 
@@ -61,10 +62,11 @@ def simultaneous_open(play: KernelPlay) -> None:
 
 def _with_itself(play: KernelPlay) -> None:
     s = play.stage("a socket of the kernel with itself", kernel="client")
-    alone = s.kernel.raw_socket(7000, address="127.0.0.1")
+    itself = "127.0.0.1" if play.version == 4 else "::1"
+    alone = s.kernel.raw_socket(7000, address=itself)
     with alone:
         with suppress(BlockingIOError):
-            alone.connect(("127.0.0.1", 7000))
+            alone.connect((itself, 7000))
         s.kernel.look()
         s.until("it is open", lambda: set(s.watch.states.values()) == {State.ESTABLISHED})
         s.claim("one end is both ends", len(s.watch.states) == 1, len(s.watch.states))

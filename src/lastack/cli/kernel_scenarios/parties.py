@@ -179,7 +179,7 @@ class KernelParty(OurParty):
 
     def raw_socket(self, port: int = 0, *, reuse: bool = False, address: str = "") -> kernel.socket:
         """A new socket of the kernel, bound where a port is named. OSError EADDRINUSE."""
-        made = self.kernel_stage.box.socket()
+        made = self.kernel_stage.box.socket(kernel.AF_INET if self.stage.version == 4 else kernel.AF_INET6)
         made.setblocking(False)
         made.setsockopt(kernel.SOL_SOCKET, kernel.SO_REUSEADDR, int(reuse))
         if port:

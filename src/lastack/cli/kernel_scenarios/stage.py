@@ -119,10 +119,11 @@ class KernelStage(Stage):
         sysctl: Mapping[str, str | int],
         options: bool = False,
         impatient: bool = False,
+        version: int = 4,
     ) -> None:
         assert kernel in ("client", "server")
         self.title = title
-        self.version = 4
+        self.version = version
         self.options = options
         self.picture = None
         self.latency = 0
@@ -156,7 +157,10 @@ class KernelStage(Stage):
 
     def _sandbox(self) -> Sandbox:
         number = self._number  # the acts share one capture, where a reader goes by addresses and ports
-        box = Sandbox(f"10.9.{number}.1/24", f"10.9.{number}.7", address6=None, offload=False)
+        if self.version == 4:
+            box = Sandbox(f"10.9.{number}.1/24", f"10.9.{number}.7", address6=None, offload=False)
+        else:
+            box = Sandbox(None, "", f"fd09:0:0:{number:x}::1/64", f"fd09:0:0:{number:x}::7", offload=False)
         try:
             if not self._impatient:
                 with suppress(DeviceError):  # a kernel before 6.11 knows only its 200 ms

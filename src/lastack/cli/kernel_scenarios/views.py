@@ -34,9 +34,10 @@ def netstat_view(play: KernelPlay) -> None:
     states = list(s.watch.states.values())
     missing = set(State) - set(states)
     s.claim("the kernel has a socket in every state but CLOSED", missing == {State.CLOSED}, missing)
-    numbers = [int(line.split()[3], 16) for line in _run(s, "cat", "/proc/net/tcp").splitlines()[1:]]
+    table = "/proc/net/tcp" if play.version == 4 else "/proc/net/tcp6"
+    numbers = [int(line.split()[3], 16) for line in _run(s, "cat", table).splitlines()[1:]]
     found = Counter(names.from_kernel(number) for number in numbers)
-    s.claim("/proc/net/tcp has the same, by the kernel's numbers", found == Counter(states), found)
+    s.claim(f"{table} has the same, by the kernel's numbers", found == Counter(states), found)
     for command, style in ((("ss", "-tanH"), names.SS), (("netstat", "-tan"), names.NETSTAT)):
         if shutil.which(command[0]) is None:
             continue

@@ -201,6 +201,36 @@ def test_a_cookie_is_good_for_one_name_alone():
     other.sends("R 1:1(0)")
 
 
+def test_the_ack_of_a_cookie_repeated_after_the_end_opens_nothing():  # RFC 9293 3.4.1: old duplicates
+    h = full()
+    server = h.host.listeners()[0].socket
+    peer, _ = answered(h)
+    peer.gets("P. 1:6(5) ack 1")
+    peer.sends(". 1:1(0) ack 6")
+    child, _ = h.do(server.accept)
+    assert h.do(child.recv, 10) == bytes(5)
+    peer.gets("F. 6:6(0) ack 1")
+    h.do(child.close)
+    peer.sends(". 1:1(0) ack 7", "F. 1:1(0) ack 7")
+    peer.gets(". 7:7(0) ack 2")
+    assert peer.state is State.CLOSED
+    peer.gets("P. 1:6(5) ack 1")
+    peer.sends("R 1:1(0)")
+    assert (server.readable(), h.host.counters["SYN cookie received again"]) == (False, 1)
+    peer.irs += 1000  # while a new connection of that name is none of the sort
+    peer.gets("S 0:0(0) <mss 1460>")
+    peer.sends("S. 0:0(0) ack 1")
+    peer.gets(". 1:1(0) ack 1")
+    assert peer.state is State.ESTABLISHED
+
+
+def test_a_timestamp_that_was_not_agreed_says_nothing():  # RFC 7323 section 3.2
+    h = full(timestamps=False)
+    peer, _ = answered(h)
+    peer.gets(". 1:1(0) ack 1 <nop,nop,TS val 101 ecr 48>")  # as if there were no scale, SACK and ECN
+    assert (peer.state, peer.tcb.sack_on, peer.tcb.ts_on) == (State.ESTABLISHED, False, False)
+
+
 def test_where_no_cookie_was_sent_lately_none_can_be_guessed():
     h = Bench()
     server = h.listen(80)

@@ -92,25 +92,30 @@ def acknowledged(secret: bytes, local: Endpoint, remote: Endpoint, segment: Segm
     return any((segment.ack - 1 - start) & MASK < 1 << _LOW_BITS for start in starts)
 
 
-def syn_of(secret: bytes, local: Endpoint, remote: Endpoint, segment: Segment, now: int) -> Segment | None:
-    """The SYN that an ACK answers our cookie to, as far as it is known; None where it is no cookie, or an old one."""
+def syn_of(
+    secret: bytes, local: Endpoint, remote: Endpoint, segment: Segment, now: int, *, timestamps: bool = True
+) -> Segment | None:
+    """The SYN that an ACK answers our cookie to, as far as it is known; None where it is no cookie, or an old one.
+
+    Without `timestamps` our cookies bear none, and one in the ACK is nonsense (RFC 7323 section 3.2).
+    """
     size = len(local[0])
     iss, irs = (segment.ack - 1) & MASK, (segment.seq - 1) & MASK
     latest = now // STEP
     for step in (latest, latest - 1):
         index = (iss - _cookie(secret, local, remote, irs, step)) & MASK
         if index < len(MSS[size]):
-            return _syn(segment, irs, MSS[size][index])
+            return _syn(segment, irs, MSS[size][index], segment.ts_val if timestamps else None)
     return None
 
 
-def _syn(segment: Segment, irs: int, mss: int) -> Segment:
+def _syn(segment: Segment, irs: int, mss: int, ts_val: int | None) -> Segment:
     syn = Segment(segment.source_port, segment.destination_port, irs, 0, SYN)
     chosen: list[opt.Option] = [opt.MaximumSegmentSize(mss)]
-    if segment.ts_val is not None:
+    if ts_val is not None:
         said = segment.ts_ecr & _SAID
-        syn.ts_val = segment.ts_val
-        chosen.append(opt.Timestamps(segment.ts_val, 0))
+        syn.ts_val = ts_val
+        chosen.append(opt.Timestamps(ts_val, 0))
         if said & _ECN:
             syn.flags |= ECE | CWR
         if said & _SACK:

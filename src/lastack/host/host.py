@@ -211,7 +211,7 @@ class Host(Tables):
         if answer is time_wait.Answer.RESET:
             move(record, Event.RCV_RST, now)
             self.forget_time_wait(key)
-            self.note_number(key, record.local, record.remote, record.snd_nxt, now)
+            self.note_number(key, record.local, record.remote, None, record.snd_nxt, now)
             return
         if answer is time_wait.Answer.RESTART:
             self.time_wait.restart(key, record, now + 2 * self.config.msl)

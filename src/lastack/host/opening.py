@@ -59,7 +59,7 @@ def in_listen(
     if segment.flags & RST:
         return
     if segment.flags & ACK:
-        if not _cookie_returned(host, now, listener, local, remote, segment):
+        if not _cookie_returned(host, now, key, listener, local, remote, segment):
             host.reset(now, local, remote, segment)
         return
     if not segment.flags & SYN or not _accept_queue_has_room(host, listener, "SYN"):
@@ -103,19 +103,24 @@ def _answer_without_memory(
 
 
 def _cookie_returned(
-    host: Tables, now: int, listener: Listener, local: Endpoint, remote: Endpoint, segment: Segment
+    host: Tables, now: int, key: bytes, listener: Listener, local: Endpoint, remote: Endpoint, segment: Segment
 ) -> bool:
     """An ACK where no connection is: that of a SYN cookie, if one was sent lately (else nobody may guess one).
 
     Where the first segments of a cookie's connection are lost, later ones show no cookie, as they tell another IRS; so
     does the peer's answer to a second SYN,ACK. They are dropped: a RST would end what a retransmission is to begin.
+    An old ACK, repeated by the network after the end of the connection, opens no other to deliver its text again.
     """
     if segment.flags & SYN or now - listener.cookie_at >= 2 * cookies.STEP:
         return False
-    syn = cookies.syn_of(host.secret, local, remote, segment, now)
+    stamped = listener.config.timestamps
+    syn = cookies.syn_of(host.secret, local, remote, segment, now, timestamps=stamped)
     if syn is None:
         host.counters["SYN cookie failed"] += 1
         return cookies.acknowledged(host.secret, local, remote, segment, now)
+    if host.recent.began_with(key, (segment.ack - 1) & MASK, now):
+        host.counters["SYN cookie received again"] += 1
+        return False
     host.counters["SYN cookie received"] += 1
     if not _accept_queue_has_room(host, listener, "ACK"):
         return not host.config.abort_on_overflow

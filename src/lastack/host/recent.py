@@ -17,20 +17,21 @@ _AHEAD = 65_537
 
 
 class RecentNumbers:
-    """SND.NXT by the connection's key, the oldest first; never more than `limit` of them, each kept for `lifetime`."""
+    """ISS and SND.NXT by the connection's key, the oldest first; at most `limit` of them, each for `lifetime`."""
 
     __slots__ = ("_lifetime", "_limit", "_numbers")
 
     def __init__(self, limit: int, lifetime: int) -> None:
         self._limit = limit
         self._lifetime = lifetime
-        self._numbers: OrderedDict[bytes, tuple[int, int]] = OrderedDict()
+        self._numbers: OrderedDict[bytes, tuple[int | None, int, int]] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._numbers)
 
-    def note(self, key: bytes, snd_nxt: int, clock: int, now: int) -> bool:
-        """A connection ended; `clock` is the ISN that its name would get now. False where another had to go for it."""
+    def note(self, key: bytes, iss: int | None, snd_nxt: int, clock: int, now: int) -> bool:
+        """A connection ended; `clock` is the ISN that its name would get now, `iss` the one it had,
+        None where that is forgotten. False where another had to go for it."""
         self._expire(now)
         ahead = (snd_nxt - clock) & MASK
         # Beyond half of the numbers the clock counts as ahead, unless it comes round within the lifetime.
@@ -38,7 +39,7 @@ class RecentNumbers:
             self._numbers.pop(key, None)
             return True
         expires = now + self._lifetime
-        self._numbers[key] = (snd_nxt, expires)
+        self._numbers[key] = (iss, snd_nxt, expires)
         self._numbers.move_to_end(key)
         if len(self._numbers) > self._limit:
             self._numbers.popitem(last=False)
@@ -51,13 +52,19 @@ class RecentNumbers:
             return iss
         self._expire(now)
         known = self._numbers.get(key)
-        return iss if known is None else above(iss, known[0])
+        return iss if known is None else above(iss, known[1])
+
+    def began_with(self, key: bytes, iss: int, now: int) -> bool:
+        """Whether that was the ISS of the last connection of that name: then an ACK of it is an old one."""
+        self._expire(now)
+        known = self._numbers.get(key)
+        return known is not None and known[0] == iss
 
     def _expire(self, now: int) -> None:
         numbers = self._numbers
         while numbers:
             key = next(iter(numbers))
-            if numbers[key][1] > now:
+            if numbers[key][2] > now:
                 return
             del numbers[key]
 

@@ -140,10 +140,12 @@ class Tables:
         iss = isn.initial_sequence_number(self.secret, local, remote, now)
         return self.recent.above(key_of(local, remote), iss, now) if len(self.recent) else iss
 
-    def note_number(self, key: bytes, local: Endpoint, remote: Endpoint, snd_nxt: int, now: int) -> None:
+    def note_number(
+        self, key: bytes, local: Endpoint, remote: Endpoint, iss: int | None, snd_nxt: int, now: int
+    ) -> None:
         """A connection is over whose peer may be in TIME-WAIT."""
         clock = isn.initial_sequence_number(self.secret, local, remote, now)
-        if not self.recent.note(key, snd_nxt, clock, now):
+        if not self.recent.note(key, iss, snd_nxt, clock, now):
             self.counters["limit: recent numbers"] += 1
 
     def flow_label(self, local: Endpoint, remote: Endpoint, config: Config, last: int = 0) -> int:
@@ -247,7 +249,7 @@ class Tables:
             self.ports.leave(tcb.local, tcb.reuse)
             self.timers.forget(tcb)
             if (tcb.snd_nxt - tcb.iss) & MASK > 1:
-                self.note_number(key, tcb.local, tcb.remote, tcb.snd_nxt, now)
+                self.note_number(key, tcb.local, tcb.remote, tcb.iss, tcb.snd_nxt, now)
             self.counters[f"ended: {tcb.reason.value}"] += 1
 
     def to_time_wait(self, tcb: Tcb, now: int) -> None:

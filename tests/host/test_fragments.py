@@ -241,6 +241,16 @@ def test_the_limit_of_bytes_counts_small_parts_dearly(version: int):
     assert (h.host.counters["limit: fragments"] > 0, h.host.fragments.size <= 10_000) == (True, True)
 
 
+def test_the_first_part_counts_with_what_is_kept_of_it_for_who_is_told():
+    h = Bench()
+    first, _ = parts(6, echo(6, 1000), number=1)
+    gets(h, first)
+    (datagram,) = h.host.fragments._datagrams.values()
+    assert h.host.fragments.size >= len(datagram.first) + len(datagram.head) + sum(
+        len(body) for _, body in datagram.parts
+    )
+
+
 @VERSIONS
 def test_reassembly_can_be_refused(version: int):
     h = Bench(reassemble_fragments=False)
@@ -281,7 +291,7 @@ def test_nor_by_its_bytes():
     h = Bench(fragment_source_bytes=3000)
     gets(h, from_source(20, 1), *(from_source(21, number) for number in range(50)))
     gets(h, from_source(20, 1, second=True))
-    assert (len(said(h)), h.host.counters["limit: fragments of one source"]) == (1, 48)
+    assert (len(said(h)), h.host.counters["limit: fragments of one source"]) == (1, 49)
     assert h.host.fragments.size <= 3000
 
 

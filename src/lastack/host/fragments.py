@@ -75,7 +75,7 @@ class Source:
 class Fragments:
     """The datagrams of a host that are not whole yet, in the order in which they began: the first expires first.
 
-    `sent` counts the datagrams that the host itself has cut.
+    `sent` counts the datagrams of the host itself that it or a router may cut.
     """
 
     __slots__ = ("_datagrams", "_sources", "config", "counters", "sent", "size")
@@ -111,6 +111,7 @@ class Fragments:
             datagram.codepoints |= 1 << (header.traffic_class & 3)
             if not start and datagram.first is None:
                 datagram.first, datagram.head = bytes(data[: header.end]), head_of(data, header)
+                datagram.size += len(datagram.first) + len(datagram.head)
             if datagram.received == datagram.end:
                 self._count(header.source, datagram.size - before)
                 return self._whole(self._take(key))

@@ -52,6 +52,15 @@ def test_long_replies_leave_in_fragments(version: int, size: int):  # RFC 1122 s
     assert parse_ip(again).identification != parse_ip(sent[0].joined()).identification  # RFC 6864 section 4
 
 
+def test_what_routers_may_cut_has_a_number_of_its_own():  # RFC 6864 section 4.3: no DF, so no two the same
+    h = Bench()
+    gets(h, *[echo(4, 8)] * 3, bytes(ipv4.build(*ends(4), 99, 8)) + bytes(8))
+    headers = [parse_ip(packet.joined()) for packet, _ in h.pending]
+    h.forget()
+    assert len(headers) == 4 and not any(header.dont_fragment for header in headers)
+    assert len({header.identification for header in headers}) == 4
+
+
 @pytest.mark.parametrize("destination", ["10.0.0.255", "255.255.255.255", "224.0.0.1", "ff02::1"])
 def test_no_group_is_answered(destination: str):  # RFC 1122 section 3.2.2.6 allows silence; RFC 9293 MUST-57
     h = Bench()

@@ -30,14 +30,13 @@ def answer(host: Tables, now: int, source: bytes, destination: bytes, message: i
     if not host.limiter.allows("echo", now, host.config.icmp_per_second):
         host.counters["limit: ICMP"] += 1
         return
-    packet = build_icmp(destination, source, icmp.echo_reply(message), hop_limit=host.config.hop_limit)
+    number = _number(host, destination, source)
+    packet = _built(host, destination, source, icmp.echo_reply(message), number)
     known = host.paths.known(source, now)
     mtu = min(host.mtu, known.mtu) if known is not None else host.mtu
     if len(packet) <= mtu or source in host.addresses:
         host.emit(packet)
         return
-    host.fragments.sent += 1
-    number = isn.fragment_identification(host.secret, destination, source, host.fragments.sent)
     for part in split(packet.joined(), mtu, number):
         host.emit(Packet(part, transport=packet.transport))
 
@@ -95,7 +94,18 @@ def _may_be_told(header: Header, data: bytes | memoryview) -> bool:
 
 
 def _send(host: Tables, source: bytes, destination: bytes, message: icmp.Message) -> None:
-    host.emit(build_icmp(source, destination, message, hop_limit=host.config.hop_limit))
+    host.emit(_built(host, source, destination, message, _number(host, source, destination)))
+
+
+def _built(host: Tables, source: bytes, destination: bytes, message: icmp.Message, number: int) -> Packet:
+    return build_icmp(source, destination, message, hop_limit=host.config.hop_limit, identification=number & 0xFFFF)
+
+
+def _number(host: Tables, source: bytes, destination: bytes) -> int:
+    """The identification of a datagram that we may cut, or in IPv4 routers may, as it goes without DF: RFC 6864 section
+    4.3 asks for another each time."""
+    host.fragments.sent += 1
+    return isn.fragment_identification(host.secret, source, destination, host.fragments.sent)
 
 
 def _allowed(host: Tables, now: int) -> bool:

@@ -77,9 +77,11 @@ NOTES: dict[str, set[str]] = {
     "state-diagram": set(),
 }
 
-# The kernel loses nothing to hold its states, and some acts of "new-incarnation" are not played against it.
+# The kernel loses nothing to hold its states, and some acts of "new-incarnation" are not played against it. It reports
+# the SYN that a crossing SYN,ACK repeats as a duplicate (RFC 2883).
 KERNEL_NOTES = {
     **NOTES,
+    "simultaneous-open": {AGAIN, "tcp.options.sack.dsack"},
     "netstat-view": set[str](),
     "new-incarnation": {PORTS_AGAIN, ACK_OF_MISSING, RESET},
 }

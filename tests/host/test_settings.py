@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from errno import EPIPE, ETIMEDOUT
 
 import pytest
@@ -128,3 +129,22 @@ def test_a_linger2_of_0_is_what_the_host_has():  # by the letter of RFC 9293: no
     peer, told = linger2(h, 10, 0)
     h.after(100_000)
     assert (peer.state, told) == (State.FIN_WAIT_2, 0)
+
+
+# --- whatever is set ---
+
+ODD = [0, -1, 2**31, 2**40, True, (1, 0), (1,), ("a", "b"), "cubic", "", b"cubic", 1.5, None, [1], {}]
+
+
+@pytest.mark.parametrize("level", [o.SOL_SOCKET, o.IPPROTO_IP, o.IPPROTO_TCP, o.IPPROTO_IPV6])
+def test_no_value_of_any_option_does_more_than_an_error(level: int):
+    h = Bench()
+    for socket in (h.socket(), h.listen(), connect(h)[0]):
+        for option in range(70):
+            for value in ODD:
+                with suppress(OSError):
+                    socket.setsockopt(level, option, value)
+                with suppress(OSError):
+                    socket.getsockopt(level, option)
+            h.settle()
+    h.forget()

@@ -96,12 +96,13 @@ def configure(socket: Settings, name: str, value: int | bool | str) -> None:  # 
 
 
 def _set_congestion(socket: Settings, value: Value) -> None:
+    if not isinstance(value, str):
+        raise OSError(errno.EINVAL, "TCP_CONGESTION takes a name")
     if value not in ALGORITHMS:
         raise OSError(errno.ENOENT, f"no congestion control {value!r}: {', '.join(sorted(ALGORITHMS))}")
-    name = str(value)
-    configure(socket, "congestion", name)
+    configure(socket, "congestion", value)
     if socket.tcb is not None:
-        socket.tcb.congestion = switch(socket.tcb.congestion, name, socket.config)
+        socket.tcb.congestion = switch(socket.tcb.congestion, value, socket.config)
 
 
 def _start_keepalive(socket: Settings) -> None:  # MUST-24, MUST-27

@@ -41,9 +41,9 @@ _SAID = 0x3F  # the bits of TSval that say something
 
 def _cookie(secret: bytes, local: Endpoint, remote: Endpoint, irs: int, step: int) -> int:
     """The ISS of this step whose MSS is the first of the table."""
-    what = isn.port_bytes(local) + isn.port_bytes(remote) + _IRS_AND_STEP.pack(irs, step)
-    low = isn.keyed_hash(secret, b"cookie", what, _LOW_BITS // 8) & -(1 << _MSS_BITS)
-    return (isn.initial_sequence_number(secret, local, remote, (step + 1) * STEP) + low) & MASK
+    names = isn.names(local, remote)
+    low = isn.keyed_hash(secret, b"cookie", names + _IRS_AND_STEP.pack(irs, step), _LOW_BITS // 8) & -(1 << _MSS_BITS)
+    return (isn.number_of(secret, names, (step + 1) * STEP) + low) & MASK
 
 
 def syn_ack(

@@ -38,11 +38,21 @@ def port_bytes(endpoint: Endpoint) -> bytes:
     return endpoint[0] + endpoint[1].to_bytes(2, "big")
 
 
+def names(local: Endpoint, remote: Endpoint) -> bytes:
+    """A connection's name as bytes to hash."""
+    return b"".join((local[0], local[1].to_bytes(2, "big"), remote[0], remote[1].to_bytes(2, "big")))
+
+
 def initial_sequence_number(secret: bytes, local: Endpoint, remote: Endpoint, now: int) -> int:
     """ISN = M + F(localip, localport, remoteip, remoteport, secretkey); M ticks every 4 microseconds."""
     # RFC 6528 section 3
     # RFC 9293 MUST-8, MUST-9, SHLD-1
-    return (now // 4 + _hash(secret, b"isn", port_bytes(local), port_bytes(remote))) & MASK
+    return number_of(secret, names(local, remote), now)
+
+
+def number_of(secret: bytes, named: bytes, now: int) -> int:
+    """The same of `names`, for who has them already."""
+    return (now // 4 + keyed_hash(secret, b"isn", named)) & MASK
 
 
 def timestamp_offset(secret: bytes, local: Endpoint, remote: Endpoint) -> int:
@@ -52,7 +62,7 @@ def timestamp_offset(secret: bytes, local: Endpoint, remote: Endpoint) -> int:
 
 def identification(secret: bytes, local: Endpoint, remote: Endpoint, seq: int) -> int:
     """Of a packet that routers may fragment: another for each segment (RFC 6864 section 4.3), and not to be guessed."""
-    return _hash(secret, b"ip id", port_bytes(local), port_bytes(remote), seq.to_bytes(4, "big")) & 0xFFFF
+    return _hash(secret, b"ip id", names(local, remote), seq.to_bytes(4, "big")) & 0xFFFF
 
 
 def port_offset(secret: bytes, use: bytes, local: bytes, remote: Endpoint) -> int:
@@ -63,7 +73,7 @@ def port_offset(secret: bytes, use: bytes, local: bytes, remote: Endpoint) -> in
 def flow_label(secret: bytes, local: Endpoint, remote: Endpoint, last: int = 0) -> int:
     """RFC 6437 section 3: 20 bits, the same for all of a connection, never 0, and not to be guessed (section 6.1);
     with `last` another than that one, for a path that fails."""
-    return _hash(secret, b"flow", port_bytes(local), port_bytes(remote), last.to_bytes(4, "big")) & 0xFFFFF or 1
+    return _hash(secret, b"flow", names(local, remote), last.to_bytes(4, "big")) & 0xFFFFF or 1
 
 
 def fragment_identification(secret: bytes, local: bytes, remote: bytes, count: int) -> int:

@@ -9,7 +9,7 @@ from errno import ECONNABORTED, ECONNRESET, EINVAL, EISCONN, ENOTCONN, EPIPE
 
 from lastack.tcp import autotune, handshake
 from lastack.tcp.config import NEVER
-from lastack.tcp.output import reset
+from lastack.tcp.segments import reset
 from lastack.tcp.sequence import HALF, MASK
 from lastack.tcp.states import CLOSED, SEND_CLOSED, Event, State, move
 from lastack.tcp.tcb import ENDED, MORE_FOLLOWS, NOTHING_SAID, READABLE, WRITABLE, Reason, Tcb

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from errno import ETIMEDOUT
 
-from lastack.tcp import output, pmtud, rack, recovery
+from lastack.tcp import output, pmtud, rack, recovery, segments
 from lastack.tcp.calls import ended
 from lastack.tcp.config import NEVER
 from lastack.tcp.scoreboard import Rack
@@ -149,13 +149,13 @@ def _keepalive(tcb: Tcb, now: int, out: list[Segment]) -> None:
         tcb.keepalive_at = tcb.received_at + config.keepalive_idle
     elif _keepalive_unanswered(tcb, now):
         _fired(tcb, now, "keep-alive")
-        tcb.replies.append(output.reset(tcb))
+        tcb.replies.append(segments.reset(tcb))
         _give_up(tcb, now, Reason.KEEPALIVE)
     else:
         _fired(tcb, now, "keep-alive")
         tcb.keepalive_sent += 1
         tcb.keepalive_at = now + config.keepalive_interval
-        out.append(output.keepalive_probe(tcb, now))
+        out.append(segments.keepalive_probe(tcb, now))
 
 
 def _keepalive_unanswered(tcb: Tcb, now: int) -> bool:

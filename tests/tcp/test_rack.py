@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from lastack.tcp.config import NEVER
 from tests.tcp.harness import Exchange, established
+from tests.tcp.test_ecn import asking
 from tests.tcp.test_sack import BOTH, MSS, full, held, sending
 
 
@@ -166,6 +169,29 @@ def test_without_a_measurement_since_the_last_there_is_no_probe():  # RFC 8985 s
     t.call.send(MSS)
     t.sends(*full(3, last=3))
     assert rack_of(t).probe_at != NEVER
+
+
+@pytest.mark.parametrize("ack", [1, 1 + MSS])
+def test_a_closed_window_has_no_tail_probe(ack: int):  # RFC 9293 SHLD-16: nothing beyond its edge but one octet
+    t = sending(3)
+    t.gets(f". 1:1(0) ack {ack} win 0")
+    assert rack_of(t).probe_at == NEVER
+    t.after(300)
+    t.sends(f". {ack}:{ack + 1}(1) ack 1")
+
+
+def test_an_echo_with_a_window_of_one_segment_has_no_tail_probe():  # RFC 3168 6.1.2: only the timer lets one out
+    t = asking(initial_window_segments=1)
+    t.after(100)
+    t.gets(f"SE. 0:0(0) ack 1 win 65535 <{BOTH}>")
+    t.sends(". 1:1(0) ack 1")
+    t.call.send(3 * MSS)
+    t.sends(*full(0))
+    t.after(100)
+    t.gets("E. 1:1(0) ack 1")
+    assert t.tcb.ecn is not None and t.tcb.ecn.hold
+    t.after(t.tcb.rto / 1000)
+    t.sends(*full(0))
 
 
 def test_a_syn_is_never_probed():  # RFC 8985 section 7.3: a data segment

@@ -244,3 +244,20 @@ def test_an_old_incarnation_s_text_is_no_duplicate():  # RFC 2883 section 4: wha
     t = established(options=BOTH)
     t.gets("P. 4294966297:4294966307(10) ack 1")
     t.sends(". 1:1(0) ack 1 <>")
+
+
+def test_the_blocks_of_one_ack_are_no_reordering():  # RFC 8985 section 6.2 step 3: in ascending order of sequence
+    t = sending(4)
+    held(t, "3001:4001 1001:2001")  # the latest stands first (RFC 2018 section 4)
+    assert t.tcb.rack is not None and not t.tcb.rack.reordered
+    t.after(25)
+    t.sends(*full(0))
+
+
+def test_a_closed_window_is_probed_though_the_peer_says_it_holds_the_first():  # RFC 2018 section 8
+    t = sending(4)
+    t.gets(". 1:1(0) ack 1 win 0 <nop,nop,sack 1:1001>")  # nonsense, or it has thrown away what came before
+    t.after(300)
+    t.sends(". 1:2(1) ack 1")
+    t.gets(f". 1:1(0) ack {1 + 4 * MSS}")
+    assert (t.tcb.pipe, t.tcb.sacked) == (0, 0)

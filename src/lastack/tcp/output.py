@@ -220,6 +220,8 @@ def probe(tcb: Tcb, now: int, out: list[Segment]) -> None:
     if tcb.ecn is not None:
         tcb.ecn.hold = False
     if tcb.sent:
+        if tcb.sent[0].sacked:  # what stands at SND.UNA is not acknowledged, so it is not held
+            ranges.forget_sacked(tcb)
         ranges.cut(tcb, 0, 1)
         sent = tcb.sent[0]
         ranges.mark_lost(tcb, sent)
@@ -281,6 +283,8 @@ def arm_timers(tcb: Tcb, now: int) -> None:
                 tcb.stalled_since = now
     else:
         tcb.retransmission_at = tcb.persist_at = NEVER
+    if tcb.rack is not None and tcb.retransmission_at == NEVER:
+        tcb.rack.probe_at = NEVER  # a tail probe goes in place of a retransmission
 
 
 def probe_interval(tcb: Tcb) -> int:

@@ -80,6 +80,8 @@ def arrived(tcb: Tcb, segment: Segment) -> Told:
     for first, end in told[1:] if twice is not None else told:
         if _valid(tcb, segment.ack, first, end):
             _mark(tcb, first, end, news)
+    if len(news) > 1:  # the latest block stands first; reordering is seen in order of sequence (RFC 8985 6.2 step 3)
+        news.sort(key=lambda one: (one.end - tcb.snd_una) & MASK)
     return Told(news, twice, True)
 
 

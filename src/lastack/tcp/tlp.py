@@ -21,6 +21,8 @@ def arm(tcb: Tcb, rack: Rack, now: int) -> None:
         return
     if not tcb.sent or tcb.sent[0].syn or tcb.sacked or not tcb.snd_wnd or episode.repairing(tcb):
         return
+    if tcb.ecn is not None and tcb.ecn.hold:
+        return  # RFC 3168 6.1.2: only the retransmission timer lets something out
     flight = (tcb.snd_nxt - tcb.snd_una) & MASK
     if tcb.pipe != flight:
         return  # something is marked lost and goes again

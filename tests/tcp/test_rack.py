@@ -26,6 +26,36 @@ def test_a_lost_retransmission_is_found_by_time():  # RFC 8985 section 9.1 (2)
     t.sends(*full(0))
 
 
+def test_a_lost_retransmission_reduces_the_window_again():  # RFC 5681 section 4.3: MUST be lowered twice
+    t = sending(10)
+    held(t, "1001:2001 3001:5001")
+    t.sends(*full(0, 2))
+    assert t.tcb.congestion.ssthresh == 7 * MSS
+    t.after(100)
+    held(t, "1001:10001")  # the second was delivered, the first was not
+    t.sends(*full(0))
+    assert t.tcb.congestion.ssthresh == 7 * 7 * MSS // 10
+    t.gets(f". 1:1(0) ack {1 + 10 * MSS}")
+    assert t.tcb.congestion.cwnd == 7 * 7 * MSS // 10
+
+
+def test_a_lost_retransmission_is_a_new_instance_of_congestion():  # RFC 3168 section 6.1.2: where ECN is agreed too
+    t = asking()
+    t.after(100)
+    t.gets(f"SE. 0:0(0) ack 1 win 65535 <{BOTH}>")
+    t.sends(". 1:1(0) ack 1")
+    t.call.send(10 * MSS)
+    t.pending.clear()
+    t.after(100)
+    held(t, "1001:2001 3001:7001")
+    assert len(t.pending) == 2
+    t.pending.clear()
+    t.after(100)
+    held(t, "1001:10001")
+    t.pending.clear()
+    assert t.tcb.congestion.ssthresh == 5 * MSS // 2
+
+
 def test_an_answer_to_an_earlier_transmission_moves_nothing():  # RFC 8985 section 6.2 step 2
     t = sending(4)
     t.after(100)

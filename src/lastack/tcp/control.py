@@ -20,10 +20,10 @@ def acknowledged(tcb: Tcb, size: int, repairing: bool, now: int) -> None:
     tcb.congestion.acknowledged(size, (tcb.snd_nxt - tcb.snd_una) & MASK, now, repairing)
 
 
-def lost(tcb: Tcb, flight: int, now: int) -> None:
+def lost(tcb: Tcb, flight: int, now: int, again: bool = False) -> None:
     """A loss was found by other means than the timer. Where the window was reduced for a mark in the same window of
-    data, that was the reduction for the loss too (RFC 3168 6.1.2)."""
-    if ecn.reducing(tcb):
+    data, that was the reduction for the loss too, unless what went again was lost (RFC 3168 6.1.2)."""
+    if ecn.reducing(tcb) and not again:
         tcb.congestion.remember()
         return
     tcb.congestion.lost(flight, now)

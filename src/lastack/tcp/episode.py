@@ -14,13 +14,18 @@ def repairing(tcb: Tcb) -> bool:
 
 
 def begin(tcb: Tcb, now: int) -> None:
-    """Fast recovery begins: RFC 5681 3.2 steps 2 and 3, RFC 6937 section 3."""
+    """Fast recovery begins: RFC 5681 3.2 steps 2 and 3, RFC 6937 section 3.
+
+    Or it begins again: what went again in it was lost, and the window is reduced a second time (RFC 5681 section 4.3).
+    """
     # RFC 5681 3.2 step 2, RFC 6582 3.2 step 2, RFC 6675 section 5.1
     congestion = tcb.congestion
-    tcb.in_recovery = True
+    again, tcb.in_recovery = tcb.in_recovery, True
+    if again:
+        congestion.cwnd = congestion.ssthresh  # what the first time has left of it
     tcb.recover = tcb.snd_nxt
-    one = tcb.episode = Episode(tcb.snd_una, max((tcb.snd_nxt - tcb.snd_una) & MASK, 1), False)
-    control.lost(tcb, ranges.flight_size(tcb), now)
+    one = tcb.episode = Episode(tcb.snd_una, max((tcb.snd_nxt - tcb.snd_una) & MASK, 1), False, now)
+    control.lost(tcb, ranges.flight_size(tcb), now, again)
     if tcb.rack is None:
         one.presumed = tcb.dup_acks * tcb.snd_mss
     else:

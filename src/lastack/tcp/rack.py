@@ -66,14 +66,18 @@ def _many_sacked(tcb: Tcb) -> bool:
 
 
 def detect(tcb: Tcb, rack: Rack, now: int) -> None:
-    """Step 5: mark lost what was sent so long before something that has arrived; a timer waits for what is younger."""
+    """Step 5: mark lost what was sent so long before something that has arrived; a timer waits for what is younger.
+
+    Recovery begins, also anew where what was sent again in it is lost.
+    """
     # RFC 8985 6.2 step 5, RFC 8985 7.4.1
     rack.reo_at = NEVER
     if rack.xmit < 0 or not tcb.sent:
         return
     xmit, edge = rack.xmit, rack.end
     oldest = -1  # sent_at of what is lost as soon as this much time has passed
-    lost = False
+    begun = tcb.episode.at if tcb.in_recovery and tcb.episode is not None else NEVER
+    lost = again = False
     for sent in tcb.sent:
         if sent.sacked or sent.lost:
             continue
@@ -87,9 +91,10 @@ def detect(tcb: Tcb, rack: Rack, now: int) -> None:
         if sent.sent_at <= oldest:
             ranges.mark_lost(tcb, sent)
             lost = not plpmtud.probe_lost(tcb, sent, now) or lost
+            again = again or (sent.transmissions > 1 and sent.sent_at >= begun)
         else:
             rack.reo_at = min(rack.reo_at, sent.sent_at + slack)
-    if lost and not episode.repairing(tcb):
+    if again or (lost and not episode.repairing(tcb)):
         rack.probe_at = NEVER
         episode.begin(tcb, now)
 

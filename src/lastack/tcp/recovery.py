@@ -230,7 +230,7 @@ def timed_out(tcb: Tcb, now: int) -> None:
     again = tcb.retransmissions > 0
     doubted = spurious.may_doubt(tcb)
     if tcb.episode is None or not again:
-        tcb.episode = Episode(tcb.snd_una, max((tcb.snd_nxt - tcb.snd_una) & MASK, 1), True)
+        tcb.episode = Episode(tcb.snd_una, max((tcb.snd_nxt - tcb.snd_una) & MASK, 1), True, now)
         if tcb.srtt is not None:
             tcb.episode.rtt_before = (tcb.srtt, tcb.rttvar)
     control.timed_out(tcb, ranges.flight_size(tcb), now)

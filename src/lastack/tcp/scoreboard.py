@@ -92,6 +92,7 @@ class Episode(_Plain):
     __slots__ = (
         "advance",
         "again",
+        "at",
         "delivered",
         "end",
         "flight",
@@ -106,8 +107,9 @@ class Episode(_Plain):
         "until",
     )
 
-    def __init__(self, una: int, flight: int, timeout: bool) -> None:
+    def __init__(self, una: int, flight: int, timeout: bool, now: int) -> None:
         self.una = una  # where it began
+        self.at = now  # and when
         self.timeout = timeout  # noticed by the retransmission timer
         # RFC 6937: FlightSize at the start, what was delivered and sent since.
         self.flight = flight  # RecoverFS

@@ -66,6 +66,8 @@ def _timers(tcb: Tcb, now: int) -> str:
         return "something is outstanding and nothing would send it again (RFC 6298 section 5.1)"
     if not outstanding and "retransmission_at" in armed:
         return "nothing is outstanding and the retransmission timer runs (RFC 6298 section 5.2)"
+    if not outstanding and tcb.rack is not None and min(tcb.rack.probe_at, tcb.rack.reo_at) != NEVER:
+        return "nothing is outstanding and a timer of loss detection runs (RFC 8985 section 7.2)"
     if ("time_wait_at" in armed) != (tcb.state is State.TIME_WAIT):
         return "the 2MSL timer and the state disagree"
     if "fin_wait_2_at" in armed and tcb.state is not State.FIN_WAIT_2:

@@ -89,6 +89,8 @@ def _timer_problem(tcb: Tcb, now: int, deadline: int | None) -> str:
             return "text is outstanding and no timer would send it again (RFC 6298 section 5.1)"
         if not outstanding:
             return "the retransmission timer runs, and nothing is outstanding (RFC 6298 section 5.2)"
+    if not outstanding and tcb.rack is not None and min(tcb.rack.probe_at, tcb.rack.reo_at) != NEVER:
+        return "a timer of loss detection runs, and nothing is outstanding (RFC 8985 section 7.2)"
     if (tcb.time_wait_at != NEVER) != (state is State.TIME_WAIT):
         return "the 2MSL timer runs, or not, against the state"
     if tcb.fin_wait_2_at != NEVER and state is not State.FIN_WAIT_2:

@@ -109,7 +109,9 @@ def advance_una(tcb: Tcb, ack: int, now: int, ts_ecr: int | None) -> int:
     tcb.retransmissions = tcb.probes = tcb.unanswered_probes = 0
     tcb.soft_error = 0
     tcb.stalled_since = now if tcb.sent or tcb.send_buffer.length else NEVER
-    tcb.retransmission_at = NEVER  # RFC 6298 (5.3): armed anew by what is outstanding
+    tcb.retransmission_at = NEVER  # RFC 6298 (5.3): armed anew by what is outstanding; TLP too
+    if tcb.rack is not None:
+        tcb.rack.probe_at = NEVER
     return before - tcb.send_buffer.length
 
 

@@ -83,7 +83,5 @@ KERNEL_NOTES = {
     **NOTES,
     "simultaneous-open": {AGAIN, "tcp.options.sack.dsack"},
     "netstat-view": set[str](),
-    # The kernel says that our SYN came twice, the second time in the SYN,ACK.
-    "simultaneous-open": {AGAIN, TWICE},
     "new-incarnation": {PORTS_AGAIN, ACK_OF_MISSING, RESET},
 }

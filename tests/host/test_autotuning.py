@@ -96,3 +96,36 @@ def test_memory_is_given_back_at_the_end():
 def test_without_tuning_buffers_are_whole_from_the_start():
     socket, _ = connect(Bench(autotuning=False))
     assert (socket.tcb.rcv_buf, socket.tcb.snd_buf) == (DEFAULT.receive_buffer, DEFAULT.send_buffer)
+
+
+def test_memory_is_given_back_when_a_size_is_set():
+    h, socket, peer = tuned()
+    rounds(h, socket, peer, [14_000, 28_000, 56_000, 56_000])
+    socket.tcb.congestion.cwnd = 500_000
+    h.do(socket.send, bytes(1 << 20))
+    h.do(socket.send, bytes(1 << 20))
+    received, sent = socket.tcb.rcv_buf - 64 * KIB, socket.tcb.snd_buf - 64 * KIB
+    assert h.host.memory.granted == received + sent and received > 0 and sent > 0
+    socket.setsockopt(o.SOL_SOCKET, o.SO_RCVBUF, 50_000)
+    assert h.host.memory.granted == sent
+    socket.setsockopt(o.SOL_SOCKET, o.SO_SNDBUF, 50_000)
+    assert h.host.memory.granted == 0
+    h.forget()
+
+
+def test_what_is_read_after_the_end_lets_nothing_grow():
+    h, socket, peer = tuned()
+    rounds(h, socket, peer, [14_000])
+    h.do(socket.shutdown, o.SHUT_WR)
+    h.forget()
+    for number in range(40):
+        at = 14_001 + number * STEP
+        peer.gets(f"P. {at}:{at + STEP}({STEP}) ack 1")
+        h.forget()
+    peer.gets("R. 70001:70001(0) ack 1")
+    assert h.host.connections() == []
+    h.after(1)
+    assert len(h.do(socket.recv, 50_000)) == 50_000
+    h.after(1)
+    h.do(socket.recv, 1 << 20)
+    assert h.host.memory.granted == 0

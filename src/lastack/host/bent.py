@@ -11,6 +11,7 @@ from collections.abc import Callable
 from lastack.host import options as o
 from lastack.host import settings, source_routes
 from lastack.host.settings import Settings, Value, configure
+from lastack.tcp import autotune
 from lastack.tcp.config import SECOND
 from lastack.tcp.states import State
 from lastack.tcp.tcb import first_size
@@ -52,6 +53,7 @@ def _set_send_buffer(socket: Settings, value: int) -> None:
     for name in ("send_buffer", "send_buffer_initial"):  # it grows no more
         configure(socket, name, size)
     if socket.tcb is not None:
+        autotune.end_send(socket.tcb)
         socket.tcb.snd_buf = size
 
 
@@ -66,6 +68,7 @@ def _set_receive_buffer(socket: Settings, value: int) -> None:
     for name in ("receive_buffer", "receive_buffer_initial"):
         configure(socket, name, size)
     if socket.tcb is not None:
+        autotune.end_receive(socket.tcb)
         socket.tcb.rcv_buf = size
     _window_changed(socket)
 

@@ -50,7 +50,8 @@ def _measure(tcb: Tcb, tuning: Tuning, now: int) -> None:
 def grow_receive(tcb: Tcb, tuning: Tuning, wanted: int) -> None:
     """Let the receive buffer grow to `wanted` bytes, as far as the configuration and the host's memory let it."""
     size = min(wanted, tcb.config.receive_buffer)
-    if size > tcb.rcv_buf and _granted(tcb, tuning, size - tcb.rcv_buf):
+    if size > tcb.rcv_buf and _granted(tcb, size - tcb.rcv_buf):
+        tuning.receive_granted += size - tcb.rcv_buf
         tcb.rcv_buf = size
 
 
@@ -59,11 +60,12 @@ def grow_send(tcb: Tcb, now: int) -> None:
     size = min(2 * tcb.congestion.cwnd, tcb.config.send_buffer)
     if size > tcb.snd_buf and tcb.config.autotuning:
         tuning = tcb.tuning or begin(tcb, now)
-        if _granted(tcb, tuning, size - tcb.snd_buf):
+        if _granted(tcb, size - tcb.snd_buf):
+            tuning.send_granted += size - tcb.snd_buf
             tcb.snd_buf = size
 
 
-def _granted(tcb: Tcb, tuning: Tuning, more: int) -> bool:
+def _granted(tcb: Tcb, more: int) -> bool:
     memory = tcb.memory
     if memory is None:
         return True
@@ -71,12 +73,25 @@ def _granted(tcb: Tcb, tuning: Tuning, more: int) -> bool:
         tcb.count("limit: buffer memory")
         return False
     memory.granted += more
-    tuning.granted += more
     return True
 
 
-def release(tcb: Tcb) -> None:
-    """The connection is over: what its buffers had been granted is free for others."""
+def end_receive(tcb: Tcb) -> None:
+    """The receive buffer grows no more, as its size was set or the connection is over: its grant is free for others."""
     if tcb.tuning is not None and tcb.memory is not None:
-        tcb.memory.granted -= tcb.tuning.granted
-        tcb.tuning.granted = 0
+        tcb.memory.granted -= tcb.tuning.receive_granted
+        tcb.tuning.receive_granted = 0
+
+
+def end_send(tcb: Tcb) -> None:
+    """The same of the send buffer."""
+    if tcb.tuning is not None and tcb.memory is not None:
+        tcb.memory.granted -= tcb.tuning.send_granted
+        tcb.tuning.send_granted = 0
+
+
+def release(tcb: Tcb) -> None:
+    """The connection is over: also what its user reads or sets from here on takes nothing."""
+    end_receive(tcb)
+    end_send(tcb)
+    tcb.memory = None

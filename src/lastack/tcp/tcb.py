@@ -90,14 +90,15 @@ class Memory:
 class Tuning:
     """What the growth of a connection's buffers goes by; `lastack.tcp.autotune`. Times in microseconds."""
 
-    __slots__ = ("at", "granted", "mark", "rtt", "space")
+    __slots__ = ("at", "mark", "receive_granted", "rtt", "send_granted", "space")
 
     def __init__(self, mark: int, space: int, rtt: int) -> None:
         self.mark = mark  # the next octet to be read when the round trip under way began
         self.space = space  # the most that was read in one
         self.rtt = rtt
         self.at = 0  # when this one is over
-        self.granted = 0  # bytes that both buffers have grown by
+        self.receive_granted = 0  # bytes that the buffer has grown by
+        self.send_granted = 0
 
 
 class Tcb:

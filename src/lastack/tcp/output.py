@@ -157,12 +157,12 @@ def _window(tcb: Tcb) -> int:
     """The congestion window for new data. Limited transmit (RFC 3042): the first two duplicate ACKs let a segment each
     out beyond it. With SACK the pipe shrinks by what is held, so that each lets one out (RFC 6675 section 5 (3))."""
     # RFC 3042 section 2, RFC 5681 3.2 step 1, RFC 5681 3.2 step 5
-    cwnd = tcb.congestion.cwnd
-    if episode.repairing(tcb):
-        return cwnd
+    limited = tcb.config.limited_transmit
     if tcb.rack is None:
-        return cwnd + min(tcb.dup_acks, 2) * tcb.snd_mss if tcb.config.limited_transmit else cwnd
-    return cwnd if tcb.config.limited_transmit else cwnd - tcb.sacked
+        beyond = min(tcb.dup_acks, 2) * tcb.snd_mss if limited else 0
+    else:
+        beyond = 0 if limited else -tcb.sacked
+    return tcb.congestion.cwnd + (beyond if beyond and not episode.repairing(tcb) else 0)
 
 
 def _unit(mss: int) -> int:

@@ -23,7 +23,8 @@ def ack_arrived(tcb: Tcb, segment: Segment, now: int) -> None:
     new = (ack - tcb.snd_una) & MASK
     advances = 0 < new < HALF
     sacked = tcb.sacked
-    told = sack.NOTHING if tcb.rack is None or not len(segment.options) else sack.arrived(tcb, segment)
+    alone = 12 if tcb.ts_on else 0  # a timestamp
+    told = sack.NOTHING if tcb.rack is None or len(segment.options) <= alone else sack.arrived(tcb, segment)
     ts_ecr = segment.ts_ecr if tcb.ts_on else None
     if advances:
         _advanced(tcb, ack, now, ts_ecr)
@@ -36,20 +37,25 @@ def ack_arrived(tcb: Tcb, segment: Segment, now: int) -> None:
         elif not new and not segment_length(segment):
             tlp.answered(tcb, ack, None, not told.option, now)
         return
-    if tcb.rack is not None:
-        _told(tcb, ack, told, ts_ecr, now)
+    state = tcb.rack
+    if state is not None:
+        if told.option or state.tlp_end is not None or state.dsack_round is not None:
+            _told(tcb, ack, told, ts_ecr, now)
         _delivered(tcb, (new if advances else 0) + tcb.sacked - sacked, advances, now)
-    spurious.doubt(tcb, ack, advances, [one.end for one in told.news], now)
-    if advances:
-        spurious.acknowledged(tcb, ack, ts_ecr, now)
+    if tcb.episode is not None:
+        spurious.doubt(tcb, ack, advances, [one.end for one in told.news], now)
+        if advances:
+            spurious.acknowledged(tcb, ack, ts_ecr, now)
 
 
 def new_ack(tcb: Tcb, ack: int, now: int, ts_ecr: int | None) -> None:
     """An ACK of new data that says nothing else, while nothing is repaired: what `ack_arrived` does of it."""
     new = (ack - tcb.snd_una) & MASK
     _advanced(tcb, ack, now, ts_ecr)
-    if tcb.rack is not None:
-        rack.widen(tcb, tcb.rack, False)
+    state = tcb.rack
+    if state is not None:
+        if state.dsack_round is not None:
+            rack.widen(tcb, state, False)
         _delivered(tcb, new, True, now)
 
 

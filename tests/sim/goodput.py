@@ -11,8 +11,11 @@ from math import sqrt
 from typing import Any
 
 from lastack.link.faults import Faults
+from lastack.link.frame import Frame
+from lastack.link.rules import Deliveries, Rule
 from lastack.sim.world import SECOND, World
 from lastack.tcp.config import DEFAULT, Config
+from lastack.tcp.sequence import HALF, MASK
 
 RTT = 0.1
 # Half a window's segments are answered one by one at the start, then one ACK for every two (RFC 9293 SHLD-19).
@@ -27,10 +30,38 @@ def pftk(loss: float, mss: int, rto: float, rtt: float = RTT) -> float:
     return mss / (fast + timeouts)
 
 
+class LostTwice(Rule):
+    """Of the segments with text every one of so many is lost, and so is its first retransmission."""
+
+    def __init__(self, every: int) -> None:
+        super().__init__("lost twice")
+        self._every = every
+        self._count = 0
+        self._end: int | None = None  # of the highest that was seen
+        self._again: set[int] = set()
+
+    def apply(self, now: int, frame: Frame) -> Deliveries:
+        segment = frame.segment
+        if segment is None or not segment.length:
+            return [(now, frame)]
+        if segment.seq in self._again:
+            self._again.discard(segment.seq)
+            return self.lose(frame)
+        if self._end is None or (segment.seq - self._end) & MASK < HALF:
+            self._end = (segment.seq + segment.length) & MASK
+            self._count += 1
+            if self._count % self._every == 0:
+                self._again.add(segment.seq)
+                return self.lose(frame)
+        return [(now, frame)]
+
+
 class Transfer:
     """A sends to B as much as it can for `seconds` of virtual time; only A's packets are lost."""
 
-    def __init__(self, loss: float, seconds: int, seed: int = 1, a: Config = DEFAULT, b: Config = DEFAULT) -> None:
+    def __init__(
+        self, loss: float, seconds: int, seed: int = 1, a: Config = DEFAULT, b: Config = DEFAULT, *more: Rule
+    ) -> None:
         self.world = World(seed, max_events=10_000_000)
         self.received = 0
         self._data = bytes(1 << 16)
@@ -40,6 +71,8 @@ class Transfer:
         for one, other, share in (("a", "b", loss), ("b", "a", 0.0)):
             for rule in Faults(loss=share, delay=int(RTT / 2 * SECOND)).rules(self.world.random):
                 self.world.path(one, other).add(rule)
+        for rule in more:
+            self.world.path("a", "b").add(rule)
         self._listener = self.world["b"].socket()
         self._listener.bind(("10.0.0.2", 80))
         self._listener.listen(0)

@@ -9,7 +9,8 @@ import pytest
 from lastack.tcp import ranges
 from lastack.tcp.config import DEFAULT, Config
 from lastack.tcp.congestion import ALGORITHMS
-from tests.sim.goodput import Transfer, pftk
+from lastack.tcp.congestion.newreno import NewReno
+from tests.sim.goodput import LostTwice, Transfer, pftk
 
 # The model is of Reno without SACK; what repairs several losses of a window at once may be so much faster.
 FACTOR = 2.0
@@ -32,9 +33,23 @@ def test_goodput_is_what_the_model_predicts(loss: float, algorithm: str, sack: b
     assert 1 / FACTOR < found < FACTOR
 
 
+def lost_twice(seconds: int) -> float:
+    """Goodput where each loss takes the first retransmission too: the hole stays, and new data goes on behind it."""
+    config = DEFAULT.having(congestion="newreno")
+    return Transfer(0, seconds, 1, config, config, LostTwice(50)).goodput
+
+
 @pytest.mark.slow
 def test_a_flight_that_counts_what_is_held_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The planted bug: half of it, as the new ssthresh, would be less of a reduction."""
-    sound = ratio(0.03, DEFAULT.having(congestion="newreno"))
+    """The planted bug: half of it, as the new ssthresh, would be less of a reduction (RFC 5681 4.3: lowered twice)."""
+    sound = lost_twice(20)
     monkeypatch.setattr(ranges, "flight_size", lambda tcb: (tcb.snd_nxt - tcb.snd_una) & 0xFFFFFFFF)
-    assert ratio(0.03, DEFAULT.having(congestion="newreno")) > 1.1 * sound
+    assert lost_twice(20) > 1.4 * sound
+
+
+@pytest.mark.slow
+def test_a_window_that_a_loss_does_not_reduce_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The planted bug: no multiplicative decrease (RFC 5681 equation (4))."""
+    sound = lost_twice(8)
+    monkeypatch.setattr(NewReno, "reduce", lambda self, flight, now: setattr(self, "ssthresh", self.cwnd))
+    assert lost_twice(8) > 4 * sound

@@ -15,7 +15,7 @@ from lastack.sim.wire_watch import WireWatch
 from lastack.sim.world import CheckFailed, World
 from lastack.wire.address import parse_address
 from lastack.wire.datagram import build_tcp
-from lastack.wire.options import WindowScale, build, build_timestamp
+from lastack.wire.options import Sack, SackPermitted, WindowScale, build, build_timestamp
 from lastack.wire.segment import ACK, FIN, PSH, RST, SYN, Segment
 from tests.sim.fake import FakeHost
 
@@ -51,8 +51,9 @@ class Wire:
         self.world.network.send(name, packet)
         self.world.run()
 
-    def handshake(self, shift: int = -1) -> None:
+    def handshake(self, shift: int = -1, sack: bool = False) -> None:
         options = build([WindowScale(shift)]) if shift >= 0 else b""
+        options += build([SackPermitted()]) if sack else b""
         self.put("a", SYN, 0, options=options)
         self.put("b", SYN | ACK, 0, 1, options=options)
         self.put("a", ACK, 1, 1, window=1000 >> max(shift, 0))
@@ -208,3 +209,20 @@ def test_a_flow_has_one_label(labels: tuple[int, int], wrong: bool) -> None:  # 
 
     with pytest.raises(CheckFailed, match="flow label") if wrong else nullcontext():
         say()
+
+
+def test_what_is_held_of_an_incarnation_before_is_no_lie() -> None:  # RFC 9293 3.5.1: the answer to its peer's new SYN
+    wire = Wire()
+    wire.handshake(sack=True)
+    lost = wire.world.path("a", "b").add(Partition())
+    wire.put("a", ACK, 1, 1, size=500)
+    lost.on = False
+    wire.put("a", ACK, 501, 1, size=100)
+    held = (ISS["a"] + 501) & 0xFFFFFFFF
+    wire.put("b", ACK, 1, 1, options=build([Sack(((held, held + 100),))]))
+    ISS["a"] += 0x1000  # it has restarted, with a new initial sequence number
+    try:
+        wire.put("a", SYN, 0, options=build([SackPermitted()]))
+        wire.put("b", ACK, 1, 1 - 0x1000, options=build([Sack(((held, held + 100),))]))
+    finally:
+        ISS["a"] -= 0x1000

@@ -138,9 +138,9 @@ class WireWatch(Tap):
             if other is not None:
                 self._check_sacks(sender, mine, other, segment)
         start = mine.offset(segment.seq)
-        rto = getattr(self.world.nodes[sender].host, "config", DEFAULT).rto_min
-        wrong = mine.sacks.sends(now, start, start + segment.length, mine.acked, rto)
-        if wrong:
+        config = getattr(self.world.nodes[sender].host, "config", DEFAULT)
+        wrong = mine.sacks.sends(now, start, start + segment.length, mine.acked, config.rto_min)
+        if wrong and config.sent_ranges >= DEFAULT.sent_ranges:  # with few, not all that was told can be kept
             raise self.world.fail(sender, f"{segment!r} {wrong}")
 
     def _check_label(self, sender: str, mine: Side, header: Header) -> None:
@@ -207,7 +207,10 @@ class WireWatch(Tap):
         blocks = [(other.offset(first), other.offset(end)) for first, end in blocks_of(segment)]
         if blocks and not (mine.selective and other.selective):
             raise self.world.fail(sender, f"{segment!r} acknowledges selectively, and that was not agreed to")
-        wrong = other.sacks.says(other.offset(segment.ack), blocks)
+        acked = other.offset(segment.ack)
+        if not 0 <= acked <= other.arrived:
+            return  # of an incarnation before, as `_check_acknowledgment` has found
+        wrong = other.sacks.says(acked, blocks)
         if wrong:
             raise self.world.fail(sender, f"{segment!r} {wrong}")
 

@@ -26,10 +26,11 @@ HTTP_SERVER = (sys.executable, "-m", "http.server", "8000")
 FAULTS = ("--loss", "2%", "--reorder", "5%", "--duplicate", "1%", "--delay", "1ms")
 
 # What comes of loss, of packets that overtake others and of those that come twice. A RST answers what comes when all
-# is over, and an ACK that a FIN has overtaken looks like a keep-alive.
+# is over, and an ACK that a FIN has overtaken looks like a keep-alive. A buffer that has not grown yet can be full.
 LOSSES = {
     *("retransmission", "fast_retransmission", "spurious_retransmission", "out_of_order", "lost_segment"),
     *("duplicate_ack", "keep_alive", "keep_alive_ack", "tcp.connection.rst", "tcp.options.sack.dsack"),
+    "window_full",
 }
 # Wireshark's reader of HTTP gives up on a body in which data is sent again ("new fragment overlaps old data"), and its
 # guesses at what random bytes may be are no better.

@@ -71,6 +71,23 @@ def test_what_was_learned_is_forgotten_after_ten_minutes():  # RFC 1191 6.3
     assert (len(h.host.paths), h.host.counters["path MTUs aged"]) == (0, 1)
 
 
+def test_what_probes_have_found_is_not_believed_for_longer_by_finding_it_again():  # RFC 8201 5.3, RFC 8899 section 3
+    h = Bench()
+    paths, who = h.host.paths, b"\x0a\0\0\2"
+    paths.prove(who, 1400, True, 0)
+    until = paths.known(who, 1)
+    for mtu in (1400, 1396):
+        paths.prove(who, mtu, True, 1_000_000)
+    found = paths.known(who, 1_000_000)
+    assert until is not None and found is not None
+    assert (found.mtu, found.until) == (1396, until.until)
+    paths.prove(who, 1450, True, 2_000_000)  # more passes than was known
+    found = paths.known(who, 2_000_000)
+    assert found is not None and (found.mtu, found.until) == (1450, until.until + 2_000_000)
+    paths.prove(who, 1500, False, 3_000_000)
+    assert paths.known(who, 3_000_000) is None
+
+
 def test_paths_are_limited_and_the_oldest_goes():
     h = Bench(path_mtu_entries=2)
     for last in (1, 2, 1, 3):

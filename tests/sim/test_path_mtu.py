@@ -143,6 +143,28 @@ def test_a_black_hole_costs_three_time_outs(version: int, gso: int) -> None:  # 
     assert t.time_outs == 3
 
 
+def test_what_a_search_has_found_is_shared_with_later_connections() -> None:  # RFC 8899 section 3, RFC 4821 5.2
+    t = Transfer(4, Faults(black_hole=1400, delay=5_000)).run().searches()
+    assert t.time_outs == 3
+    found = t.tcb.mtu
+    again = t.a.socket()
+    with pytest.raises(BlockingIOError):
+        again.connect(t.world.now, ("10.0.0.2", 80))
+    t.client, t.server, t.sent = again, None, 0
+    t.heard.clear()
+    t.run()
+    assert (t.tcb.mtu, t.time_outs) == (found, 3)
+    until = t.a.paths.known(b"\x0a\0\0\2", t.world.now)
+    assert until is not None and until.until <= t.world.now + 600 * SECOND
+    t.world.run(for_=600 * SECOND)
+    assert t.a.paths.known(b"\x0a\0\0\2", t.world.now) is None
+
+
+def test_a_path_that_a_search_finds_whole_is_not_remembered() -> None:
+    t = Transfer(4, Faults(delay=5_000), DEFAULT.having(mtu_probing="always")).run().searches()
+    assert len(t.a.paths) == 0
+
+
 @both
 def test_a_path_that_takes_all_is_searched_to_its_end(version: int) -> None:  # "always": Linux tcp_mtu_probing=2
     t = Transfer(version, Faults(delay=5_000), DEFAULT.having(mtu_probing="always")).run()

@@ -67,14 +67,14 @@ def test_a_second_loss_below_w_max_gives_room():  # RFC 9438 section 4.7: fast c
     assert control._w_max == 70 * MSS * 17 // 20
 
 
-def test_the_target_is_half_a_window_ahead_at_most():  # RFC 9438 section 4.2
-    control = avoiding("cubic", 10)
+def test_the_target_is_a_round_trip_ahead_and_half_a_window_at_most():  # RFC 9438 section 4.2
+    control = avoiding("cubic", 1000)
     now = a_round(control, 0)
-    control.srtt = 100 * SECOND  # whatever the curve says
+    control.srtt = 100 * SECOND  # the curve is far up by then
     before = control.cwnd
     control.used = control.cwnd
     control.acknowledged(control.cwnd, 0, now, False)
-    assert before < control.cwnd <= before * 3 // 2
+    assert control.cwnd == before * 3 // 2
 
 
 def test_it_does_not_grow_by_time_in_which_the_window_was_not_used():  # RFC 9438 sections 4.2 and 5.8
@@ -142,3 +142,21 @@ def test_small_steps_are_not_lost():
             control.used = control.cwnd
             control.acknowledged(size, control.cwnd - size, RTT * number * size // (210 * MSS), False)
     assert abs(one.cwnd - other.cwnd) < MSS // 4
+
+
+@pytest.mark.parametrize("how", ["loss", "idle"])
+def test_time_before_a_reduction_does_not_count(how: str):  # RFC 9438 section 4.2: t_epoch; RFC 5681 section 4.1
+    control = avoiding("cubic", 300)
+    now = 0
+    for _ in range(200):  # far beyond K
+        now = a_round(control, now)
+    if how == "loss":
+        control.lost(control.cwnd, now)
+        control.cwnd = control.ssthresh
+        control.recovered()
+    else:
+        control.idle()
+        control.ssthresh = control.cwnd = 200 * MSS  # slow start is over again
+    before = control.cwnd
+    a_round(control, now)
+    assert control.cwnd - before < before // 10  # the curve begins anew: no jump to where it had been

@@ -1,5 +1,5 @@
-"""What a host knows of the paths to others: MTUs that ICMP has told (RFC 1191 section 6.2, RFC 8201 section 5.2), and
-what was set by hand for a destination."""
+"""What a host knows of the paths to others: MTUs that ICMP has told (RFC 1191 section 6.2, RFC 8201 section 5.2) or
+probes have found (RFC 8899), and what was set by hand for a destination."""
 
 from __future__ import annotations
 
@@ -65,9 +65,24 @@ class Paths:
         if known is not None and known.mtu < max(claimed, least):
             return known
         learned = Learned(max(claimed, least), claimed < least, now + self.config.path_mtu_age)
+        self._keep(destination, learned)
+        return learned
+
+    def prove(self, destination: bytes, mtu: int, limited: bool, now: int) -> None:
+        """Probes have found that `mtu` passes and, where the path is `limited`, that more does not (RFC 8899 3).
+
+        What is known already is not believed for longer by that: a search begins with it.
+        """
+        known = self.known(destination, now)
+        if known is not None and not limited:
+            del self._learned[destination]
+        elif limited and mtu >= self.config.min_pmtu and (known is None or known.mtu != mtu):
+            until = known.until if known is not None and mtu < known.mtu else now + self.config.path_mtu_age
+            self._keep(destination, Learned(mtu, False, until))
+
+    def _keep(self, destination: bytes, learned: Learned) -> None:
         self._learned.pop(destination, None)
         if len(self._learned) >= self.config.path_mtu_entries:
             del self._learned[next(iter(self._learned))]
             self.counters["limit: path MTUs"] += 1
         self._learned[destination] = learned
-        return learned

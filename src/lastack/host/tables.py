@@ -19,7 +19,7 @@ from lastack.host.ports import Ports
 from lastack.host.recent import RecentNumbers
 from lastack.host.timers import Timers
 from lastack.host.timewait import TimeWait, TimeWaitTable, pack
-from lastack.tcp import arrives, autotune, calls, pmtud
+from lastack.tcp import arrives, autotune, calls, plpmtud, pmtud
 from lastack.tcp.calls import ended
 from lastack.tcp.config import DEFAULT, NEVER, Config
 from lastack.tcp.mss import DF_SET
@@ -180,6 +180,9 @@ class Tables:
         """A path takes less than was thought: what uses it is told (RFC 8201 section 5.2)."""
         assert tcb.path is not None
         destination = tcb.remote[0]
+        if tcb.path.proved:  # others that are under way work, or find out for themselves
+            self.paths.prove(destination, tcb.path.learned, tcb.path.search_high < plpmtud.most(tcb), now)
+            return
         known = self.paths.learn(destination, tcb.path.learned, now)
         for other in self.tcbs.values():
             if other.remote[0] == destination and other is not tcb and pmtud.heeds(other, known.mtu):

@@ -20,6 +20,7 @@ class Path:
         "probe_end",
         "probe_first",
         "probes",
+        "proved",
         "raise_at",
         "search_high",
         "searching",
@@ -29,6 +30,7 @@ class Path:
         self.claim = 0  # what a router is said to take, where that segment may yet arrive (RFC 5927 section 7.2)
         self.claim_seq = 0
         self.learned = 0  # what the host is to be told of the path
+        self.proved = False  # ... and that probes have found it
         self.fragmented = False  # the path takes less than we cut segments for: routers may fragment them
         self.raise_at = NEVER  # when it is time to see whether the path takes more (PMTU_RAISE_TIMER)
         self.grown_at: int | None = None  # SND.NXT when the MTU grew untried: what left before says nothing of it

@@ -11,7 +11,7 @@ from lastack.tcp.config import MILLISECOND, NEVER
 from lastack.tcp.path import Path
 from lastack.tcp.scoreboard import SentRange
 from lastack.tcp.sequence import HALF, MASK
-from lastack.tcp.tcb import Tcb
+from lastack.tcp.tcb import PATH_MTU, Tcb
 
 OFF = "off"
 ON_BLACK_HOLE = "on_black_hole"
@@ -62,7 +62,7 @@ def due(tcb: Tcb, now: int) -> None:
         return
     path.raise_at = NEVER
     path.fragmented = False
-    if tcb.config.mtu_probing != OFF:
+    if tcb.config.mtu_probing != OFF and tcb.config.path_mtu_discovery in mss.DF_SET:
         search(tcb, most(tcb))
     elif tcb.mtu < tcb.link_mtu:
         tcb.mtu = tcb.link_mtu
@@ -84,6 +84,7 @@ def next_probe(tcb: Tcb, now: int) -> int:
     if path.search_high - tcb.mtu < tcb.config.probe_threshold:
         path.searching = False
         path.raise_at = now + tcb.config.pmtu_raise
+        _share(tcb, path)
         return 0
     probe = (tcb.mtu + path.search_high + 1) // 2
     size = probe - mss.headers(tcb)
@@ -154,10 +155,18 @@ def _failed(tcb: Tcb, path: Path, now: int, patience: int) -> None:
         if path.search_high >= most(tcb):  # once in a search
             tcb.count("path MTU black holes")
         path.search_high, path.probes = probe - 1, 0
+        _share(tcb, path)
     # Not before a loss by congestion would be expected: as many round trips as the window has segments.
     round_trip = tcb.srtt or 100 * MILLISECOND
     path.next_at = now + patience * round_trip * max(tcb.congestion.cwnd // tcb.snd_mss, 1)
     tcb.count("path MTU probes lost")
+
+
+def _share(tcb: Tcb, path: Path) -> None:
+    """A size was found too large, or the search is over: who begins later need not find out again (RFC 8899 section 3,
+    RFC 4821 section 5.2)."""
+    path.learned, path.proved = tcb.mtu, True
+    tcb.signals |= PATH_MTU
 
 
 def sent_again(tcb: Tcb, sent: SentRange, now: int) -> None:

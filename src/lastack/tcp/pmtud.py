@@ -93,7 +93,7 @@ def _believe(tcb: Tcb, claimed: int, now: int) -> None:
     Below `min_pmtu` a segment would be mostly headers: there we let routers fragment it, as Linux does.
     """
     path = _path(tcb)
-    path.learned = claimed
+    path.learned, path.proved = claimed, False
     path.claim = 0
     path.fragmented = len(tcb.local[0]) == 4 and claimed < tcb.config.min_pmtu
     tcb.signals |= PATH_MTU

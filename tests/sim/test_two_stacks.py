@@ -31,7 +31,21 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "initial_window_segments": (1, 4, 10),
     "delayed_ack": (0, 40_000, 400_000),
     "reassembly_holes": (1, 256),
-    "sent_ranges": (1, 8, 8192),
+    "sent_ranges": (1024, 8192),  # with fewer, what cannot be remembered is sent again, and the watch says so
+    "slow_start_limit": (0, 1, 2, 8),
+    "ecn": ("off", "passive", "on"),
+    "ecn_syns": (0, 1, 2),
+    "syn_cookies": ("off", "when_full"),  # "always": an ACK that comes late opens its connection again
+    "path_mtu_discovery": (0, 1, 2, 3, 4, 5),
+    "mtu_probing": ("off", "on_black_hole", "always"),
+    "base_plpmtu": (576, 1200),
+    "pmtu_time_outs": (0, 1),
+    "syn_options": (
+        ("mss", "sack", "timestamps", "window_scale"),
+        ("mss", "window_scale", "sack", "timestamps"),
+    ),
+    "mss": (0, 536, 1400),
+    "user_timeout": (0, 3_600_000_000),
 }
 # Not a matter of one side: who sends data to one that has gone must be told, or waits until its own time is out.
 SWITCHES.remove("reset_on_unread_data")

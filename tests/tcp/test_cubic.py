@@ -160,3 +160,20 @@ def test_time_before_a_reduction_does_not_count(how: str):  # RFC 9438 section 4
     before = control.cwnd
     a_round(control, now)
     assert control.cwnd - before < before // 10  # the curve begins anew: no jump to where it had been
+
+
+def test_each_loss_sets_reno_s_estimate_anew():  # RFC 9438 section 4.3: W_est, cwnd_prior
+    control = avoiding("cubic", 40)
+    now = a_round(control, 0, rtt=1000)
+    control.cwnd = 20 * MSS
+    control.lost(20 * MSS, now)
+    control.cwnd = control.ssthresh
+    control.recovered()
+    now = a_round(control, now, rtt=1000)
+    assert 14 * MSS < control.cwnd < 15 * MSS
+    while control.cwnd < 20 * MSS:
+        now = a_round(control, now, rtt=1000)
+    before = control.cwnd
+    for _ in range(5):
+        now = a_round(control, now, rtt=1000)
+    assert 4.5 * MSS < control.cwnd - before <= 5 * MSS  # as Reno from cwnd_prior on, the last one

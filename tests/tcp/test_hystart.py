@@ -105,3 +105,23 @@ def test_each_ack_of_a_super_segment_is_a_sample():  # RFC 9406 section 4.2; RFC
     assert t.tcb.congestion.hystart is not None
     assert (t.tcb.congestion.hystart.samples, t.tcb.congestion.rtt) == (9, 80_000)  # and the SYN
     t.pending.clear()
+
+
+def test_conservative_slow_start_counts_its_rounds_anew():  # RFC 9406 section 4.2
+    control = started()
+    for _ in range(3):
+        round_of(control, 100_000)
+    for _ in range(2):
+        round_of(control, 80_000)  # it was jitter
+    for _ in range(4):
+        round_of(control, 120_000)
+    assert control.ssthresh == INFINITE
+    for _ in range(2):
+        round_of(control, 120_000)
+    assert control.ssthresh < INFINITE
+
+
+def test_a_loss_ends_it_at_once():  # RFC 9406 section 4.2: at the first congestion signal
+    control = started()
+    control.lost(control.cwnd, 0)
+    assert control.hystart is None

@@ -79,6 +79,13 @@ def test_a_loss_then_counts_what_was_used(name: str):  # RFC 7661 section 4.4.1
     assert control.validation.pipe_ack(RTT, now) is None
 
 
+def test_a_loss_with_little_in_flight_counts_what_was_used_lately():  # RFC 7661 section 4.4.1
+    control, now = validating()
+    now = quiet(control, now)
+    control.lost(2 * MSS, now)
+    assert 5 * MSS <= control.ssthresh < 6 * MSS  # pipeACK / 2
+
+
 def test_a_loss_in_the_validated_phase_is_as_ever():  # RFC 7661 section 4.3
     control, now = validating()
     control.lost(100 * MSS, now)
@@ -123,3 +130,11 @@ def test_an_expired_period_never_raises_a_window():  # RFC 7661 4.4.3: "to be no
     control.cwnd = 4 * MSS  # after losses: less than the initial window
     control.resumes(now + 6 * MINUTE, True)
     assert control.cwnd == 4 * MSS
+
+
+@pytest.mark.parametrize(("share", "kept"), [(0.4, True), (0.49, True), (0.52, False)])
+def test_half_of_the_window_validates_it(share: float, kept: bool):  # RFC 7661 section 4.3: pipeACK < cwnd / 2
+    control, now = validating()
+    now = quiet(control, now, share, rounds=15)
+    assert control.validation is not None
+    assert control.validation.preserves(100 * MSS, RTT, now) is kept

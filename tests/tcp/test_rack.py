@@ -26,7 +26,7 @@ def test_a_lost_retransmission_is_found_by_time():  # RFC 8985 section 9.1 (2)
     t.sends(*full(0))
 
 
-def test_a_lost_retransmission_reduces_the_window_again():  # RFC 5681 section 4.3: MUST be lowered twice
+def test_a_lost_retransmission_reduces_the_window_again():  # RFC 5681 4.3: MUST be lowered twice
     t = sending(10)
     held(t, "1001:2001 3001:5001")
     t.sends(*full(0, 2))

@@ -16,7 +16,7 @@ def repairing(tcb: Tcb) -> bool:
 def begin(tcb: Tcb, now: int) -> None:
     """Fast recovery begins: RFC 5681 3.2 steps 2 and 3, RFC 6937 section 3.
 
-    Or it begins again: what went again in it was lost, and the window is reduced a second time (RFC 5681 section 4.3).
+    Or it begins again: what went again in it was lost, and the window is reduced a second time (RFC 5681 4.3).
     """
     # RFC 5681 3.2 step 2, RFC 6582 3.2 step 2, RFC 6675 section 5.1
     congestion = tcb.congestion

@@ -11,7 +11,7 @@ import pytest
 from lastack.link.faults import Faults
 from lastack.sim.plan import Plan
 from lastack.sim.simulation import run_simulation
-from lastack.tcp import ecn, output
+from lastack.tcp import ecn, output, segments
 from lastack.tcp.config import DEFAULT
 from tests.sim.plans import READS, SENDS, plan
 
@@ -51,7 +51,7 @@ def marks_everything(patch: Patch) -> None:
         made.ecn = ecn.ECT_0 if tcb.ecn is not None and tcb.ecn.on else 0
         return made
 
-    wrap(patch, output, "_segment", segment)
+    wrap(patch, segments, "_segment", segment)
 
 
 def marks_what_goes_again(patch: Patch) -> None:
@@ -74,7 +74,7 @@ def forgets_the_echo(patch: Patch) -> None:
             tcb.ecn.echo = False
         return made
 
-    wrap(patch, output, "_segment", segment)
+    wrap(patch, segments, "_segment", segment)
 
 
 def never_echoes(patch: Patch) -> None:
@@ -93,7 +93,7 @@ def cwr_on_everything(patch: Patch) -> None:
             if sent.transmissions > 1:
                 segment.flags |= ecn.CWR
 
-    wrap(patch, output, "_emit", emit)
+    wrap(patch, segments, "emit", emit)
 
 
 def wrap(patch: Patch, place: Any, name: str, change: Callable[..., Any]) -> None:

@@ -31,12 +31,13 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "initial_window_segments": (1, 4, 10),
     "delayed_ack": (0, 40_000, 400_000),
     "reassembly_holes": (1, 256),
-    "sent_ranges": (1024, 8192),  # with fewer, what cannot be remembered is sent again, and the watch says so
+    "sent_ranges": (1, 8, 8192),
     "slow_start_limit": (0, 1, 2, 8),
     "ecn": ("off", "passive", "on"),
     "ecn_syns": (0, 1, 2),
-    "syn_cookies": ("off", "when_full"),  # "always": an ACK that comes late opens its connection again
-    "path_mtu_discovery": (0, 1, 2, 3, 4, 5),
+    # With "always" an ACK that comes again after an ABORT opens its connection anew, as nothing is kept of it.
+    "syn_cookies": ("off", "when_full"),
+    "path_mtu_discovery": (1, 2),  # without it the plan's smaller path is a black hole
     "mtu_probing": ("off", "on_black_hole", "always"),
     "base_plpmtu": (576, 1200),
     "pmtu_time_outs": (0, 1),

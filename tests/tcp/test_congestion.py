@@ -309,3 +309,16 @@ def test_a_loss_that_was_none_is_undone(name: str):  # RFC 4015 section 3.2
     assert (control.cwnd, control.ssthresh) == before
     control.undo()  # once
     assert (control.cwnd, control.ssthresh) == before
+
+
+@NAMES
+def test_what_is_undone_is_not_less_than_a_segment_of_today(name: str):  # RFC 4015 section 3.2, RFC 5681 section 3.1
+    control = alone(name, 1)
+    control.remember()
+    control.timed_out(control.cwnd, 0, False)
+    control.cwnd //= 2
+    larger = control.mss + 26
+    control.resized(larger)  # a probe has found that the path takes more
+    control.cwnd = larger - 20
+    control.undo()
+    assert control.cwnd >= larger

@@ -237,6 +237,7 @@ class Congestion:
         before = self.before
         if before is None:
             return
+        before.resized(self.mss)
         ssthresh = max(self.ssthresh, before.ssthresh)
         if self.cwnd < before.cwnd:
             for name in _attributes(self) - _MEASURED:

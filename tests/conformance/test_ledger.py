@@ -100,3 +100,7 @@ def test_what_another_requirement_s_code_does_is_cited_there():
     ledger[6298].requirements["2.2"] = Requirement(6298, "2.2", "MUST", "says", "2.2", like="6298 2.1")
     enter(ledger, [CODE, TEST, cited("2.2", "tests/tcp/test_a.py", "test_g")])
     assert faults(ledger, set()) == []
+
+
+def test_the_report_is_up_to_date(ledger: Ledger):
+    assert (ROOT / "docs" / "compliance.md").read_text(encoding="utf-8") == report(ledger), "run `make compliance`"

@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.interop("hping3"), pytest.mark.slow]
 
 ECHO = 7
 SECONDS = 10
-SYNS = 225_000
+SYNS = 240_000
 CLIENTS = 200
 
 
@@ -23,7 +23,7 @@ def flood(there: Machine) -> Popen[Any]:
     """SYNs to the echo service, some 20,000 a second where the machine can (the sender's timer adds 20 us to each), and
     no more of them than ten seconds take. The answers go to addresses that nobody has: with the kernel's own address
     as the source it would reset each."""
-    pace = ("-i", "u27", "-c", str(SYNS))
+    pace = ("-i", "u24", "-c", str(SYNS))
     return there.start("hping3", "-q", "-n", "-S", "-p", str(ECHO), *pace, "--rand-source", there.box.ours[0])
 
 

@@ -5,54 +5,12 @@ The IP header's two bits come and go with each segment, as `Segment.ecn`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from lastack.tcp.config import NEVER
+from lastack.tcp.marks import PLAIN, SETUP, Ecn
 from lastack.tcp.sequence import HALF, MASK
 from lastack.tcp.states import State
+from lastack.tcp.tcb import Tcb
 from lastack.wire.segment import ACK, CE, CWR, ECE, ECT_0, Segment
-
-if TYPE_CHECKING:
-    from lastack.tcp.tcb import Tcb
-
-# What SYNs and SYN,ACKs may be (6.1.1): bits of `Ecn.sent` and `Ecn.heard`.
-_SETUP = 1
-_PLAIN = 2
-
-
-class Ecn:
-    """What one connection knows of ECN; there is none where nobody has asked for it."""
-
-    __slots__ = ("asked", "cwr", "echo", "heard", "hold", "quiet", "recover", "seen", "sent")
-
-    def __init__(self) -> None:
-        self.asked = 0  # SYNs of ours that asked
-        self.sent = 0  # the sorts of SYN and SYN,ACK that we have sent
-        self.heard = 0  # ... and received
-        self.echo = False  # a mark came: every ACK says so until CWR comes
-        self.cwr = False  # the window is reduced: the next new text says so
-        self.recover: int | None = None  # SND.NXT when that was: no second reduction before it is passed
-        self.quiet = False  # the ACK that is being processed bears ECE: the window does not grow
-        self.hold = False  # ECE came when the window was one segment: new text waits for the timer
-        self.seen = False  # ECT or CE has come
-
-    @property
-    def on(self) -> bool:
-        """Whether ECT may be set: both sides have agreed, and neither has ever said otherwise (6.1.1)."""
-        return self.sent == _SETUP and self.heard == _SETUP
-
-    @property
-    def echoes(self) -> bool:
-        """Whether marks are to be echoed: we said that we would, and the peer has never sent a plain SYN (6.1.1)."""
-        return bool(self.sent & _SETUP) and not self.heard & _PLAIN
-
-    def copy(self) -> Ecn:
-        """A copy that shares nothing."""
-        other = Ecn()
-        for name in Ecn.__slots__:
-            setattr(other, name, getattr(self, name))
-        return other
-
 
 # --- the handshake, section 6.1.1 ---
 
@@ -72,8 +30,8 @@ def syn_flags(tcb: Tcb) -> int:
         setup, flags = state.asked < tcb.config.ecn_syns, ECE | CWR
         state.asked += setup
     else:
-        setup, flags = state.heard == _SETUP and not state.sent & _PLAIN, ECE
-    state.sent |= _SETUP if setup else _PLAIN
+        setup, flags = state.heard == SETUP and not state.sent & PLAIN, ECE
+    state.sent |= SETUP if setup else PLAIN
     return flags if setup else 0
 
 
@@ -85,13 +43,13 @@ def heard(tcb: Tcb, segment: Segment) -> None:
         if not setup or tcb.config.ecn == "off" or tcb.state is State.SYN_SENT:
             return
         tcb.ecn = Ecn()
-    tcb.ecn.heard |= _SETUP if setup else _PLAIN
+    tcb.ecn.heard |= SETUP if setup else PLAIN
 
 
 def cookie_returned(tcb: Tcb) -> None:
     """Our SYN,ACK was a cookie, and an ECN-setup one, if the SYN was."""
     if tcb.ecn is not None:
-        tcb.ecn.sent = _SETUP
+        tcb.ecn.sent = SETUP
 
 
 # --- the receiver, section 6.1.3 ---

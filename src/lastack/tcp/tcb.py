@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from lastack.tcp.buffers import ReceiveBuffer, SendBuffer
 from lastack.tcp.config import NEVER, Config
 from lastack.tcp.congestion import create
-from lastack.tcp.ecn import Ecn
+from lastack.tcp.marks import Ecn
 from lastack.tcp.observer import Observer
 from lastack.tcp.path import Path
 from lastack.tcp.reassembly import Reassembly

@@ -28,7 +28,9 @@ OPTIONS = {
     "timestamps": ("net.ipv4.tcp_timestamps", r"\bts\b"),
     "sack": ("net.ipv4.tcp_sack", r"\bsack\b"),
     "window_scaling": ("net.ipv4.tcp_window_scaling", r"\bwscale:\d+,\d+"),
+    "ecn": ("net.ipv4.tcp_ecn", r"\becn\b"),
 }
+WORDS = {"ecn": ("off", "on")}  # a setting that is not just True or False
 SIZE = 400_000
 TEXT = Random(1).randbytes(SIZE)
 PORT = 7
@@ -138,14 +140,15 @@ def we_connect(there: Machine) -> str:
 @pytest.mark.parametrize("role", [kernel_connects, we_connect])
 def test_in_use_where_both_want_it(there: Machine, role, option: str, ours: bool, theirs: bool) -> None:
     sysctl, sign = OPTIONS[option]
-    there.host.config = CONFIG.having(**{option: ours})
+    there.host.config = CONFIG.having(**{option: WORDS[option][ours] if option in WORDS else ours})
+    before = there.box.sysctl(sysctl)
     there.box.sysctl(sysctl, int(theirs))
     if role is kernel_connects:
         there.listen(Echo, PORT)
     try:
         told = role(there)
     finally:
-        there.box.sysctl(sysctl, 1)
+        there.box.sysctl(sysctl, before)
         for listener in list(there.host.listeners()):
             listener.socket.close(there.driver.clock())
     assert bool(re.search(sign, told)) == (ours and theirs), told

@@ -23,7 +23,7 @@ class Flow:
 
     __slots__ = (
         "end",
-        "fin_arrived",
+        "fin",
         "first",
         "heard",
         "iss",
@@ -45,10 +45,15 @@ class Flow:
         self.open = False  # something else than a SYN was sent: a SYN that comes now is an old duplicate
         self.end = 1  # behind the text that was sent
         self.next = 1  # behind the text that has arrived without a hole
-        self.fin_arrived = False
+        self.fin: int | None = None  # where the FIN that has arrived stands
         self.marked = False  # a mark has come with its text
         self.pending: list[tuple[int, int]] = []  # text that came marked and alone, not acknowledged yet
         self.owed = False  # the other side has acknowledged such text, and no CWR has come since
+
+    @property
+    def complete(self) -> bool:
+        """Whether all text and the FIN have arrived, in whatever order."""
+        return self.fin is not None and self.fin <= self.next
 
     def all(self) -> Iterator[Flow]:
         """This incarnation and those before: the other side may not have heard of it yet."""
@@ -111,7 +116,7 @@ class EcnWatch(Tap):
         acked = theirs.offset(segment.ack)
         if segment.flags & ECE and not any(flow.marked for flow in theirs.all()):
             raise self.world.fail(sender, f"{segment!r} bears ECE, and no mark has come (RFC 3168 6.1.3)")
-        if acked < 0 or acked > theirs.next + 1 or theirs.fin_arrived:
+        if acked < 0 or acked > theirs.next + 1 or theirs.complete:
             return  # of another incarnation, or there is nothing left to slow down
         if any(end <= acked for _, end in theirs.pending):
             theirs.owed = True
@@ -146,7 +151,8 @@ class EcnWatch(Tap):
                     theirs.pending.append((start, end))
             if start <= theirs.next:
                 theirs.next = max(theirs.next, end)
-        theirs.fin_arrived = theirs.fin_arrived or (segment.flags & FIN != 0 and end <= theirs.next)
+        if segment.flags & FIN:
+            theirs.fin = end
 
 
 def ecn_of(frame: Frame) -> int:

@@ -339,3 +339,14 @@ def test_header_prediction_changes_nothing_where_marks_come(monkeypatch: pytest.
     first = exchange()
     monkeypatch.setattr(arrives, "predicted", lambda tcb, segment, now: False)
     assert exchange() == first
+
+
+def test_a_syn_that_asks_late_agrees_on_nothing():  # RFC 3168 6.1.1: our SYN,ACK was plain, and so ECT is forbidden
+    t = opening(passive=True, ecn="on")
+    t.gets("S 0:0(0) win 65535 <mss 1460>")
+    t.sends("S. 0:0(0) ack 1")
+    t.gets("SEW 0:0(0) win 65535 <mss 1460>")  # it was sent before the other, and overtaken
+    t.sends("S. 0:0(0) ack 1")
+    t.gets(". 1:1(0) ack 1")
+    t.call.send(100)
+    assert [segment.ecn for segment in t.sends("P. 1:101(100) ack 1")] == [0]

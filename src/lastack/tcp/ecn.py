@@ -39,8 +39,8 @@ def heard(tcb: Tcb, segment: Segment) -> None:
     """A SYN or SYN,ACK has come. One that reflects our own flags is no ECN-setup SYN,ACK (RFC 3168 6.1.1, 6.1.1.2)."""
     setup = segment.flags & (ECE | CWR) == (ECE if segment.flags & ACK else ECE | CWR)
     if tcb.ecn is None:
-        # Without a plain SYN of ours before it: that would forbid ECT.
-        if not setup or tcb.config.ecn == "off" or tcb.state is State.SYN_SENT:
+        # Without a plain SYN or SYN,ACK of ours before it: that would forbid ECT.
+        if not setup or tcb.config.ecn == "off" or tcb.state is State.SYN_SENT or not tcb.syn_queued:
             return
         tcb.ecn = Ecn()
     tcb.ecn.heard |= SETUP if setup else PLAIN

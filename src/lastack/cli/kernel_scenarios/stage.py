@@ -163,6 +163,7 @@ class KernelStage(Stage):
             box = Sandbox(None, "", f"fd09:0:0:{number:x}::1/64", f"fd09:0:0:{number:x}::7", offload=False)
         try:
             if not self._impatient:
+                box.sysctl("net.ipv4.tcp_early_retrans", 0)  # no tail loss probes, which heed no minimum
                 with suppress(DeviceError):  # a kernel before 6.11 knows only its 200 ms
                     box.sysctl("net.ipv4.tcp_rto_min_us", CALM)
             for name, value in self._sysctl.items():

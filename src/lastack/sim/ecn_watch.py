@@ -2,44 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from lastack.link.finishing import addresses
 from lastack.link.frame import Frame
+from lastack.sim.incarnations import Incarnation, Key, believed, key_of
 from lastack.sim.taps import Tap
 from lastack.sim.world import World
-from lastack.wire.datagram import parse
-from lastack.wire.errors import WireError
 from lastack.wire.segment import ACK, CE, CWR, ECE, FIN, NOT_ECT, RST, SYN, Segment
 
-_MASK = 0xFFFFFFFF
-_FAR = 1 << 31
 
-Key = tuple[bytes, int, bytes, int]
+class Flow(Incarnation):
+    """Its SYNs, its text, and the marks that have come with it."""
 
-
-class Flow:
-    """One direction of one incarnation: its SYNs, its text, and the marks that have come with it."""
-
-    __slots__ = (
-        "end",
-        "fin",
-        "first",
-        "heard",
-        "iss",
-        "marked",
-        "next",
-        "older",
-        "open",
-        "owed",
-        "pending",
-        "sent",
-    )
+    __slots__ = ("end", "fin", "heard", "marked", "next", "open", "owed", "pending", "sent")
 
     def __init__(self, iss: int, first: int, older: Flow | None) -> None:
-        self.iss = iss
-        self.older = older  # the incarnation before
-        self.first = first  # the number of the frame with the SYN
+        super().__init__(iss, first, older)
         self.sent: set[bool] = set()  # the sorts of SYN and SYN,ACK: whether ECN-setup
         self.heard: set[bool] = set()  # ... that have arrived
         self.open = False  # something else than a SYN was sent: a SYN that comes now is an old duplicate
@@ -54,18 +30,6 @@ class Flow:
     def complete(self) -> bool:
         """Whether all text and the FIN have arrived, in whatever order."""
         return self.fin is not None and self.fin <= self.next
-
-    def all(self) -> Iterator[Flow]:
-        """This incarnation and those before: the other side may not have heard of it yet."""
-        flow: Flow | None = self
-        while flow is not None:
-            yield flow
-            flow = flow.older
-
-    def offset(self, number: int) -> int:
-        """A sequence number as an offset from the initial one."""
-        offset = (number - self.iss) & _MASK
-        return offset - (1 << 32) if offset >= _FAR else offset
 
 
 class EcnWatch(Tap):
@@ -85,7 +49,7 @@ class EcnWatch(Tap):
             raise self.world.fail(sender, f"{segment!r} bears ECT (RFC 3168 6.1.1)")
         if segment.flags & RST:
             return
-        key = _key(frame, segment)
+        key = key_of(frame, segment)
         mine, theirs = self.flows.get(key), self.flows.get(key[2:] + key[:2])
         if segment.flags & SYN:
             self._syn(key, mine, theirs, frame, segment)
@@ -125,10 +89,10 @@ class EcnWatch(Tap):
             raise self.world.fail(sender, f"{segment!r} lacks ECE: a mark has come, and no CWR since (RFC 3168 6.1.3)")
 
     def delivered(self, now: int, sender: str, receiver: str, frame: Frame) -> None:
-        segment = _believed(frame) if frame.hurt else frame.segment
+        segment = believed(frame)
         if segment is None or segment.flags & RST:
             return
-        key = _key(frame, segment)
+        key = key_of(frame, segment)
         theirs, mine = self.flows.get(key), self.flows.get(key[2:] + key[:2])
         if theirs is None or frame.number < theirs.first:
             return
@@ -163,17 +127,3 @@ def ecn_of(frame: Frame) -> int:
 
 def _is_setup(segment: Segment) -> bool:
     return segment.flags & (ECE | CWR) == (ECE if segment.flags & ACK else ECE | CWR)
-
-
-def _key(frame: Frame, segment: Segment) -> Key:
-    source, destination = addresses(frame.data)
-    return source, segment.source_port, destination, segment.destination_port
-
-
-def _believed(frame: Frame) -> Segment | None:
-    """The segment of a frame if its checksums hold."""
-    try:
-        _, segment = parse(frame)
-    except WireError:
-        return None
-    return segment if isinstance(segment, Segment) else None

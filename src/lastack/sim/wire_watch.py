@@ -1,19 +1,18 @@
 """What must hold of the segments on a wire, whatever the hosts believe: windows, acknowledgments, sequence numbers.
 
-Everything here is judged from outside, by the bytes that were sent and those that arrived. Offsets are counted from
-the initial sequence number of the side whose text it is, so that nothing wraps.
+Everything here is judged from outside, by the bytes that were sent and those that arrived. Offsets are those of the
+side whose text it is.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from lastack.link.finishing import addresses
 from lastack.link.frame import Frame
+from lastack.sim.incarnations import Incarnation, Key, believed, key_of
 from lastack.sim.sack_watch import SackWatch, blocks_of
 from lastack.sim.taps import Tap
 from lastack.sim.world import World
 from lastack.tcp.config import DEFAULT
+from lastack.tcp.sequence import HALF, MASK
 from lastack.wire.datagram import Header, parse
 from lastack.wire.errors import WireError
 from lastack.wire.ipv6 import Header as Header6
@@ -21,17 +20,12 @@ from lastack.wire.options import MaximumSegmentSize, SackPermitted, WindowScale
 from lastack.wire.options import parse as parse_options
 from lastack.wire.segment import ACK, FIN, RST, SYN, Segment, segment_length
 
-_MASK = 0xFFFFFFFF
 _MAX_SHIFT = 14
 _DEFAULT_MSS = {4: 536, 6: 1220}  # MUST-15
-# A connection here moves far less than this; an offset beyond it is one behind the beginning.
-_FAR = 1 << 31
-
-Key = tuple[bytes, int, bytes, int]
 
 
-class Side:
-    """One direction of one incarnation: the text of who sent the SYN, and what the other side said of it."""
+class Side(Incarnation):
+    """The text of who sent the SYN, and what the other side said of it."""
 
     __slots__ = (
         "acked",
@@ -40,13 +34,10 @@ class Side:
         "arrived",
         "end",
         "fin",
-        "first",
         "islands",
-        "iss",
         "label",
         "mss",
         "offered",
-        "older",
         "sacks",
         "selective",
         "shift",
@@ -55,13 +46,12 @@ class Side:
     )
 
     def __init__(self, iss: int, first: int, older: Side | None) -> None:
-        self.iss = iss
+        super().__init__(iss, first, older)
         self.shift = -1  # of the windows that this side sends; -1: not offered
         self.mss = 0  # the largest segment that this side takes, options counted (RFC 6691)
         self.stamped = False  # it offered timestamps
         self.stamp: int | None = None  # the last that it sent
         self.fin: int | None = None  # behind its FIN
-        self.first = first  # the number of the frame with the SYN
         self.end = 0  # behind what has been sent
         self.arrived = 0  # behind what has arrived without a hole
         self.label = 0  # its flow label, in IPv6
@@ -70,21 +60,8 @@ class Side:
         self.advertised = 0  # the right edge of the window that the other side has sent
         self.allowed = 0  # ... and that has arrived here
         self.offered = 0  # the window of this side's SYN, once that has arrived
-        self.older = older
         self.selective = False  # it offered to take selective acknowledgments
         self.sacks = SackWatch()  # of its text
-
-    def offset(self, number: int) -> int:
-        """A sequence number as an offset from the initial one; negative just behind it."""
-        offset = (number - self.iss) & _MASK
-        return offset - (1 << 32) if offset >= _FAR else offset
-
-    def before(self) -> Iterator[Side]:
-        """The incarnations before this one, the latest first."""
-        older = self.older
-        while older is not None:
-            yield older
-            older = older.older
 
     def arrives(self, start: int, end: int) -> None:
         """Text has reached the other side."""
@@ -119,7 +96,7 @@ class WireWatch(Tap):
         frame.segment = segment if isinstance(segment, Segment) else None
         if not isinstance(segment, Segment) or segment.flags & RST:
             return
-        key = _key(frame, segment)
+        key = key_of(frame, segment)
         other = self.sides.get(key[2:] + key[:2])
         mine = self.sides.get(key)
         if segment.flags & SYN and (mine is None or mine.iss != segment.seq):
@@ -180,7 +157,7 @@ class WireWatch(Tap):
         if mine.stamped and other.stamped:
             if segment.ts_val is None:
                 raise self.world.fail(sender, f"{segment!r} bears no timestamp, and both agreed to (RFC 7323 3.2)")
-            if mine.stamp is not None and (segment.ts_val - mine.stamp) & _MASK >= _FAR:
+            if mine.stamp is not None and (segment.ts_val - mine.stamp) & MASK >= HALF:
                 what = f"{segment!r} has the timestamp {segment.ts_val}, after {mine.stamp} (RFC 7323 5.4)"
                 raise self.world.fail(sender, what)
             mine.stamp = segment.ts_val
@@ -190,7 +167,7 @@ class WireWatch(Tap):
             raise self.world.fail(sender, f"{segment!r} acknowledges a peer that sent no SYN")
         acked = other.offset(segment.ack)
         if not 0 <= acked <= other.arrived:
-            if any(0 <= older.offset(segment.ack) <= older.arrived for older in other.before()):
+            if any(0 <= one.offset(segment.ack) <= one.arrived for one in other.all()):
                 return  # the peer has begun anew, and this side has not heard of it
             what = f"{segment!r} acknowledges offset {acked}, and only {other.arrived} have arrived"
             raise self.world.fail(sender, what)
@@ -215,10 +192,10 @@ class WireWatch(Tap):
             raise self.world.fail(sender, f"{segment!r} {wrong}")
 
     def delivered(self, now: int, sender: str, receiver: str, frame: Frame) -> None:
-        segment = _believed(frame) if frame.hurt else frame.segment
+        segment = believed(frame)
         if segment is None:
             return
-        key = _key(frame, segment)
+        key = key_of(frame, segment)
         theirs = self.sides.get(key)
         mine = self.sides.get(key[2:] + key[:2])
         while theirs is not None and frame.number < theirs.first:
@@ -239,20 +216,6 @@ class WireWatch(Tap):
             mine.sacks.hears(now, frame.number, acked, acked > mine.acked, blocks)
             mine.acked = max(mine.acked, acked)
             mine.allowed = max(mine.allowed, acked + (segment.window << _scale(theirs, mine, segment)))
-
-
-def _key(frame: Frame, segment: Segment) -> Key:
-    source, destination = addresses(frame.data)
-    return source, segment.source_port, destination, segment.destination_port
-
-
-def _believed(frame: Frame) -> Segment | None:
-    """The segment of a frame if its checksums hold (no checksum covers all of an IPv6 header)."""
-    try:
-        _, segment = parse(frame)
-    except WireError:
-        return None
-    return segment if isinstance(segment, Segment) else None
 
 
 def _side(syn: Segment, frame: Frame, older: Side | None) -> Side:
@@ -281,4 +244,4 @@ def _of_older(mine: Side, segment: Segment) -> bool:
     """Whether an empty segment fits an incarnation before, and not this one."""
     if segment_length(segment) or 0 <= mine.offset(segment.seq) <= mine.end:
         return False
-    return any(0 <= older.offset(segment.seq) <= older.end for older in mine.before())
+    return any(0 <= one.offset(segment.seq) <= one.end for one in mine.all())

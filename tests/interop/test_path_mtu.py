@@ -14,25 +14,11 @@ from lastack.link.pipeline import Pipeline
 from lastack.link.targeted import Drop
 from tests.interop.machine import CURL, Machine, digest_of, machine, make_file
 from tests.interop.test_http import serve
+from tests.tcp.harness import Watch
 
 pytestmark = [pytest.mark.interop("curl", "ip", "nsenter", "unshare"), pytest.mark.slow]
 
 MTU = 1300
-
-
-class Timers:
-    """Keeps which timers ran out."""
-
-    def __init__(self) -> None:
-        self.fired: list[str] = []
-
-    def segment_in(self, *_: Any) -> None: ...
-    def segment_out(self, *_: Any) -> None: ...
-    def moved(self, *_: Any) -> None: ...
-    def call_made(self, *_: Any) -> None: ...
-
-    def timer_fired(self, now: int, connection: Any, timer: str) -> None:
-        self.fired.append(timer)
 
 
 @contextmanager
@@ -87,8 +73,8 @@ def test_the_kernels_router_tells_and_no_time_out_is_needed(tmp_path: Path, vers
     # RFC 1191 section 6.4, RFC 8201 section 5.4
     digest = make_file(tmp_path / "file", 5_000_000)
     with machine(offload=offload) as there:
-        timers = Timers()
-        there.host.observer = timers
+        watch = Watch()
+        there.host.observer = watch
         serve(there, tmp_path)
         with behind_a_router(there) as inside:
             there.run(*inside, *CURL, "-o", str(tmp_path / "copy"), there.url(version, "file"))
@@ -97,7 +83,7 @@ def test_the_kernels_router_tells_and_no_time_out_is_needed(tmp_path: Path, vers
             assert known is not None
             assert known.mtu == MTU
             assert there.host.counters["path MTU reduced by ICMP"] == 1
-            assert "retransmission" not in timers.fired
+            assert "retransmission" not in watch.timers
             # The next connection begins with it: no message any more.
             there.run(*inside, *CURL, "-o", str(tmp_path / "copy"), there.url(version, "file"))
             assert there.host.counters["path MTU reduced by ICMP"] == 1
@@ -108,15 +94,15 @@ def test_where_the_message_is_swallowed_probes_find_the_path(tmp_path: Path, ver
     # RFC 4821 section 7.7, RFC 8899
     digest = make_file(tmp_path / "file", 5_000_000)
     with machine() as there:
-        timers = Timers()
-        there.host.observer = timers
+        watch = Watch()
+        there.host.observer = watch
         there.driver.incoming.pipeline = Pipeline([Drop(lambda frame: frame.segment is None)])
         serve(there, tmp_path)
         with behind_a_router(there) as inside:
             there.run(*inside, *CURL, "-o", str(tmp_path / "copy"), there.url(version, "file"))
             assert digest_of(tmp_path / "copy") == digest
             assert there.host.counters["path MTU reduced after time-outs"] == 1
-            assert timers.fired.count("retransmission") == 3
+            assert watch.timers.count("retransmission") == 3
 
 
 _SIX = bytes.fromhex("fd10" + "00" * 13 + "02")

@@ -2,66 +2,34 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-from typing import Any
-
 import pytest
 
 from lastack.link.faults import Faults
-from lastack.sim.world import SECOND, World
+from lastack.sim.world import SECOND
 from lastack.tcp.config import DEFAULT, Config
 from lastack.tcp.congestion import ALGORITHMS
+from tests.sim.bulk import Bulk
 
 DELAY = 25_000  # one way: a round trip of 50 ms
 names = pytest.mark.parametrize("name", sorted(ALGORITHMS))
 
 
-class Bottleneck:
-    """Flows from one host to another, each with as much to send as it can; `rate` in bits a second."""
+class Bottleneck(Bulk):
+    """`rate` in bits a second."""
 
     def __init__(self, rate: int, config: Config) -> None:
+        super().__init__(1, config, config)
         self.rate = rate
-        self.world = World(1, max_events=10_000_000)
-        for name, address in (("a", "10.0.0.1"), ("b", "10.0.0.2")):
-            self.world.host(name, address, config)
-            self.world.nodes[name].on_ready = lambda now, sockets: self._ready(sockets)
         queue = rate // 8 * 2 * DELAY // SECOND
         self.world.faults("a", "b", Faults(rate=rate, queue=queue, delay=DELAY))
         self.world.faults("b", "a", Faults(delay=DELAY))
-        self.got: dict[int, int] = {}
-        self.clients: list[Any] = []
-        self._data = bytes(1 << 16)
-        self._listener = self.world["b"].socket()
-        self._listener.bind(("10.0.0.2", 80))
-        self._listener.listen(8)
-
-    def flow(self) -> None:
-        """One more begins."""
-        client = self.world["a"].socket()
-        self.clients.append(client)
-        with suppress(BlockingIOError):
-            client.connect(self.world.now, ("10.0.0.2", 80))
 
     def shares(self, seconds: int) -> list[float]:
         """What each flow has of the link, headers not counted, in the next so many seconds."""
-        before = dict(self.got)
+        before = self.got.copy()
         self.world.run(for_=seconds * SECOND)
         ports = [client.getsockname()[1] for client in self.clients]
-        return [(self.got.get(port, 0) - before.get(port, 0)) * 8 / seconds / self.rate for port in ports]
-
-    def _ready(self, sockets: list[Any]) -> None:
-        now = self.world.now
-        for socket in sockets:
-            with suppress(BlockingIOError):
-                if socket is self._listener:
-                    socket.accept(now)
-                elif socket in self.clients:
-                    while socket.send(now, self._data):
-                        pass
-                else:
-                    port = socket.getpeername()[1]
-                    while data := socket.recv(now, 1 << 20):
-                        self.got[port] = self.got.get(port, 0) + len(data)
+        return [(self.got[port] - before[port]) * 8 / seconds / self.rate for port in ports]
 
 
 def jain(shares: list[float]) -> float:

@@ -12,25 +12,11 @@ from lastack.link.targeted import Drop, Mtu
 from lastack.sim.world import World
 from lastack.tcp.config import DEFAULT, Config
 from lastack.tcp.tcb import Tcb
+from tests.tcp.harness import Watch
 
 ADDRESSES = {4: ("10.0.0.1", "10.0.0.2"), 6: ("fd00::1", "fd00::2")}
 both = pytest.mark.parametrize("version", [4, 6])
 SECOND = 1_000_000
-
-
-class Timers:
-    """Keeps which timers ran out, and where."""
-
-    def __init__(self) -> None:
-        self.fired: list[str] = []
-
-    def segment_in(self, *_: Any) -> None: ...
-    def segment_out(self, *_: Any) -> None: ...
-    def moved(self, *_: Any) -> None: ...
-    def call_made(self, *_: Any) -> None: ...
-
-    def timer_fired(self, now: int, connection: Any, timer: str) -> None:
-        self.fired.append(timer)
 
 
 class Transfer:
@@ -38,11 +24,11 @@ class Transfer:
 
     def __init__(self, version: int, faults: Faults, config: Config = DEFAULT, size: int = 2_000_000, **options: Any):
         self.world = World(1, max_time=4_000 * SECOND)
-        self.size, self.sent, self.timers = size, 0, Timers()
+        self.size, self.sent, self.watch = size, 0, Watch()
         addresses = ADDRESSES[version]
         self.a = self.world.host("a", addresses[0], config, **options)
         self.b = self.world.host("b", addresses[1], config, **options)
-        self.world.observe(lambda name: self.timers if name == "a" else Timers())
+        self.world.observe(lambda name: self.watch if name == "a" else Watch())
         self.world.faults("a", "b", faults)
         server = self.b.socket(version)
         server.bind(("", 80))
@@ -103,7 +89,7 @@ class Transfer:
 
     @property
     def time_outs(self) -> int:
-        return self.timers.fired.count("retransmission")
+        return self.watch.timers.count("retransmission")
 
     def counted(self, what: str) -> int:
         return int(self.a.counters[what])

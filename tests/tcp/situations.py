@@ -79,9 +79,13 @@ def from_simultaneous_open(config: Config = SMALL) -> Exchange:
 
 
 def from_time_wait(config: Config = SMALL) -> Exchange:
-    t = synchronized(State.TIME_WAIT, config)
+    return reopened(synchronized(State.TIME_WAIT, config))
+
+
+def reopened(t: Exchange) -> Exchange:
+    """A SYN has begun a new incarnation of what was in TIME-WAIT; all numbers are those of the new one."""
     t.iss = (t.iss + 100_000) & 0xFFFFFFFF
-    t.connection.reopen(t.now, t.iss, t.segment(f"S 200000:200000(0) win {PEER_WINDOW} <mss 1460>"))
+    t.connection.reopen(t.now, t.iss, t.segment("S 200000:200000(0) <mss 1460>"))
     t.irs = (t.irs + 200_000) & 0xFFFFFFFF
     t.call.given = t.call.taken = 0
     t.step(lambda c, now: None)

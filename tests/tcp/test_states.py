@@ -14,7 +14,8 @@ import pytest
 
 from lastack.tcp.states import COMPOSITES, TRANSITIONS, Event, State
 from tests.tcp import harness
-from tests.tcp.harness import Exchange, opening
+from tests.tcp.harness import Exchange
+from tests.tcp.situations import from_simultaneous_open, reopened
 
 SYNCHRONIZED = (
     State.ESTABLISHED,
@@ -98,9 +99,7 @@ def is_reset(state: State, **settings: bool) -> Exchange:
 
 def is_refused() -> Exchange:
     """SYN-RECEIVED by a simultaneous open, which began with an active OPEN."""
-    t = opening()
-    t.gets("S 0:0(0) <mss 1460>")
-    t.sends("S. 0:0(0) ack 1")
+    t = from_simultaneous_open()
     t.gets("R 1:1(0)")
     return t
 
@@ -141,13 +140,7 @@ def fin_wait_2_times_out() -> Exchange:
 
 
 def is_reopened() -> Exchange:
-    t = reach(State.TIME_WAIT)
-    t.iss = (t.iss + 100_000) & 0xFFFFFFFF
-    t.connection.reopen(t.now, t.iss, t.segment("S 200000:200000(0) <mss 1460>"))
-    t.irs = (t.irs + 200_000) & 0xFFFFFFFF
-    t.step(lambda c, now: None)
-    t.sends("S. 0:0(0) ack 1")
-    return t
+    return reopened(reach(State.TIME_WAIT))
 
 
 def is_not_reopened() -> Exchange:

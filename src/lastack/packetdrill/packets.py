@@ -1,0 +1,220 @@
+"""Packets of a script, from tokens to values."""
+
+from __future__ import annotations
+
+from lastack.packetdrill import packet_options
+from lastack.packetdrill.cursor import Cursor
+from lastack.packetdrill.errors import ScriptError
+from lastack.packetdrill.lexer import Kind
+from lastack.packetdrill.syntax import NO_IP, IcmpPacket, Ip, PacketEvent, TcpPacket, UdpPacket
+from lastack.wire.errors import WireError
+from lastack.wire.segment import ACK, parse_flags
+
+_ECN = ("noecn", "ect0", "ect1", "ce", "ect01")
+_CARRIERS = ("gre", "GREv0", "mpls", "ipv4", "ipv6", "IPv4", "IPv6")
+_OTHERS = ("sctp", "udplite")
+# RFC 2474 section 4.2.2, RFC 2597 section 6, RFC 3246: the names of code points.
+_DSCP = {
+    **{f"cs{number}": 8 * number for number in range(8)},
+    **{f"af{one}{two}": 8 * one + 2 * two for one in range(1, 5) for two in range(1, 4)},
+    "ef": 46,
+}
+
+
+def parse(cursor: Cursor) -> PacketEvent:
+    """The packet that comes next, from its direction on."""
+    outgoing = cursor.advance().text == ">"
+    carriers = _carriers(cursor)
+    ip = _ip(cursor)
+    if cursor.take_word("encap"):
+        carriers = (*carriers, _carrier_until_flags(cursor))
+    if cursor.sees_word(*_OTHERS):
+        raise ScriptError(f"{cursor.next.text} packets are not TCP's", cursor.line)
+    if cursor.take_word("icmp"):
+        return PacketEvent(outgoing, _icmp(cursor, ip), carriers)
+    if cursor.take_word("udp"):
+        ports = _ports(cursor)
+        cursor.need("(")
+        length = cursor.integer("a length", most=0xFFFF)
+        cursor.need(")")
+        return PacketEvent(outgoing, UdpPacket(length, ip, ports), carriers)
+    return PacketEvent(outgoing, _tcp(cursor, ip, outgoing), carriers)
+
+
+def _carriers(cursor: Cursor) -> tuple[str, ...]:
+    """What stands before the packet proper, up to a colon each: other headers around it."""
+    found = []
+    while cursor.sees_word(*_CARRIERS) or (cursor.sees("[", "(") and cursor.peek().text in _CARRIERS):
+        found.append(cursor.next.text.lower())
+        line = cursor.line
+        while not cursor.take(":"):
+            if cursor.next.kind is Kind.END or cursor.line > line:
+                cursor.fail("':' behind the header that carries the packet")
+            cursor.advance()
+    return tuple(found)
+
+
+def _carrier_until_flags(cursor: Cursor) -> str:
+    name = cursor.word("what carries the packet")
+    cursor.take_word("spi")
+    cursor.integer("a number")
+    return name
+
+
+# --- IP ---
+
+
+def _ip(cursor: Cursor) -> Ip:
+    close = {"[": "]", "(": ")"}.get(cursor.next.text) if cursor.sees("[", "(") else None
+    if close is None:
+        return NO_IP
+    cursor.advance()
+    found: dict[str, int | str] = {}
+    while True:
+        name, value = _ip_item(cursor)
+        if name in found:
+            raise ScriptError(f"{name.replace('_', ' ')} stands twice in the brackets", cursor.line)
+        found[name] = value
+        if cursor.take(close):
+            return Ip(**found)  # type: ignore[arg-type]
+        cursor.need(",")
+
+
+def _ip_item(cursor: Cursor) -> tuple[str, int | str]:
+    word = cursor.word("ect0, ect1, ce, noecn, tos, ttl, dscp or flowlabel")
+    if word in _ECN:
+        return "ecn", word
+    if word in ("ecn", "ECN") and (name := cursor.take_word(*_ECN)) is not None:
+        return "ecn", name
+    if word in ("tos", "class"):
+        return "traffic_class", cursor.integer(word, most=0xFF)
+    if word in ("ttl", "hlim"):
+        return "ttl", cursor.integer(word, most=0xFF)
+    if word == "flowlabel":
+        return "flow_label", cursor.integer(word, most=0xFFFFF)
+    if word == "dscp":
+        if (name := cursor.take_word(*_DSCP)) is not None:
+            return "dscp", _DSCP[name]
+        return "dscp", cursor.integer(word, most=0x3F)
+    raise ScriptError(
+        f"{word!r} is nothing of an IP header: ect0, ect1, ce, noecn, tos, ttl, dscp, flowlabel", cursor.line
+    )
+
+
+def _ports(cursor: Cursor) -> tuple[int, int] | None:
+    if cursor.next.kind is not Kind.INTEGER or cursor.peek().text != ">":
+        return None
+    source = cursor.integer("a port", most=0xFFFF)
+    cursor.need(">")
+    return source, cursor.integer("a port", most=0xFFFF)
+
+
+# --- TCP ---
+
+
+def _tcp(cursor: Cursor, ip: Ip, outgoing: bool) -> TcpPacket:
+    ports = _ports(cursor)
+    flags, ace = _flags(cursor)
+    seq, length, absolute_seq = _sequence(cursor)
+    ack, absolute_ack = None, False
+    if cursor.take_word("ack"):
+        if not flags & ACK and ace is None:
+            raise ScriptError("an ack needs the flag '.'", cursor.line)
+        ack = cursor.integer("an acknowledgment number")
+        absolute_ack = cursor.take("!")
+    window = cursor.integer("a window", most=0xFFFF) if cursor.take_word("win") else None
+    urgent = cursor.integer("an urgent pointer", most=0xFFFF) if cursor.take_word("urg") else None
+    options = packet_options.parse(cursor) if cursor.sees("<") and _is_options(cursor) else ()
+    if options is None and not outgoing:
+        raise ScriptError("<...> is for packets that are expected (>)", cursor.line)
+    udp = _udp(cursor)
+    return TcpPacket(flags, seq, length, ack, window, urgent, options, ip, ports, ace, absolute_seq, absolute_ack, udp)
+
+
+def _flags(cursor: Cursor) -> tuple[int, int | None]:
+    """The flags, and the ACE number that may stand behind the dot (RFC 9768)."""
+    line, letters, ace = cursor.line, "", None
+    while not letters or cursor.next.start == cursor.previous_end():
+        token = cursor.next
+        if token.kind is Kind.FLOAT and token.text.startswith("."):
+            letters += "."
+            ace = int(token.text[1:])
+        elif token.kind is Kind.WORD or cursor.sees(".", "-"):
+            letters += token.text
+        else:
+            break
+        cursor.advance()
+    if ace is not None and ace > 7:
+        raise ScriptError(f"the ACE field holds 0 to 7, not {ace}", line)
+    try:
+        return parse_flags(letters), ace
+    except WireError as error:
+        raise ScriptError(f"expected a packet: {error}", line) from None
+
+
+def _sequence(cursor: Cursor) -> tuple[int | None, int, bool]:
+    if cursor.take_kind(Kind.ELLIPSIS) is not None:
+        return None, _length(cursor), False
+    line = cursor.line
+    seq = cursor.integer("a sequence number")
+    cursor.need(":")
+    end = cursor.integer("a sequence number")
+    length = _length(cursor)
+    if end != (seq + length) & 0xFFFF_FFFF:
+        raise ScriptError(f"{seq}:{end}({length}): {seq} and {length} bytes are {(seq + length) & 0xFFFF_FFFF}", line)
+    return seq, length, cursor.take("!")
+
+
+def _length(cursor: Cursor) -> int:
+    cursor.need("(")
+    length = cursor.integer("a length", most=0xFFFF)
+    cursor.need(")")
+    return length
+
+
+def _is_options(cursor: Cursor) -> bool:
+    """Whether this `<` begins options; else it is the direction of the next packet, whose time is left out."""
+    return cursor.peek().kind in (Kind.WORD, Kind.ELLIPSIS) or cursor.peek().text == ">"
+
+
+def _udp(cursor: Cursor) -> tuple[int, int] | None:
+    if not cursor.sees("/"):
+        return None
+    cursor.advance()
+    if not cursor.take_word("udp"):
+        cursor.fail("udp")
+    cursor.need("(")
+    ports = _ports(cursor)
+    if ports is None:
+        cursor.fail("ports, as in 9899>9899")
+    cursor.need(")")
+    return ports
+
+
+# --- ICMP ---
+
+
+def _icmp(cursor: Cursor, ip: Ip) -> IcmpPacket:
+    kind = cursor.word("a type of ICMP message")
+    code = cursor.advance().text if cursor.next.kind is Kind.WORD and not cursor.sees_word("mtu", "id") else None
+    quoted, protocol = _quoted(cursor)
+    mtu = cursor.integer("an MTU", most=0xFFFF_FFFF) if cursor.take_word("mtu") else None
+    identifier = cursor.integer("an identifier", most=0xFFFF) if cursor.take_word("id") else None
+    if quoted is None:
+        quoted, protocol = _quoted(cursor)
+    return IcmpPacket(kind, code, mtu, identifier, quoted, protocol, ip)
+
+
+def _quoted(cursor: Cursor) -> tuple[tuple[int | None, int] | None, str]:
+    if not cursor.take("["):
+        return None, "tcp"
+    protocol = cursor.take_word("udp", "raw", "sctp", "udplite") or "tcp"
+    quoted: tuple[int | None, int]
+    if protocol == "tcp":
+        seq, length, _ = _sequence(cursor)
+        quoted = seq, length
+        _udp(cursor)
+    else:
+        quoted = None, _length(cursor)
+    cursor.need("]")
+    return quoted, protocol

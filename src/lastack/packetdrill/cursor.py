@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NoReturn
 
 from lastack.packetdrill.errors import ScriptError
 from lastack.packetdrill.lexer import Kind, Token
@@ -44,11 +43,11 @@ class Cursor:
             self._at += 1
         return token
 
-    def fail(self, wanted: str) -> NoReturn:
-        """Raise ScriptError: something else than `wanted` stands here."""
+    def error(self, wanted: str) -> ScriptError:
+        """The error to raise: something else than `wanted` stands here."""
         token = self.next
         found = token.kind.value if token.kind is Kind.END else repr(self.text[token.start : token.end][:40])
-        raise ScriptError(f"expected {wanted}, found {found}", token.line)
+        return ScriptError(f"expected {wanted}, found {found}", token.line)
 
     def sees(self, *signs: str) -> bool:
         """Whether one of these signs comes next."""
@@ -76,19 +75,19 @@ class Cursor:
     def need(self, sign: str) -> None:
         """Take this sign; ScriptError where it does not come."""
         if not self.take(sign):
-            self.fail(repr(sign))
+            raise self.error(repr(sign))
 
     def word(self, wanted: str) -> str:
         """Take a word; ScriptError where none comes."""
         if self.next.kind is not Kind.WORD:
-            self.fail(wanted)
+            raise self.error(wanted)
         return self.advance().text
 
     def integer(self, wanted: str, least: int = 0, most: int = 0xFFFF_FFFF) -> int:
         """Take a whole number, decimal or hexadecimal, in this range."""
         token = self.next
         if token.kind not in (Kind.INTEGER, Kind.HEX):
-            self.fail(wanted)
+            raise self.error(wanted)
         value = int(token.text, 16 if token.kind is Kind.HEX else 10)
         if not least <= value <= most:
             raise ScriptError(f"{wanted}: {token.text} is not in {least} to {most}", token.line)
@@ -99,6 +98,6 @@ class Cursor:
         """Take a time, which scripts write in seconds."""
         token = self.next
         if token.kind not in (Kind.INTEGER, Kind.FLOAT) or token.text.startswith("-"):
-            self.fail("a time in seconds")
+            raise self.error("a time in seconds")
         self._at += 1
         return round(float(token.text) * 1_000_000)

@@ -1,4 +1,4 @@
-"""What keeps a script from passing: it is no script, it asks for what there is not, or what it expects did not happen."""
+"""What keeps a script from passing: it is none, it asks for what is not here, or what it expects did not happen."""
 
 from __future__ import annotations
 

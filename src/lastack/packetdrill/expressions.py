@@ -33,7 +33,7 @@ def parse_list(cursor: Cursor, end: str, depth: int = 0) -> tuple[Expression, ..
         if cursor.take(end):
             return tuple(found)
         if not cursor.take(","):
-            cursor.fail(f"',' or {end!r}")
+            raise cursor.error(f"',' or {end!r}")
 
 
 def _single(cursor: Cursor, depth: int) -> Expression:
@@ -59,7 +59,7 @@ def _single(cursor: Cursor, depth: int) -> Expression:
         inner = parse(cursor, depth + 1)
         cursor.need(")")
         return inner
-    cursor.fail("a value")
+    raise cursor.error("a value")
 
 
 def _text(cursor: Cursor) -> Text:
@@ -102,4 +102,4 @@ def _item(cursor: Cursor, depth: int) -> Expression | Field:
         return Field(value.name, parse(cursor, depth))
     if isinstance(value, Applied) and len(value.arguments) == 1:
         return Field(value.function, parse(cursor, depth), value.arguments[0])
-    cursor.fail("the name of a field before '='")
+    raise cursor.error("the name of a field before '='")

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol
 Doing = Generator[int | None, None, Any]
 
 Address = tuple[str, int]
-# What setsockopt takes and getsockopt gives: a number, a name, bytes, (on, seconds) for SO_LINGER, the fields of TCP_INFO.
+# What setsockopt takes and getsockopt gives: a number, a name, bytes, (on, seconds) for SO_LINGER, TCP_INFO's fields.
 Value = int | str | bytes | tuple[int, int] | dict[str, int]
 
 
@@ -121,7 +121,7 @@ class Machine(Protocol):
         """The oldest packet sent that nobody has taken; waits for one up to a time. None: none came, or none can."""
 
     def begin(self, doing: Doing, *, blocks: bool) -> Pending:
-        """Begin a system call. `blocks`: the script goes on while it does; otherwise it is waited for, within limits."""
+        """Begin a system call. `blocks`: the script goes on meanwhile; otherwise it is waited for, within limits."""
 
     def wait(self, pending: Pending, until: int) -> None:
         """Let time pass until a call has ended, or up to a time."""

@@ -86,7 +86,7 @@ def _blocks(cursor: Cursor) -> Sack:
         cursor.need(":")
         found.append((left, cursor.integer("a sequence number")))
     if not found:
-        cursor.fail("a block, as in sack 1:1001")
+        raise cursor.error("a block, as in sack 1:1001")
     return Sack(tuple(found))
 
 
@@ -95,7 +95,7 @@ def _stamp(cursor: Cursor) -> Stamp:
     absolute = []
     for name in ("val", "ecr"):
         if not cursor.take_word(name):
-            cursor.fail(f"{name!r}, as in TS val 1 ecr 0")
+            raise cursor.error(f"{name!r}, as in TS val 1 ecr 0")
         anything = cursor.take_kind(Kind.ELLIPSIS) is not None
         values.append(None if anything else cursor.integer("a timestamp"))
         absolute.append(cursor.take("!"))

@@ -49,7 +49,7 @@ def _carriers(cursor: Cursor) -> tuple[str, ...]:
         line = cursor.line
         while not cursor.take(":"):
             if cursor.next.kind is Kind.END or cursor.line > line:
-                cursor.fail("':' behind the header that carries the packet")
+                raise cursor.error("':' behind the header that carries the packet")
             cursor.advance()
     return tuple(found)
 
@@ -96,9 +96,7 @@ def _ip_item(cursor: Cursor) -> tuple[str, int | str]:
         if (name := cursor.take_word(*_DSCP)) is not None:
             return "dscp", _DSCP[name]
         return "dscp", cursor.integer(word, most=0x3F)
-    raise ScriptError(
-        f"{word!r} is nothing of an IP header: ect0, ect1, ce, noecn, tos, ttl, dscp, flowlabel", cursor.line
-    )
+    raise ScriptError(f"{word!r} is none of ect0, ect1, ce, noecn, tos, ttl, dscp, flowlabel", cursor.line)
 
 
 def _ports(cursor: Cursor) -> tuple[int, int] | None:
@@ -182,11 +180,11 @@ def _udp(cursor: Cursor) -> tuple[int, int] | None:
         return None
     cursor.advance()
     if not cursor.take_word("udp"):
-        cursor.fail("udp")
+        raise cursor.error("udp")
     cursor.need("(")
     ports = _ports(cursor)
     if ports is None:
-        cursor.fail("ports, as in 9899>9899")
+        raise cursor.error("ports, as in 9899>9899")
     cursor.need(")")
     return ports
 

@@ -35,8 +35,8 @@ def parse(text: str, name: str = "script", defines: Mapping[str, str] | None = N
         if cursor.next.kind is Kind.COMMAND:
             script.cleanup_line = cursor.line
             script.cleanup = _command(cursor)
-            if cursor.next.kind is not Kind.END:
-                cursor.fail("the end behind the last command, which has no time (write +0 before it)")
+            if cursor.peek(0).kind is not Kind.END:
+                raise cursor.error("the end behind the last command, which has no time (write +0 before it)")
         else:
             script.events.append(_event(cursor))
     return script
@@ -77,7 +77,7 @@ def _when(cursor: Cursor) -> When:
         return When(Clock.ANY)
     clock = Clock.RELATIVE if cursor.take("+") else Clock.ABSOLUTE
     if clock is Clock.ABSOLUTE and cursor.next.kind not in (Kind.FLOAT, Kind.INTEGER):
-        cursor.fail("the time of an event: 0.1, +0.1 or *")
+        raise cursor.error("the time of an event: 0.1, +0.1 or *")
     start = cursor.microseconds()
     if not cursor.take("~"):
         return When(clock, start)
@@ -98,7 +98,7 @@ def _action(cursor: Cursor, when: When) -> Action:
         return Code(code)
     if cursor.next.kind in (Kind.WORD, Kind.ELLIPSIS):
         return _call(cursor, when)
-    cursor.fail("a packet (< or >), a system call, a `command` or %{ code }%")
+    raise cursor.error("a packet (< or >), a system call, a `command` or %{ code }%")
 
 
 def _call(cursor: Cursor, when: When) -> Call:

@@ -29,7 +29,12 @@ def full(**settings: object) -> Bench:
 
 def answered(h: Bench, options: str = "mss 1460", **more: object) -> tuple[Peer, Segment]:
     """A peer whose SYN has been answered by a cookie."""
-    peer = h.peer(**more)
+    return again(h.peer(**more), options)
+
+
+def again(peer: Peer, options: str = "mss 1460") -> tuple[Peer, Segment]:
+    """The same of a peer that has been here."""
+    h = peer.bench
     peer.gets(f"S 0:0(0) <{options}>")
     (answer,) = peer.sends("S. 0:0(0) ack 1")
     assert not h.host.tcbs and not len(h.host.timers) and h.host.deadline() is None  # nothing is kept
@@ -222,6 +227,70 @@ def test_the_ack_of_a_cookie_repeated_after_the_end_opens_nothing():  # RFC 9293
     peer.sends("S. 0:0(0) ack 1")
     peer.gets(". 1:1(0) ack 1")
     assert peer.state is State.ESTABLISHED
+
+
+@pytest.mark.parametrize(("seconds", "sent"), [(0, 0), (120, 0), (120, 9)])
+def test_nor_does_one_whose_connection_was_aborted(seconds: float, sent: int):  # RFC 9293 3.4.1: old duplicates
+    """Also where it has sent nothing, or the clock has overtaken the cookie, which is good for a while yet."""
+    h = full()
+    server = h.host.listeners()[0].socket
+    peer, _ = answered(h)
+    peer.gets(". 1:1(0) ack 1")
+    child, _ = h.do(server.accept)
+    child.linger = 0
+    h.do(child.send, bytes(sent))
+    h.forget()
+    peer.gets(f". 1:1(0) ack {1 + sent}")
+    h.after(seconds)
+    h.do(child.close)
+    peer.sends(f"R. {1 + sent}:{1 + sent}(0) ack 1")
+    server.listener.cookie_at = h.now  # others have got cookies since
+    peer.gets("P. 1:6(5) ack 1")
+    peer.sends("R 1:1(0)")
+    assert (server.readable(), h.host.counters["SYN cookie received again"]) == (False, 1)
+
+
+def test_nor_after_a_time_wait():  # RFC 9293 3.4.1
+    """A cookie may be good for longer than TIME-WAIT lasts, and the record of that knows no ISS."""
+    h = full(rfc1337=False)
+    server = h.host.listeners()[0].socket
+    peer, _ = answered(h)
+    peer.gets(". 1:1(0) ack 1")
+    child, _ = h.do(server.accept)
+    to_time_wait(h, peer, child)
+    peer.gets("R 2:2(0)")
+    assert peer.state is State.CLOSED
+    peer.gets(". 1:1(0) ack 1")
+    peer.sends("R 1:1(0)")
+    assert (server.readable(), h.host.counters["SYN cookie received again"]) == (False, 1)
+
+
+def test_a_cookie_lies_above_the_last_connection_of_its_name():  # RFC 9293 3.4.1; RFC 6528 section 3: none overlap
+    """Though those of one step have no order, and that of the next is not always above them."""
+    h = full()
+    peer, first = answered(h)
+    last = first.seq
+    for _ in range(20):
+        peer.gets(". 1:1(0) ack 1")
+        assert peer.state is State.ESTABLISHED
+        child, _ = h.do(h.host.listeners()[0].socket.accept)
+        h.do(child.send, bytes(1000))
+        last = peer.tcb.snd_nxt
+        h.forget()
+        peer.gets("R 1:1(0)")
+        peer.irs += 70_000
+        h.after(7)
+        _, answer = again(peer)
+        assert 0 < (answer.seq - last) & 0xFFFFFFFF < 1 << 25
+
+
+def test_cookies_that_have_opened_a_connection_are_so_many():  # the oldest is forgotten
+    h = full(recent_numbers=1)
+    for port in (4711, 4712):
+        peer, _ = answered(h, port=port)
+        peer.gets(". 1:1(0) ack 1")
+        peer.gets("R 1:1(0)")
+    assert (len(h.host.recent), h.host.counters["limit: recent numbers"]) == (1, 1)
 
 
 def test_a_timestamp_that_was_not_agreed_says_nothing():  # RFC 7323 section 3.2

@@ -141,8 +141,8 @@ def test_a_slow_connection_needs_no_memory():
 def test_the_memory_is_short_and_small():
     numbers = RecentNumbers(limit=3, lifetime=1000)
     assert [numbers.note(bytes([n]), None, 500, 0, now=n) for n in range(4)] == [True, True, True, False]
-    assert [numbers.above(bytes([n]), 7, now=4) > 7 for n in range(4)] == [False, True, True, True]
-    assert numbers.above(bytes([3]), 7, now=1003) == 7
+    assert [numbers.last(bytes([n]), now=4) for n in range(4)] == [None, 500, 500, 500]
+    assert numbers.last(bytes([3]), now=1003) is None
     assert len(numbers) == 0
 
 

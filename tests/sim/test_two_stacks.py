@@ -35,8 +35,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "slow_start_limit": (0, 1, 2, 8),
     "ecn": ("off", "passive", "on"),
     "ecn_syns": (0, 1, 2),
-    # With "always" an ACK that comes again after an ABORT opens its connection anew, as nothing is kept of it.
-    "syn_cookies": ("off", "when_full"),
+    "syn_cookies": ("off", "when_full", "always"),
     "path_mtu_discovery": (1, 2),  # without it the plan's smaller path is a black hole
     "mtu_probing": ("off", "on_black_hole", "always"),
     "base_plpmtu": (576, 1200),

@@ -3,7 +3,8 @@
 What must be known again stands in the SYN,ACK, and comes back with the ACK of it.
 
     ISS    the clock of RFC 6528 at the end of this step + F(names) + a hash of 21 bits of names, IRS and step, and
-           3 bits for the MSS. F hides all 32 bits from whoever sees none of them; the clock keeps the numbers growing
+           3 bits for the MSS. F hides all 32 bits from whoever sees none of them; the clock keeps the numbers growing.
+           Where the last connection of that name is known to have gone further, they begin there instead
     TSval  our clock, its last 6 bits: the peer's window shift (15: none), SACK, ECN. Where the peer offers no
            timestamps it gets none of these either
 
@@ -16,6 +17,7 @@ from bisect import bisect_right
 from struct import Struct
 
 from lastack.host import isn
+from lastack.host.recent import above
 from lastack.tcp import handshake
 from lastack.tcp.config import SECOND, Config
 from lastack.tcp.mss import DEFAULT_MSS, offer
@@ -39,21 +41,34 @@ _IRS_AND_STEP = Struct("!Iq")
 _SAID = 0x3F  # the bits of TSval that say something
 
 
-def _cookie(secret: bytes, local: Endpoint, remote: Endpoint, irs: int, step: int) -> int:
+def _start(secret: bytes, names: bytes, step: int, used: int | None) -> int:
+    """Where the cookies of a step begin: above all that the last connection of that name has `used`, as far as is
+    known (RFC 9293 section 3.4.1). Two cookies of one step have no order of their own."""
+    return above(isn.number_of(secret, names, (step + 1) * STEP), used)
+
+
+def _cookie(secret: bytes, local: Endpoint, remote: Endpoint, irs: int, step: int, used: int | None) -> int:
     """The ISS of this step whose MSS is the first of the table."""
     names = isn.names(local, remote)
     low = isn.keyed_hash(secret, b"cookie", names + _IRS_AND_STEP.pack(irs, step), _LOW_BITS // 8) & -(1 << _MSS_BITS)
-    return (isn.number_of(secret, names, (step + 1) * STEP) + low) & MASK
+    return (_start(secret, names, step, used) + low) & MASK
 
 
 def syn_ack(
-    secret: bytes, local: Endpoint, remote: Endpoint, syn: Segment, config: Config, mtu: int, now: int
+    secret: bytes,
+    local: Endpoint,
+    remote: Endpoint,
+    syn: Segment,
+    config: Config,
+    mtu: int,
+    now: int,
+    used: int | None = None,
 ) -> Segment:
     """The answer to a SYN; for the same SYN the same one within a step (but for its timestamp)."""
     size = len(local[0])
     mss, shift, sack = opt.find_syn(syn.options)
     index = bisect_right(MSS[size], DEFAULT_MSS[size] if mss is None else mss, 1) - 1
-    iss = _cookie(secret, local, remote, syn.seq, now // STEP) + index
+    iss = _cookie(secret, local, remote, syn.seq, now // STEP, used) + index
     answer = Segment(local[1], remote[1], iss & MASK, (syn.seq + 1) & MASK, SYN | ACK)
     answer.window = handshake.syn_ack_window(config)
     ours = offer(config, mtu, size)
@@ -82,18 +97,27 @@ def _said_in(clock: int, said: int) -> int:
     return (clock - ((clock - said) & _SAID)) & MASK
 
 
-def acknowledged(secret: bytes, local: Endpoint, remote: Endpoint, segment: Segment, now: int) -> bool:
+def acknowledged(
+    secret: bytes, local: Endpoint, remote: Endpoint, segment: Segment, now: int, used: int | None
+) -> bool:
     """Whether a segment acknowledges what may be a cookie of ours for these names, with whatever IRS.
 
     One number in 128 may, so this proves nothing.
     """
-    latest = now // STEP
-    starts = [isn.initial_sequence_number(secret, local, remote, step * STEP) for step in (latest, latest + 1)]
+    named, latest = isn.names(local, remote), now // STEP
+    starts = [_start(secret, named, step, used) for step in (latest, latest - 1)]
     return any((segment.ack - 1 - start) & MASK < 1 << _LOW_BITS for start in starts)
 
 
 def syn_of(
-    secret: bytes, local: Endpoint, remote: Endpoint, segment: Segment, now: int, *, timestamps: bool = True
+    secret: bytes,
+    local: Endpoint,
+    remote: Endpoint,
+    segment: Segment,
+    now: int,
+    used: int | None = None,
+    *,
+    timestamps: bool = True,
 ) -> Segment | None:
     """The SYN that an ACK answers our cookie to, as far as it is known; None where it is no cookie, or an old one.
 
@@ -103,7 +127,7 @@ def syn_of(
     iss, irs = (segment.ack - 1) & MASK, (segment.seq - 1) & MASK
     latest = now // STEP
     for step in (latest, latest - 1):
-        index = (iss - _cookie(secret, local, remote, irs, step)) & MASK
+        index = (iss - _cookie(secret, local, remote, irs, step, used)) & MASK
         if index < len(MSS[size]):
             return _syn(segment, irs, MSS[size][index], segment.ts_val if timestamps else None)
     return None

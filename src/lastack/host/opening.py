@@ -65,7 +65,7 @@ def in_listen(
     if not segment.flags & SYN or not _accept_queue_has_room(host, listener, "SYN"):
         return
     if listener.config.syn_cookies == "always" or not _half_open_has_room(host, listener):
-        _answer_without_memory(host, now, listener, local, remote, segment)
+        _answer_without_memory(host, now, key, listener, local, remote, segment)
         return
     iss = host.initial_sequence_number(local, remote, now)
     _child(host, now, listener, local, remote, segment, iss, State.LISTEN)
@@ -89,7 +89,7 @@ def _half_open_has_room(host: Tables, listener: Listener) -> bool:
 
 
 def _answer_without_memory(
-    host: Tables, now: int, listener: Listener, local: Endpoint, remote: Endpoint, syn: Segment
+    host: Tables, now: int, key: bytes, listener: Listener, local: Endpoint, remote: Endpoint, syn: Segment
 ) -> None:
     """No connection begins here: a SYN cookie (RFC 4987 section 3.6), or nothing."""
     if listener.config.syn_cookies == "off":
@@ -98,7 +98,7 @@ def _answer_without_memory(
     listener.cookie_at = now
     host.counters["SYN cookie sent"] += 1
     config, mtu = host.paths.first_hop(remote[0], listener.config, host.mtu)
-    answer = cookies.syn_ack(host.secret, local, remote, syn, config, mtu, now)
+    answer = cookies.syn_ack(host.secret, local, remote, syn, config, mtu, now, host.recent.last(key, now))
     host.answer(now, listener, answer, local, remote)
 
 
@@ -113,21 +113,23 @@ def _cookie_returned(
     """
     if segment.flags & SYN or now - listener.cookie_at >= 2 * cookies.STEP:
         return False
-    stamped = listener.config.timestamps
-    syn = cookies.syn_of(host.secret, local, remote, segment, now, timestamps=stamped)
-    if syn is None:
-        host.counters["SYN cookie failed"] += 1
-        return cookies.acknowledged(host.secret, local, remote, segment, now)
-    if host.recent.began_with(key, (segment.ack - 1) & MASK, now):
+    iss = (segment.ack - 1) & MASK
+    if host.recent.began_with(key, iss, now):
         host.counters["SYN cookie received again"] += 1
         return False
+    stamped, used = listener.config.timestamps, host.recent.last(key, now)
+    syn = cookies.syn_of(host.secret, local, remote, segment, now, used, timestamps=stamped)
+    if syn is None:
+        host.counters["SYN cookie failed"] += 1
+        return cookies.acknowledged(host.secret, local, remote, segment, now, used)
     host.counters["SYN cookie received"] += 1
     if not _accept_queue_has_room(host, listener, "ACK"):
         return not host.config.abort_on_overflow
     tcb = host.new_tcb(now, local, remote, listener.config, listener.socket.reuse_address, State.LISTEN)
     tcb.socket = listener.socket
     source_routes.begin(host, tcb, listener.socket.ip_options)
-    calls.set_iss(tcb, (segment.ack - 1) & MASK)
+    calls.set_iss(tcb, iss)
+    host.note_cookie(key, iss, now)
     arrives.in_listen_cookie(tcb, syn, segment, now)
     host.touched(tcb, now)
     return True

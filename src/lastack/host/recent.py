@@ -1,8 +1,11 @@
-"""The sequence numbers of connections that ended lately and had run ahead of the clock of RFC 6528.
+"""The sequence numbers of late connections that had run ahead of the clock of RFC 6528, or began with a SYN cookie.
 
 That clock ticks 250,000 times a second, so a connection that sends faster ends above it. While its peer may be in
 TIME-WAIT, and old segments may wander, the next connection of that name has to begin above it all the same: section
 3.4.1 of RFC 9293. A connection that did not overtake the clock needs no memory, as the clock alone sees to it.
+
+A cookie lies ahead of the clock from the first, and would open its connection again whenever its ACK is repeated; so
+each that has opened one is remembered from then on, for longer than it is good.
 """
 
 from __future__ import annotations
@@ -29,30 +32,36 @@ class RecentNumbers:
     def __len__(self) -> int:
         return len(self._numbers)
 
+    def cookie_returned(self, key: bytes, iss: int, now: int) -> bool:
+        """A connection begins whose ISS was a cookie. False where another had to go for it."""
+        self._expire(now)
+        return self._keep(key, iss, (iss + 1) & MASK, now)
+
     def note(self, key: bytes, iss: int | None, snd_nxt: int, clock: int, now: int) -> bool:
         """A connection ended; `clock` is the ISN that its name would get now, `iss` the one it had,
         None where that is forgotten. False where another had to go for it."""
         self._expire(now)
-        ahead = (snd_nxt - clock) & MASK
+        known = self._numbers.get(key)
         # Beyond half of the numbers the clock counts as ahead, unless it comes round within the lifetime.
-        if ahead > HALF + self._lifetime // _TICK:
-            self._numbers.pop(key, None)
+        if known is None and (snd_nxt - clock) & MASK > HALF + self._lifetime // _TICK:
             return True
-        expires = now + self._lifetime
-        self._numbers[key] = (iss, snd_nxt, expires)
+        return self._keep(key, known[0] if iss is None and known is not None else iss, snd_nxt, now)
+
+    def _keep(self, key: bytes, iss: int | None, snd_nxt: int, now: int) -> bool:
+        self._numbers[key] = (iss, snd_nxt, now + self._lifetime)
         self._numbers.move_to_end(key)
         if len(self._numbers) > self._limit:
             self._numbers.popitem(last=False)
             return False
         return True
 
-    def above(self, key: bytes, iss: int, now: int) -> int:
-        """`iss`, or where the last connection of that name ended above it, a number above that."""
+    def last(self, key: bytes, now: int) -> int | None:
+        """Up to where the last connection of that name has used the numbers, as far as is known."""
         if not self._numbers:
-            return iss
+            return None
         self._expire(now)
         known = self._numbers.get(key)
-        return iss if known is None else above(iss, known[1])
+        return None if known is None else known[1]
 
     def began_with(self, key: bytes, iss: int, now: int) -> bool:
         """Whether that was the ISS of the last connection of that name: then an ACK of it is an old one."""
@@ -69,6 +78,6 @@ class RecentNumbers:
             del numbers[key]
 
 
-def above(iss: int, snd_nxt: int) -> int:
+def above(iss: int, used: int | None) -> int:
     """`iss` if it lies above all that a connection used, or else a number that does."""
-    return iss if 0 < (iss - snd_nxt) & MASK < HALF else (snd_nxt + _AHEAD) & MASK
+    return iss if used is None or 0 < (iss - used) & MASK < HALF else (used + _AHEAD) & MASK

@@ -16,7 +16,7 @@ from lastack.host.limiter import ChallengeBudget, Limiter, TokenBucket
 from lastack.host.listener import Listener
 from lastack.host.paths import Paths, Route
 from lastack.host.ports import Ports
-from lastack.host.recent import RecentNumbers
+from lastack.host.recent import RecentNumbers, above
 from lastack.host.timers import Timers
 from lastack.host.timewait import TimeWait, TimeWaitTable, pack
 from lastack.tcp import arrives, autotune, calls, plpmtud, pmtud
@@ -138,7 +138,7 @@ class Tables:
     def initial_sequence_number(self, local: Endpoint, remote: Endpoint, now: int) -> int:
         """RFC 6528, and above what the last connection of that name used."""
         iss = isn.initial_sequence_number(self.secret, local, remote, now)
-        return self.recent.above(key_of(local, remote), iss, now) if len(self.recent) else iss
+        return above(iss, self.recent.last(key_of(local, remote), now)) if len(self.recent) else iss
 
     def note_number(
         self, key: bytes, local: Endpoint, remote: Endpoint, iss: int | None, snd_nxt: int, now: int
@@ -146,6 +146,11 @@ class Tables:
         """A connection is over whose peer may be in TIME-WAIT."""
         clock = isn.initial_sequence_number(self.secret, local, remote, now)
         if not self.recent.note(key, iss, snd_nxt, clock, now):
+            self.counters["limit: recent numbers"] += 1
+
+    def note_cookie(self, key: bytes, iss: int, now: int) -> None:
+        """A SYN cookie has opened a connection, and must not open another."""
+        if not self.recent.cookie_returned(key, iss, now):
             self.counters["limit: recent numbers"] += 1
 
     def flow_label(self, local: Endpoint, remote: Endpoint, config: Config, last: int = 0) -> int:

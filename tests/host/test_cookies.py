@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lastack.host import cookies, isn
+from lastack.host.cookies import Cookies
 from lastack.tcp import handshake
 from lastack.tcp.config import DEFAULT
 from lastack.tcp.states import Event, State
@@ -117,10 +118,11 @@ def test_what_a_syn_says_comes_back(
 ):  # MUST-16: never more than the peer takes
     syn = Segment(4711, 80, irs, 0, SYN, options=handshake.offered(DEFAULT, mss, sack, (7, 0), shift))
     syn.ts_val = 7
-    answer = cookies.syn_ack(SECRET, LOCAL[size], REMOTE[size], syn, DEFAULT, 9000, now)
+    ours = Cookies(SECRET, LOCAL[size], REMOTE[size], 0)
+    answer = ours.syn_ack(syn, DEFAULT, 9000, now)
     ack = Segment(4711, 80, irs + 1 & 0xFFFFFFFF, answer.seq + 1 & 0xFFFFFFFF, ACK)
     ack.ts_val, ack.ts_ecr = 8, answer.ts_val
-    back = cookies.syn_of(SECRET, LOCAL[size], REMOTE[size], ack, now + waits)
+    back = ours.syn_of(ack, now + waits)
     assert back is not None and back.seq == irs
     said = {type(option): option for option in parse(back.options)}
     assert said[MaximumSegmentSize].value == max(one for one in cookies.MSS[size] if one <= mss)
@@ -284,6 +286,21 @@ def test_a_cookie_lies_above_the_last_connection_of_its_name():  # RFC 9293 3.4.
         assert 0 < (answer.seq - last) & 0xFFFFFFFF < 1 << 25
 
 
+def test_a_cookie_ends_with_its_listener():  # RFC 9293 3.4.3: after a restart nothing is remembered
+    h = full()
+    server = h.host.listeners()[0].socket
+    peer, _ = answered(h)
+    h.do(server.close)
+    h.after(1)
+    server = h.listen(80)
+    answered(h, port=4712)
+    peer.gets(". 1:1(0) ack 1")
+    assert (h.host.counters["SYN cookie failed"], len(h.host.tcbs)) == (1, 0)
+    again(peer)
+    peer.gets(". 1:1(0) ack 1")
+    assert peer.state is State.ESTABLISHED
+
+
 def test_cookies_that_have_opened_a_connection_are_so_many():  # the oldest is forgotten
     h = full(recent_numbers=1)
     for port in (4711, 4712):
@@ -305,7 +322,7 @@ def test_where_no_cookie_was_sent_lately_none_can_be_guessed():
     server = h.listen(80)
     syn = Segment(4711, 80, 0xFFFF_FFF0, 0, SYN)
     peer = h.peer()
-    peer.iss = cookies.syn_ack(SECRET, LOCAL[4], REMOTE[4], syn, DEFAULT, 1500, h.now).seq
+    peer.iss = Cookies(SECRET, LOCAL[4], REMOTE[4], h.now).syn_ack(syn, DEFAULT, 1500, h.now).seq
     peer.gets(". 1:1(0) ack 1")
     peer.sends("R 1:1(0)")
     server.listener.cookie_at = h.now
@@ -359,7 +376,7 @@ def test_the_number_of_a_cookie_lies_ahead_of_the_clock_of_rfc_6528():
     """So it is above those of earlier connections of that name, unless they ran ahead of the clock themselves."""
     for now in range(0, 4 * cookies.STEP, 1_700_000):
         syn = Segment(4711, 80, now * 7919 & 0xFFFFFFFF, 0, SYN)
-        iss = cookies.syn_ack(SECRET, LOCAL[4], REMOTE[4], syn, DEFAULT, 1500, now).seq
+        iss = Cookies(SECRET, LOCAL[4], REMOTE[4], 0).syn_ack(syn, DEFAULT, 1500, now).seq
         ahead = (iss - isn.initial_sequence_number(SECRET, LOCAL[4], REMOTE[4], now)) & 0xFFFFFFFF
         assert 0 < ahead < 2 * 2**24 + 8
 

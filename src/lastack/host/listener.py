@@ -28,6 +28,7 @@ class Listener:
         "local",
         "observer",
         "remote",
+        "since",
         "socket",
         "state",
     )
@@ -42,6 +43,7 @@ class Listener:
         self.state = State.CLOSED
         self.half_open: set[Tcb] = set()
         self.accepted: deque[Tcb] = deque()
+        self.since = -NEVER  # when it was opened
         self.cookie_at = -NEVER  # when the last SYN cookie was sent
 
     def open(self, now: int) -> None:
@@ -49,6 +51,7 @@ class Listener:
         if self.observer is not None:
             self.observer.call_made(now, self, "OPEN", "passive")
         move(self, Event.PASSIVE_OPEN, now)
+        self.since = now
 
     def close(self, now: int) -> list[Tcb]:
         """CLOSE: the children that nobody took, half-open ones first; the host aborts them."""

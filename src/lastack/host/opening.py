@@ -98,8 +98,14 @@ def _answer_without_memory(
     listener.cookie_at = now
     host.counters["SYN cookie sent"] += 1
     config, mtu = host.paths.first_hop(remote[0], listener.config, host.mtu)
-    answer = cookies.syn_ack(host.secret, local, remote, syn, config, mtu, now, host.recent.last(key, now))
+    answer = _cookies(host, now, key, listener, local, remote).syn_ack(syn, config, mtu, now)
     host.answer(now, listener, answer, local, remote)
+
+
+def _cookies(
+    host: Tables, now: int, key: bytes, listener: Listener, local: Endpoint, remote: Endpoint
+) -> cookies.Cookies:
+    return cookies.Cookies(host.secret, local, remote, listener.since, host.recent.last(key, now))
 
 
 def _cookie_returned(
@@ -117,11 +123,11 @@ def _cookie_returned(
     if host.recent.began_with(key, iss, now):
         host.counters["SYN cookie received again"] += 1
         return False
-    stamped, used = listener.config.timestamps, host.recent.last(key, now)
-    syn = cookies.syn_of(host.secret, local, remote, segment, now, used, timestamps=stamped)
+    ours = _cookies(host, now, key, listener, local, remote)
+    syn = ours.syn_of(segment, now, timestamps=listener.config.timestamps)
     if syn is None:
         host.counters["SYN cookie failed"] += 1
-        return cookies.acknowledged(host.secret, local, remote, segment, now, used)
+        return ours.acknowledged(segment, now)
     host.counters["SYN cookie received"] += 1
     if not _accept_queue_has_room(host, listener, "ACK"):
         return not host.config.abort_on_overflow

@@ -159,7 +159,7 @@ class Config:
     rfc6191: bool = True  # a SYN with a later timestamp reopens
     reopen_by_sequence: bool = True  # RFC 1122 4.2.2.13, MAY-2
     time_wait_limit: int = 1_000_000
-    # The numbers of connections that overtook the ISN clock (RFC 6528), and how long their peers may be in TIME-WAIT.
+    # The numbers of connections that overtook the ISN clock (RFC 6528) or began with a SYN cookie, and for how long.
     recent_numbers: int = 16384
     recent_numbers_time: int = 4 * MINUTE  # 2 MSL of RFC 9293 3.4.2
     orphan_limit: int = 16384  # closed by their users, not yet by TCP; Linux tcp_max_orphans goes by memory

@@ -24,12 +24,8 @@ def each_in_processes(
 
     `jobs` processes (None: one for each processor) take `chunk` tasks at a time. They are gone at the end.
     """
-    # A worker begins with what its parent does on a signal: none may come before it has its own ways.
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
-    try:
-        pool = get_context("fork").Pool(jobs, _begin)
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    with signals_held():
+        pool = get_context("fork").Pool(jobs, heed_the_parent)
     with pool:
         yield pool.imap(_Lone(function), tasks, chunk)
 
@@ -48,8 +44,19 @@ def _exit(number: int, frame: FrameType | None) -> None:
     raise SystemExit(128 + number)
 
 
-def _begin() -> None:
-    """An interrupt at a terminal is for every process there, and the parent's to answer; a SIGTERM is the parent's."""
+@contextmanager
+def signals_held() -> Iterator[None]:
+    """A worker begins with what its parent does on a signal: none may come before it has its own ways."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def heed_the_parent() -> None:
+    """The ways of a worker. An interrupt at a terminal is for every process there, and the parent's to answer; a
+    SIGTERM is the parent's."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)

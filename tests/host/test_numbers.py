@@ -59,6 +59,21 @@ def test_a_fast_connection_is_never_followed_by_a_lower_number(sent: int, pause:
     h.forget()
 
 
+def test_a_connection_that_never_opened_is_followed_by_a_number_of_its_own():  # RFC 9293 3.4.1
+    """Its SYN was ahead of the clock, as the connection before it was: the next SYN may not be the same."""
+    h = Bench()
+    _, port, last = closed_by_the_peer(h, 10**8)
+    numbers = [last]
+    for _ in range(3):
+        socket = h.socket()
+        socket.bind(("", port))
+        assert h.do(socket.connect, ("10.0.0.2", 7)) == -115
+        numbers.append(socket.tcb.iss)
+        h.forget()
+        h.do(socket.close)
+    assert all(above(after, before) for before, after in pairwise(numbers))
+
+
 def test_the_clock_alone_would_be_lower():  # the counter-case
     h = Bench(recent_numbers=0)
     _, port, last = closed_by_the_peer(h, 10**8)

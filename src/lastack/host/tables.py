@@ -256,7 +256,8 @@ class Tables:
             autotune.release(tcb)
             self.ports.leave(tcb.local, tcb.reuse)
             self.timers.forget(tcb)
-            if (tcb.snd_nxt - tcb.iss) & MASK > 1:
+            # A SYN alone ends where the clock is, unless the connection before it had run ahead already.
+            if (tcb.snd_nxt - tcb.iss) & MASK > 1 or self.recent.last(key, now) is not None:
                 self.note_number(key, tcb.local, tcb.remote, tcb.iss, tcb.snd_nxt, now)
             self.counters[f"ended: {tcb.reason.value}"] += 1
 

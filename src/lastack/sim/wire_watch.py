@@ -202,7 +202,7 @@ class WireWatch(Tap):
             theirs = theirs.older  # a segment of an incarnation before
         if theirs is None or segment.flags & RST:
             return
-        start, due = theirs.offset(segment.seq), theirs.arrived
+        start = theirs.offset(segment.seq)
         theirs.arrives(start, start + segment_length(segment))
         theirs.sacks.arrives(start + (segment.flags >> 1 & 1), start + (segment.flags >> 1 & 1) + segment.length)
         if segment.flags & SYN:
@@ -211,9 +211,9 @@ class WireWatch(Tap):
             return
         acked = mine.offset(segment.ack)
         if 0 <= acked <= mine.end:
-            heard = start == due  # what is old, or ahead of a closed window, is dropped with its ACK (3.10.7.4)
-            blocks = [(mine.offset(first), mine.offset(end)) for first, end in blocks_of(segment)] if heard else []
-            mine.sacks.hears(now, frame.number, acked, heard and acked > mine.acked, blocks)
+            in_order = start <= theirs.arrived  # or a closed window may not let it in
+            blocks = [(mine.offset(first), mine.offset(end)) for first, end in blocks_of(segment)] if in_order else []
+            mine.sacks.hears(now, frame.number, acked, acked > mine.acked, blocks)
             mine.acked = max(mine.acked, acked)
             mine.allowed = max(mine.allowed, acked + (segment.window << _scale(theirs, mine, segment)))
 

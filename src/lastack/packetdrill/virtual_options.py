@@ -1,0 +1,92 @@
+"""Socket options of a virtual machine: those of its host's sockets, and those that belong to the process."""
+
+from __future__ import annotations
+
+import errno
+from typing import cast
+
+from lastack.host.info import tcp_info
+from lastack.packetdrill.errors import Unsupported
+from lastack.packetdrill.files import SocketFile
+from lastack.packetdrill.machine import Value
+from lastack.packetdrill.symbols import CONSTANTS, option_name
+from lastack.tcp.config import SECOND
+
+_SOCKET, _TCP, _IP, _IPV6 = (CONSTANTS[f"SOL_{name}"] for name in ("SOCKET", "TCP", "IP", "IPV6"))
+_RECEIVE_TIMEOUT = (_SOCKET, CONSTANTS["SO_RCVTIMEO"])
+_SEND_TIMEOUT = (_SOCKET, CONSTANTS["SO_SNDTIMEO"])
+_UNREAD = (_TCP, CONSTANTS["TCP_INQ"])
+_INFO = (_TCP, CONSTANTS["TCP_INFO"])
+
+# Options that are kept and given back, and change nothing here: there is one program, one path and no other traffic.
+# IP_RECVERR asks for a queue of errors, which stays empty.
+_KEPT = frozenset(
+    {
+        *((_SOCKET, CONSTANTS[f"SO_{name}"]) for name in ("DEBUG", "BROADCAST", "PRIORITY", "MARK", "RXQ_OVFL")),
+        *((_SOCKET, CONSTANTS[f"SO_{name}"]) for name in ("BUSY_POLL", "PREFER_BUSY_POLL", "BUSY_POLL_BUDGET")),
+        *((_IP, CONSTANTS[f"IP_{name}"]) for name in ("RECVERR", "RECVTOS", "RECVTTL", "BIND_ADDRESS_NO_PORT")),
+        *((_IPV6, CONSTANTS[f"IPV6_{name}"]) for name in ("RECVERR", "RECVTCLASS", "RECVHOPLIMIT")),
+    }
+)
+_UNSUPPORTED_FLAGS = {CONSTANTS[name]: name for name in ("MSG_ZEROCOPY", "MSG_EOR", "MSG_FASTOPEN")}
+
+
+def refuse_flags(flags: int) -> None:
+    """Unsupported for flags of send that would have to do something."""
+    for flag, name in _UNSUPPORTED_FLAGS.items():
+        if flags & flag:
+            raise Unsupported(name)
+
+
+def set_option(file: SocketFile, level: int, option: int, value: Value) -> None:
+    """OSError as setsockopt; Unsupported for an option that Linux knows and nobody here."""
+    name = (level, option)
+    if name in (_RECEIVE_TIMEOUT, _SEND_TIMEOUT):
+        _set_timeout(file, name, value)
+    elif name == _UNREAD:
+        if value not in (0, 1):
+            raise OSError(errno.EINVAL, "TCP_INQ is 0 or 1")
+        file.tells_unread = bool(value)
+    elif name in _KEPT and isinstance(value, int):
+        file.kept[name] = value
+    elif isinstance(value, dict):
+        raise OSError(errno.EINVAL, "a structure that is only read")
+    else:
+        try:
+            file.socket.setsockopt(level, option, value)
+        except OSError as error:
+            raise _named(error, level, option) from None
+
+
+def _named(error: OSError, level: int, option: int) -> Exception:
+    """What the host does not know is Unsupported where Linux knows it."""
+    known = option_name(level, option) if error.errno == errno.ENOPROTOOPT else None
+    return error if known is None else Unsupported(known)
+
+
+def _set_timeout(file: SocketFile, name: tuple[int, int], value: Value) -> None:
+    if not isinstance(value, tuple) or not 0 <= value[1] < SECOND:
+        raise OSError(errno.EDOM if isinstance(value, tuple) else errno.EINVAL, "a time of (seconds, microseconds)")
+    lasts = max(value[0], 0) * SECOND + value[1] or None
+    if name == _RECEIVE_TIMEOUT:
+        file.receive_timeout = lasts
+    else:
+        file.send_timeout = lasts
+
+
+def get_option(file: SocketFile, level: int, option: int, now: int) -> Value:
+    """OSError as getsockopt; Unsupported as `set_option`."""
+    name = (level, option)
+    if name in (_RECEIVE_TIMEOUT, _SEND_TIMEOUT):
+        lasts = (file.receive_timeout if name == _RECEIVE_TIMEOUT else file.send_timeout) or 0
+        return divmod(lasts, SECOND)
+    if name == _UNREAD:
+        return int(file.tells_unread)
+    if name in _KEPT:
+        return file.kept.get(name, 0)
+    if name == _INFO and file.socket.tcb is not None:
+        return tcp_info(file.socket.tcb, now)
+    try:
+        return cast(Value, file.socket.getsockopt(level, option))
+    except OSError as error:
+        raise _named(error, level, option) from None

@@ -1,0 +1,103 @@
+"""setsockopt, getsockopt, fcntl, ioctl: values, structures, texts, lengths."""
+
+from __future__ import annotations
+
+import pytest
+
+from lastack.packetdrill.errors import Unsupported
+from tests.packetdrill.scripted import Scripted
+
+
+def scripted() -> Scripted:
+    s = Scripted()
+    s.does("socket(..., SOCK_STREAM, IPPROTO_TCP) = 3")
+    return s
+
+
+def test_numbers_are_set_and_read():
+    s = scripted()
+    s.does(
+        "setsockopt(3, SOL_SOCKET, SO_REUSEADDR, [1], 4) = 0", "getsockopt(3, SOL_SOCKET, SO_REUSEADDR, [1], [4]) = 0"
+    )
+    s.does("setsockopt(3, SOL_IP, IP_TOS, [32], 1) = 0", "getsockopt(3, IPPROTO_IP, IP_TOS, [0x20], [4]) = 0")
+    failed = s.fails("getsockopt(3, SOL_SOCKET, SO_REUSEADDR, [0], [4]) = 0")
+    assert failed.expected == "getsockopt(3, SOL_SOCKET, SO_REUSEADDR, [0], [4]) = 0"
+    assert failed.got == "getsockopt(3, SOL_SOCKET, SO_REUSEADDR, [1], [4]) = 0"
+
+
+def test_a_number_of_32_bits_may_be_written_either_way():
+    s = scripted()
+    s.does("setsockopt(3, SOL_TCP, TCP_NOTSENT_LOWAT, [0xffffffff], 4) = 0")
+    s.does("getsockopt(3, SOL_TCP, TCP_NOTSENT_LOWAT, [0xffffffff], [4]) = 0")
+    s.does("getsockopt(3, SOL_TCP, TCP_NOTSENT_LOWAT, [-1], [4]) = 0")
+
+
+def test_structures_and_names():
+    s = scripted()
+    s.does("setsockopt(3, SOL_SOCKET, SO_LINGER, {onoff=1, linger=5}, 8) = 0")
+    s.does("getsockopt(3, SOL_SOCKET, SO_LINGER, {l_onoff=1, l_linger=...}, [8]) = 0")
+    s.does('setsockopt(3, SOL_TCP, TCP_CONGESTION, "newreno", 7) = 0')
+    s.does('getsockopt(3, SOL_TCP, TCP_CONGESTION, ["newreno"], [16]) = 0')
+    assert s.fails("getsockopt(3, SOL_SOCKET, SO_LINGER, {onoff=0, linger=...}, [8]) = 0").got.endswith(
+        "{onoff=1, linger=5}, [8]) = 0"
+    )
+
+
+def test_what_is_too_short_or_nowhere():
+    s = scripted()
+    s.does("setsockopt(3, SOL_SOCKET, SO_KEEPALIVE, [1], 2) = -1 EINVAL (Invalid argument)")
+    s.does("setsockopt(3, SOL_SOCKET, SO_LINGER, {onoff=1, linger=5}, 4) = -1 EINVAL")
+    s.does("setsockopt(3, SOL_IP, IP_TOS, [32], 0) = -1 EINVAL")
+    s.does("setsockopt(3, SOL_SOCKET, SO_KEEPALIVE, NULL, 4) = -1 EFAULT (Bad address)")
+    s.does("getsockopt(3, SOL_SOCKET, SO_KEEPALIVE, NULL, [4]) = -1 EFAULT")
+
+
+def test_the_error_is_told_once():
+    s = scripted()
+    s.does("fcntl(3, F_SETFL, O_RDWR|O_NONBLOCK) = 0", "connect(3, ..., ...) = -1 EINPROGRESS")
+    syn = s.bench.pending[-1][1]
+    peer = s.bench.peer(8080, syn.source_port)
+    peer.hears(syn)
+    peer.sends("S 0:0(0)")
+    peer.gets("R. 0:0(0) ack 1")
+    s.does("getsockopt(3, SOL_SOCKET, SO_ERROR, [ECONNREFUSED], [4]) = 0", "getsockopt(3, 1, 4, [0], [4]) = 0")
+
+
+def test_fields_of_tcp_info():
+    s = Scripted()
+    s.accepts()
+    s.does("getsockopt(4, SOL_TCP, TCP_INFO, {tcpi_state=TCP_ESTABLISHED, tcpi_unacked=0}, ...) = 0")
+    s.fails("getsockopt(4, SOL_TCP, TCP_INFO, {tcpi_state=2}, ...) = 0")
+
+
+def test_unknown_options_of_linux_are_named_and_others_do_not_exist():
+    s = scripted()
+    with pytest.raises(Unsupported, match="line 1: SO_ZEROCOPY"):
+        s.does("setsockopt(3, SOL_SOCKET, SO_ZEROCOPY, [1], 4) = 0")
+    with pytest.raises(Unsupported, match="TCP_FUNCTION_BLK"):
+        s.does('setsockopt(3, IPPROTO_TCP, TCP_FUNCTION_BLK, {function_set_name="rack", pcbcnt=0}, 36) = 0')
+    s.does("setsockopt(3, SOL_TCP, 999, [1], 4) = -1 ENOPROTOOPT (Protocol not available)")
+
+
+def test_times_that_calls_may_last():
+    s = scripted()
+    s.does("setsockopt(3, SOL_SOCKET, SO_RCVTIMEO, {tv_sec=1, tv_usec=500000}, 16) = 0")
+    s.does("bind(3, ..., ...) = 0", "listen(3, 1) = 0")
+    waiting = s.begins("accept(3, ..., ...) = -1 EAGAIN (Resource temporarily unavailable)")
+    assert waiting.wake == s.bench.now + 1_500_000
+    s.bench.after(1.5)
+    waiting.goes_on()
+    assert waiting.ended
+
+
+def test_requests_and_commands():
+    s = Scripted()
+    peer = s.accepts()
+    s.does("write(4, ..., 100) = 100", "ioctl(4, SIOCOUTQ, [100]) = 0", "ioctl(4, SIOCOUTQNSD, [0]) = 0")
+    peer.sends("P. 1:101(100) ack 1")
+    s.does("ioctl(4, FIONREAD, [0]) = 0", "ioctl(3, SIOCINQ, [0]) = -1 EINVAL", "ioctl(4, SIOCINQ, NULL) = -1 EFAULT")
+    s.does("ioctl(4, FIONBIO, [1]) = 0", "fcntl(4, F_GETFL) = O_RDWR|O_NONBLOCK")
+    with pytest.raises(Unsupported, match="fcntl"):
+        s.does("fcntl(4, F_DUPFD, 7) = 7")
+    with pytest.raises(Unsupported, match="ioctl"):
+        s.does("ioctl(4, 7, [0]) = 0")

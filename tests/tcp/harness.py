@@ -275,7 +275,8 @@ class Exchange:
     def _check_text(self, segment: Segment) -> None:
         sent = b"".join(segment.payload)
         assert len(sent) == segment.length
-        assert sent == text((segment.seq - self.iss - 1) & MASK, len(sent)), "other bytes than were given"
+        first = segment.seq + (segment.flags >> 1 & 1)  # the text stands behind a SYN
+        assert sent == text((first - self.iss - 1) & MASK, len(sent)), "other bytes than were given"
 
     def _check_edge(self, segment: Segment) -> None:
         """The right edge of the window, as the peer sees it, never moves back (SHLD-14, RFC 7323 section 2.4)."""

@@ -12,6 +12,7 @@ from functools import partial
 
 import pytest
 
+from lastack.tcp.early import FastOpen
 from lastack.tcp.states import COMPOSITES, TRANSITIONS, Event, State
 from tests.tcp import harness
 from tests.tcp.harness import Exchange
@@ -150,6 +151,15 @@ def is_not_reopened() -> Exchange:
     return t
 
 
+def is_opened_and_closed_by_one_segment() -> Exchange:
+    """A fast open (RFC 7413): the SYN bears a FIN, too."""
+    t = reach(State.LISTEN)
+    t.tcb.fast_open = FastOpen(opened=True)
+    t.gets("SF 0:0(0)")
+    t.sends("S. 0:0(0) ack 2")
+    return t
+
+
 def waits_out() -> Exchange:
     t = reach(State.TIME_WAIT)
     t.after(60_000)
@@ -170,6 +180,7 @@ DRIVERS: dict[tuple[State, Event], Callable[[], Exchange]] = {
     (State.SYN_RCVD, Event.RCV_RST): is_refused,
     (State.SYN_RCVD, Event.RCV_SYN): partial(gets, State.SYN_RCVD, "S 1:1(0)"),
     (State.SYN_RCVD, Event.RCV_RST_OLD_DUPLICATE): is_not_reopened,
+    (State.SYN_RCVD, Event.RCV_FIN): is_opened_and_closed_by_one_segment,
     (State.ESTABLISHED, Event.RCV_FIN): partial(gets, State.ESTABLISHED, "F. 1:1(0) ack 1", ". 1:1(0) ack 2"),
     (State.FIN_WAIT_1, Event.RCV_ACK_OF_FIN): partial(gets, State.FIN_WAIT_1, ". 1:1(0) ack 2"),
     (State.FIN_WAIT_1, Event.RCV_FIN): partial(gets, State.FIN_WAIT_1, "F. 1:1(0) ack 1", ". 2:2(0) ack 2"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-_OPTIONS = ((1, "ts"), (2, "sack"), (8, "ecn"), (16, "ecnseen"))
+_OPTIONS = ((1, "ts"), (2, "sack"), (8, "ecn"), (16, "ecnseen"), (32, "fastopen"))
 _LARGEST_SSTHRESH = 0xFFFF  # segments: beyond it there is none yet, and ss does not show it
 # ss's name -> the field, where a number is shown as it is unless it is 0.
 _BEFORE = {"mss": "snd_mss", "pmtu": "pmtu", "rcvmss": "rcv_mss", "advmss": "advmss", "cwnd": "snd_cwnd"}

@@ -8,8 +8,8 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable
 
+from lastack.host import fast_options, settings, source_routes
 from lastack.host import options as o
-from lastack.host import settings, source_routes
 from lastack.host.settings import Settings, Value, configure
 from lastack.tcp import autotune
 from lastack.tcp.config import SECOND
@@ -28,6 +28,8 @@ def set_option(socket: Settings, level: int, option: int, value: Value) -> None:
     known = _OPTIONS.get((level, option))
     if (level, option) == (o.IPPROTO_IP, o.IP_OPTIONS):
         source_routes.set_options(socket, value)
+    elif (level, option) == (o.IPPROTO_TCP, o.TCP_FASTOPEN_KEY):
+        fast_options.set_key(socket, value)
     elif known is None:
         settings.set_option(socket, level, option, value)
     elif not isinstance(value, int):
@@ -40,6 +42,8 @@ def get_option(socket: Settings, level: int, option: int) -> object:
     """OSError ENOPROTOOPT for an unknown option."""
     if (level, option) == (o.IPPROTO_IP, o.IP_OPTIONS):
         return source_routes.get_options(socket)
+    if (level, option) == (o.IPPROTO_TCP, o.TCP_FASTOPEN_KEY):
+        return fast_options.get_key(socket)
     known = _OPTIONS.get((level, option))
     return known[1](socket) if known is not None else settings.get_option(socket, level, option)
 
@@ -206,6 +210,7 @@ _Option = tuple[Callable[[Settings, int], None], Callable[[Settings], int]]
 _TRAFFIC_CLASS: _Option = (_set_traffic_class, lambda socket: socket.config.traffic_class)
 _HOP_LIMIT: _Option = (_set_hop_limit, lambda socket: socket.config.hop_limit)
 _OPTIONS: dict[tuple[int, int], _Option] = {
+    **fast_options.OPTIONS,
     (o.SOL_SOCKET, o.SO_SNDBUF): (_set_send_buffer, _get_send_buffer),
     (o.SOL_SOCKET, o.SO_RCVBUF): (_set_receive_buffer, _get_receive_buffer),
     (o.SOL_SOCKET, o.SO_RCVLOWAT): (_set_receive_low_water, lambda socket: socket.config.receive_low_water),

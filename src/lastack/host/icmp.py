@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from errno import EACCES, ECONNREFUSED, EHOSTDOWN, EHOSTUNREACH, ENETUNREACH, ENONET, ENOPROTOOPT, EPROTO
 
-from lastack.tcp import pmtud
+from lastack.tcp import fast_open, pmtud
 from lastack.tcp.calls import ended
 from lastack.tcp.sequence import MASK
 from lastack.tcp.states import Event, State
@@ -70,7 +70,8 @@ def error_arrives(tcb: Tcb, message: icmp.Message, now: int) -> None:
 
 def _told(tcb: Tcb, error: int, hard: bool, now: int) -> None:
     """A hard error ends an opening (SHLD-26); any other is told when the time is up (SHLD-25)."""
-    if tcb.state in _OPENING and (hard or tcb.config.soft_errors_end_opening):
+    opening = tcb.state in _OPENING and not (fast_open.opened(tcb) and tcb.socket is not None)  # whose user has it
+    if opening and (hard or tcb.config.soft_errors_end_opening):
         reason = Reason.REFUSED if error == ECONNREFUSED else Reason.UNREACHABLE
         ended(tcb, Event.HARD_ERROR, now, reason, error)
     else:

@@ -46,6 +46,7 @@ def _condition(tcb: Tcb) -> dict[str, int]:
         "tcpi_options": _options(tcb),
         "tcpi_snd_wscale": tcb.snd_wscale,
         "tcpi_rcv_wscale": tcb.rcv_wscale,
+        "tcpi_fastopen_client_fail": tcb.fast_open.failure if tcb.fast_open is not None else 0,
         "tcpi_rto": rtt.timeout(tcb),
         "tcpi_ato": tcb.config.delayed_ack,
         "tcpi_snd_mss": tcb.snd_mss,
@@ -68,9 +69,12 @@ def _ca_state(tcb: Tcb) -> int:
 
 
 def _options(tcb: Tcb) -> int:
-    """TCPI_OPT_TIMESTAMPS 1, SACK 2, WSCALE 4, ECN 8 (agreed), ECN_SEEN 16 (a packet that bore ECT or CE has come)."""
+    """TCPI_OPT_TIMESTAMPS 1, SACK 2, WSCALE 4, ECN 8 (agreed), ECN_SEEN 16 (a packet that bore ECT or CE has come),
+    SYN_DATA 32 (the text of the SYN was acknowledged whole, or accepted: RFC 7413)."""
     marks = tcb.ecn
     agreed = 1 * tcb.ts_on | 2 * tcb.sack_on | 4 * tcb.ws_on
+    if tcb.fast_open is not None:
+        agreed |= 32 * tcb.fast_open.done
     return agreed if marks is None else agreed | 8 * marks.on | 16 * marks.seen
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
+from lastack.host.fast_opens import Pending
 from lastack.tcp.config import NEVER, Config
 from lastack.tcp.observer import Observer
 from lastack.tcp.states import Event, State, move
@@ -24,6 +25,7 @@ class Listener:
         "backlog",
         "config",
         "cookie_at",
+        "fast_opens",
         "half_open",
         "local",
         "observer",
@@ -44,6 +46,7 @@ class Listener:
         self.half_open: set[Tcb] = set()
         self.accepted: deque[Tcb] = deque()
         self.since = -NEVER  # when it was opened
+        self.fast_opens = Pending()
         self.cookie_at = -NEVER  # when the last SYN cookie was sent
 
     def open(self, now: int) -> None:

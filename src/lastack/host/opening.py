@@ -10,7 +10,8 @@ from lastack.host.listener import Listener
 from lastack.host.recent import above
 from lastack.host.tables import Tables
 from lastack.host.timewait import TimeWait
-from lastack.tcp import arrives, calls, time_wait
+from lastack.tcp import arrives, calls, fast_open, time_wait
+from lastack.tcp.early import FastOpen
 from lastack.tcp.sequence import MASK
 from lastack.tcp.states import State
 from lastack.tcp.tcb import Endpoint, Tcb
@@ -68,7 +69,8 @@ def in_listen(
         _answer_without_memory(host, now, key, listener, local, remote, segment)
         return
     iss = host.initial_sequence_number(local, remote, now)
-    _child(host, now, listener, local, remote, segment, iss, State.LISTEN)
+    fast = _fast_open(host, now, listener, local, remote, segment, State.LISTEN)
+    _child(host, now, listener, local, remote, segment, iss, State.LISTEN, fast)
 
 
 def _accept_queue_has_room(host: Tables, listener: Listener, what: str) -> bool:
@@ -150,14 +152,41 @@ def _child(
     syn: Segment,
     iss: int,
     origin: State,
+    fast: FastOpen | None,
 ) -> None:
     tcb = host.new_tcb(now, local, remote, listener.config, listener.socket.reuse_address, origin)
     tcb.socket = listener.socket
     source_routes.begin(host, tcb, listener.socket.ip_options)
     calls.set_iss(tcb, iss)
     host.half_open_begins(listener, tcb)
+    tcb.fast_open = fast
+    if fast is not None and fast.opened:
+        fast.queue = listener.fast_opens
+        listener.fast_opens.count += 1
     arrives.in_listen(tcb, syn, now)
     host.touched(tcb, now)
+
+
+def _fast_open(
+    host: Tables, now: int, listener: Listener, local: Endpoint, remote: Endpoint, syn: Segment, origin: State
+) -> FastOpen | None:
+    """What a SYN has of a fast open for a listener that was told to take them (RFC 7413 4.2: off by default).
+
+    One that reopens TIME-WAIT gets a cookie at most: it may be an old duplicate, which a RST will tell.
+    """
+    config = listener.config
+    if not config.fastopen_queue or not host.config.fastopen_server:
+        return None
+    asked = fast_open.find(syn)
+    if asked is not None and not asked.cookie:
+        host.counters["fast open: cookie requested"] += 1
+    if asked is None and not syn.length:
+        return None
+    if listener.fast_opens.full(config.fastopen_queue, now):
+        host.counters["limit: fast opens"] += 1
+        return None
+    fast = host.fast_opens.judge(config, local[0], remote[0], asked, syn.length > 0, now)
+    return None if fast is not None and fast.opened and origin is State.TIME_WAIT else fast
 
 
 def reopen(host: Tables, now: int, key: bytes, record: TimeWait, syn: Segment) -> bool:
@@ -171,7 +200,8 @@ def reopen(host: Tables, now: int, key: bytes, record: TimeWait, syn: Segment) -
         return False
     # Above the largest number that the old incarnation used (section 3.6.1 (1)).
     iss = above(host.initial_sequence_number(record.local, record.remote, now), record.snd_nxt)
-    _child(host, now, listener, record.local, record.remote, syn, iss, State.TIME_WAIT)
+    fast = _fast_open(host, now, listener, record.local, record.remote, syn, State.TIME_WAIT)
+    _child(host, now, listener, record.local, record.remote, syn, iss, State.TIME_WAIT, fast)
     return True
 
 
@@ -196,7 +226,7 @@ def reopen_held(host: Tables, now: int, key: bytes, tcb: Tcb, segment: Segment) 
 
 def deferred(tcb: Tcb, segment: Segment) -> bool:
     """TCP_DEFER_ACCEPT: an ACK that brings no data does not open, until so many SYN,ACKs have timed out."""
-    if tcb.retransmissions >= tcb.config.defer_accept or tcb.opened_from is State.CLOSED:
+    if tcb.retransmissions >= tcb.config.defer_accept or tcb.opened_from is State.CLOSED or fast_open.opened(tcb):
         return False
     return segment.flags & (SYN | RST | ACK | FIN) == ACK and not segment.length
 

@@ -7,17 +7,19 @@ microseconds; addresses are (text, port).
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterable
 
-from lastack.host import bent, options, source_routes
+from lastack.host import bent, fast_options, options, source_routes
 from lastack.host.errors import error
 from lastack.host.listener import Listener
 from lastack.host.names import Address
 from lastack.host.settings import Value
 from lastack.host.stream import Stream
 from lastack.host.tables import Tables
-from lastack.tcp import calls
+from lastack.tcp import calls, fast_open
 from lastack.tcp.states import State
 from lastack.tcp.tcb import Tcb
+from lastack.wire.packet import Buffer
 
 
 class Socket(Stream):
@@ -50,6 +52,7 @@ class Socket(Stream):
         if not self.host.ports.may_listen(self.holder, self.local[1]):
             raise error(errno.EADDRINUSE, f"port {self.local[1]} is listened on already")
         self.holder.listening = True
+        fast_options.enable(self, backlog)
         self.listener = Listener(self.local, backlog, self.config, self, self.host.observer)
         for size in self.holder.sizes:
             self.host.listening[size, *self.local] = self.listener
@@ -78,6 +81,8 @@ class Socket(Stream):
 
         Called again it tells how that ended: it returns once when the connection is open, or raises the error, or
         ECONNABORTED where somebody has taken the error already. After a failure the next call is a new attempt.
+
+        With TCP_FASTOPEN_CONNECT it returns at once where a cookie is known, and the SYN goes with the first SEND.
         """
         self._open()
         if self.listener is not None:
@@ -85,6 +90,13 @@ class Socket(Stream):
         if self.tcb is not None:
             self._connect_again(self.tcb)
             return
+        tcb = self._begin(now, address, self.config.fastopen_connect)
+        self.host.touched(tcb, now)
+        if not fast_open.waits(tcb):
+            raise BlockingIOError(errno.EINPROGRESS, "the connection is being opened")
+
+    def _begin(self, now: int, address: Address, fast: bool) -> Tcb:
+        """Active OPEN, a fast one where the application asks for that (RFC 7413 section 2)."""
         if not 0 < address[1] <= 0xFFFF:
             raise error(errno.EADDRNOTAVAIL, f"port {address[1]}: 1 to 65535")
         remote = (self._destination(address[0]), address[1])
@@ -93,12 +105,34 @@ class Socket(Stream):
         tcb.socket = self
         source_routes.begin(self.host, tcb, self.ip_options)
         self._connect_told = False
-        calls.open_active(tcb, now, self.host.initial_sequence_number(local, remote, now))
-        self.host.touched(tcb, now)
-        raise BlockingIOError(errno.EINPROGRESS, "the connection is being opened")
+        asked = self.host.fast_opens.ask(tcb, now) if fast and self.host.config.fastopen_client else None
+        calls.open_active(tcb, now, self.host.initial_sequence_number(local, remote, now), asked)
+        return tcb
+
+    def sendto(self, now: int, data: Buffer, flags: int, address: Address | None) -> int:
+        """`send`; with MSG_FASTOPEN on a socket that is not connected an active OPEN first (RFC 7413 Appendix A).
+
+        The bytes that its SYN bears, or BlockingIOError (EINPROGRESS) where no cookie is known, and nothing is taken.
+        OSError as `connect`, EOPNOTSUPP where fast opens are off or there is no address.
+        """
+        self._open()
+        if flags & options.MSG_FASTOPEN and self.tcb is None and self.listener is None:
+            if not self.host.config.fastopen_client or address is None:
+                raise error(errno.EOPNOTSUPP, "no fast open")
+            if not fast_open.waits(self._begin(now, address, fast=True)):
+                assert self.tcb is not None
+                self.host.touched(self.tcb, now)
+                raise BlockingIOError(errno.EINPROGRESS, "the connection is being opened")
+        return self.send(now, data, flags)
+
+    def sendmsg(self, now: int, buffers: Iterable[Buffer], flags: int = 0, address: Address | None = None) -> int:
+        """`sendto` of several buffers as one."""
+        return self.sendto(now, b"".join(buffers), flags, address)
 
     def _connect_again(self, tcb: Tcb) -> None:
         """What a second connect() finds: still opening, opened, or failed."""
+        if fast_open.waits(tcb):
+            raise error(errno.EISCONN, "already connected, as far as can be said without a SYN")
         if tcb.state in (State.SYN_SENT, State.SYN_RCVD):
             raise BlockingIOError(errno.EALREADY, "the connection is still being opened")
         if self._connect_told:

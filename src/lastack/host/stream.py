@@ -11,13 +11,19 @@ from lastack.host import options
 from lastack.host.errors import error
 from lastack.host.names import Names
 from lastack.host.tables import Tables
-from lastack.tcp import autotune, calls
+from lastack.tcp import autotune, calls, fast_open
 from lastack.tcp.states import CLOSED, State
 from lastack.tcp.tcb import ENDED, OPENED, URGENT, Tcb
 from lastack.tcp.window import receive_window
 from lastack.wire.packet import Buffer
 
-_OPENING = frozenset({State.SYN_SENT, State.SYN_RCVD})
+
+def _opening(tcb: Tcb) -> bool:
+    """The handshake is under way, and nothing can be sent before its end (but for a fast open, RFC 7413)."""
+    state = tcb.state
+    return (state is State.SYN_SENT and not fast_open.waits(tcb)) or (
+        state is State.SYN_RCVD and not fast_open.opened(tcb)
+    )
 
 
 class Stream(Names):
@@ -35,6 +41,9 @@ class Stream(Names):
         """Queue data; the bytes taken. BlockingIOError when there is no room, BrokenPipeError after the close.
 
         MSG_OOB makes the last byte urgent, MSG_MORE holds back what does not fill a segment; other flags say nothing.
+        With the first SEND after a connect() that waited for it (TCP_FASTOPEN_CONNECT) no more is taken than the SYN
+        can bear; BlockingIOError (EINPROGRESS) where it bears nothing. MSG_FASTOPEN (see `Socket.sendto`) says nothing
+        of a connection that is open; BlockingIOError (EALREADY) where it is being opened.
         """
         self._open()
         tcb = self.tcb
@@ -42,10 +51,17 @@ class Stream(Names):
             raise error(self._take_error())
         if tcb is None or tcb.state is CLOSED:
             raise BrokenPipeError(errno.EPIPE, "Broken pipe")
-        if tcb.state in _OPENING:
-            raise BlockingIOError(errno.EAGAIN, "not open yet")
+        if _opening(tcb):
+            again = errno.EALREADY if flags & options.MSG_FASTOPEN else errno.EAGAIN
+            raise BlockingIOError(again, "not open yet")
+        waited = fast_open.waits(tcb)
+        if waited and tcb.fast_open is not None:
+            data = memoryview(data)[: tcb.fast_open.most]
         urgent, more = bool(flags & options.MSG_OOB), bool(flags & options.MSG_MORE)
         taken = calls.send(tcb, data, now, urgent=urgent, more=more)
+        if not taken and waited:
+            self.host.touched(tcb, now)
+            raise BlockingIOError(errno.EINPROGRESS, "the connection is being opened")
         if not taken and len(data):
             raise BlockingIOError(errno.EAGAIN, "the send buffer is full")
         self.host.touched(tcb, now)
@@ -174,7 +190,7 @@ class Stream(Names):
         With TCP_NOTSENT_LOWAT less than half of it may wait to be sent (Linux again).
         """
         tcb = self.tcb
-        if tcb is None or tcb.state in _OPENING:
+        if tcb is None or _opening(tcb):
             return False
         if tcb.state is CLOSED or tcb.fin_queued:
             return True
@@ -203,7 +219,7 @@ class Stream(Names):
             events |= options.POLLIN | options.POLLRDHUP
             if over or tcb.fin_queued:
                 events |= options.POLLHUP
-        if tcb.state not in _OPENING:
+        if not _opening(tcb):
             events |= options.POLLIN if self.readable() else 0
             events |= options.POLLOUT if self.writable() else 0
             events |= options.POLLPRI if self.exceptional() else 0
@@ -249,7 +265,7 @@ class Stream(Names):
         self._open()
         if self.listener is not None:
             raise error(errno.EINVAL, "listening")
-        return None if self.tcb is None or self.tcb.state in _OPENING else self.tcb
+        return None if self.tcb is None or _opening(self.tcb) else self.tcb
 
     def _take_error(self) -> int:
         number, self.error = self.error, 0

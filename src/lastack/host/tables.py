@@ -10,6 +10,7 @@ from typing import Any
 
 from lastack.host import isn
 from lastack.host.counters import Counters
+from lastack.host.fast_opens import FastOpens
 from lastack.host.fragments import Fragments
 from lastack.host.keys import key_of
 from lastack.host.limiter import ChallengeBudget, Limiter, TokenBucket
@@ -50,6 +51,7 @@ class Tables:
         "checksum_offload",
         "config",
         "counters",
+        "fast_opens",
         "fragments",
         "gso",
         "half_open",
@@ -101,6 +103,7 @@ class Tables:
         self.half_open = 0  # children in SYN-RECEIVED, of all listeners
         self.ports = Ports(config, secret)
         self.paths = Paths(config, self.counters)
+        self.fast_opens = FastOpens(config, self.counters, secret)
         self.time_wait = TimeWaitTable(observer)
         self.timers = Timers()
         self.limiter = Limiter()
@@ -165,6 +168,8 @@ class Tables:
         if tcb.counts is not None:
             self.counters.update(tcb.counts)
             tcb.counts = None
+        if tcb.fast_open is not None:
+            self.fast_opens.follow(tcb, tcb.fast_open, now)
         signals, tcb.signals = tcb.signals & ~PATH_MTU, tcb.signals & PATH_MTU
         if tcb.signals:
             tcb.signals = 0

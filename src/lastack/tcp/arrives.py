@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from errno import ECONNREFUSED, ECONNRESET
 
-from lastack.tcp import ecn, handshake, ranges, recovery, time_wait
+from lastack.tcp import ecn, fast_open, handshake, ranges, recovery, time_wait
 from lastack.tcp.calls import deferred_close, ended
 from lastack.tcp.challenge import acknowledge_unacceptable, challenge
 from lastack.tcp.predict import predicted
@@ -16,7 +16,7 @@ from lastack.tcp.sequence import HALF, MASK, ge, gt, le, lt
 from lastack.tcp.states import Event, State, move
 from lastack.tcp.tcb import OPENED, WRITABLE, Reason, Tcb
 from lastack.tcp.text import check_fin, check_urg, process_text
-from lastack.tcp.window import receive_window
+from lastack.tcp.window import receive_window, space
 from lastack.wire.segment import ACK, RST, SYN, Segment, segment_length
 
 SYN_SENT = State.SYN_SENT
@@ -53,7 +53,8 @@ def reset_for(segment: Segment) -> Segment:
 def in_listen(tcb: Tcb, segment: Segment, now: int) -> None:
     """3.10.7.2, LISTEN: for a TCB that a SYN was found to be for (the host's listener has looked at RST and ACK).
 
-    Text on the SYN is not kept; the peer sends it again (RFC 9293 3.4 lets a receiver acknowledge the SYN alone).
+    Text on the SYN is not kept; the peer sends it again (RFC 9293 3.4 lets a receiver acknowledge the SYN alone), but
+    where its cookie has made this a fast open.
     """
     if segment.flags & RST:
         return
@@ -65,6 +66,20 @@ def in_listen(tcb: Tcb, segment: Segment, now: int) -> None:
         handshake.syn_window(tcb, segment)
         tcb.received_at = now
         move(tcb, Event.RCV_SYN, now)
+        if fast_open.opened(tcb):
+            _open_fast(tcb, segment, now)
+
+
+def _open_fast(tcb: Tcb, syn: Segment, now: int) -> None:
+    """The text of the SYN is the user's before the handshake is over (RFC 7413 4.2.2, server step 4)."""
+    assert tcb.fast_open is not None
+    tcb.rcv_adv = (tcb.rcv_nxt + min(space(tcb), 0xFFFF)) & MASK
+    syn.seq = (syn.seq + 1) & MASK
+    check_urg(tcb, syn)
+    process_text(tcb, syn, now)
+    tcb.fast_open.done = tcb.receive_buffer.length > 0
+    check_fin(tcb, syn, now)
+    _is_open(tcb, now)
 
 
 def in_listen_cookie(tcb: Tcb, syn: Segment, segment: Segment, now: int) -> None:
@@ -113,7 +128,10 @@ def in_syn_sent(tcb: Tcb, segment: Segment, now: int) -> None:
 def _opened(tcb: Tcb, segment: Segment, event: Event, now: int) -> None:
     """Our SYN is acknowledged."""
     late = tcb.retransmissions > 0
-    recovery.advance_una(tcb, segment.ack, now, segment.ts_ecr if tcb.ts_on else None)
+    # Text that left before it (RFC 7413) is a matter of `process_ack`.
+    ack = handshake.text_start(tcb) if fast_open.opened(tcb) else segment.ack
+    recovery.advance_una(tcb, ack, now, segment.ts_ecr if tcb.ts_on else None)
+    fast_open.answered(tcb, segment, late)
     move(tcb, event, now)
     if late:
         tcb.rto = max(tcb.rto, tcb.config.rto_after_syn_loss)  # RFC 6298 (5.7)
@@ -168,7 +186,7 @@ def check_sequence(tcb: Tcb, segment: Segment, now: int) -> bool:
         if segment.ts_val is not None and not _paws(tcb, segment, now):
             return False
     _trim_syn_of_figure_8(tcb, segment)
-    if tcb.state is SYN_RCVD and segment.flags & (SYN | RST) == SYN and segment.seq == tcb.irs:
+    if segment.flags & (SYN | RST) == SYN and segment.seq == tcb.irs and _awaits_ack_of_syn(tcb):
         ecn.heard(tcb, segment)
         _syn_again(tcb)
         return False
@@ -207,6 +225,11 @@ def _trim_syn_of_figure_8(tcb: Tcb, segment: Segment) -> None:
         segment.window >>= tcb.snd_wscale  # it is not scaled yet
 
 
+def _awaits_ack_of_syn(tcb: Tcb) -> bool:
+    """In SYN-RECEIVED, or after a fast open that the user has closed since, or whose SYN bore a FIN."""
+    return tcb.state is SYN_RCVD or (fast_open.opened(tcb) and bool(tcb.sent) and tcb.sent[0].syn)
+
+
 def _syn_again(tcb: Tcb) -> None:
     """The SYN that we have answered: our SYN,ACK was lost. Sent again it acknowledges better than an ACK would."""
     if tcb.sent:
@@ -239,7 +262,9 @@ def check_rst(tcb: Tcb, segment: Segment, now: int) -> bool:
 
 
 def _reset_in_syn_received(tcb: Tcb, now: int) -> None:  # MUST-11
-    if tcb.opened_from is LISTEN:
+    if fast_open.opened(tcb):
+        ended(tcb, Event.RCV_RST, now, Reason.RESET, ECONNRESET)
+    elif tcb.opened_from is LISTEN:
         ended(tcb, Event.RCV_RST_PASSIVE, now, Reason.RESET, ECONNRESET)
     elif tcb.opened_from is TIME_WAIT:
         ended(tcb, Event.RCV_RST_OLD_DUPLICATE, now, Reason.RESET, ECONNRESET)
@@ -252,7 +277,8 @@ def check_syn(tcb: Tcb, segment: Segment, now: int) -> bool:
     if not segment.flags & SYN:
         return True
     in_window = (segment.seq - tcb.rcv_nxt) & MASK < receive_window(tcb)  # not its text alone
-    if tcb.state is SYN_RCVD and tcb.opened_from is not State.CLOSED and in_window:
+    half_open = tcb.state is SYN_RCVD and tcb.opened_from is not State.CLOSED and not fast_open.opened(tcb)
+    if half_open and in_window:
         ended(tcb, Event.RCV_SYN, now, Reason.RESET, ECONNRESET)
     elif tcb.state is SYN_RCVD or tcb.config.rfc5961_syn or not in_window:
         challenge(tcb, now)
@@ -273,6 +299,8 @@ def check_ack(tcb: Tcb, segment: Segment, now: int) -> bool:
             return False
         _opened(tcb, segment, Event.RCV_ACK_OF_SYN, now)
         set_window(tcb, segment, True)
+        if fast_open.opened(tcb) and (ack != tcb.snd_una or tcb.rack is not None):
+            process_ack(tcb, segment, now)
         deferred_close(tcb, now)
         tcb.received_at = now
         return True

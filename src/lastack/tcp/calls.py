@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from errno import ECONNABORTED, ECONNRESET, EINVAL, EISCONN, ENOTCONN, EPIPE
 
-from lastack.tcp import autotune, handshake
+from lastack.tcp import autotune, fast_open, handshake
 from lastack.tcp.config import NEVER
+from lastack.tcp.early import FastOpen
 from lastack.tcp.segments import reset
 from lastack.tcp.sequence import HALF, MASK
 from lastack.tcp.states import CLOSED, SEND_CLOSED, Event, State, move
@@ -28,10 +29,16 @@ def open_passive(tcb: Tcb, now: int) -> None:
     move(tcb, Event.PASSIVE_OPEN, now)
 
 
-def open_active(tcb: Tcb, now: int, iss: int) -> None:
-    """OPEN, active, in CLOSED or LISTEN: a SYN will be sent with the initial sequence number `iss`."""
+def open_active(tcb: Tcb, now: int, iss: int, fast: FastOpen | None = None) -> None:
+    """OPEN, active, in CLOSED or LISTEN: a SYN will be sent with the initial sequence number `iss`.
+
+    With a `fast` open that may bear text the SYN waits for the first SEND (RFC 7413 section 4.2.2).
+    """
     if tcb.state is not State.LISTEN:
         _require_closed(tcb)
+    tcb.fast_open = fast
+    if fast is not None:
+        fast.waits = fast.most > 0
     _told(tcb, now, "OPEN", "active")
     _begin(tcb, Event.ACTIVE_OPEN, now, iss)
 
@@ -71,6 +78,8 @@ def send(tcb: Tcb, data: Buffer, now: int, *, urgent: bool = False, more: bool =
         raise BrokenPipeError(EPIPE, "connection closing")
     _told(tcb, now, "SEND", str(len(data)))
     tcb.hold = MORE_FOLLOWS if more else NOTHING_SAID
+    if tcb.fast_open is not None:
+        tcb.fast_open.waits = False
     size = len(data)
     if size > tcb.snd_buf - tcb.send_buffer.length:
         autotune.grow_send(tcb, now)
@@ -159,7 +168,7 @@ def _close(tcb: Tcb, now: int) -> None:
     if state is State.LISTEN or state is State.SYN_SENT:
         ended(tcb, Event.CLOSE, now, Reason.CLOSED_BEFORE_OPEN, 0)
     elif state is State.SYN_RCVD:
-        if tcb.send_buffer.length:
+        if tcb.send_buffer.length and not fast_open.opened(tcb):
             tcb.close_pending = True
         else:
             _queue_fin(tcb, now)

@@ -166,6 +166,23 @@ class Config:
     # Linux: SO_REUSEADDR must be set on the old socket too. BSD: on the new one alone.
     reuse_needs_both: bool = True
 
+    # --- fast open, RFC 7413 ---
+    # RFC 7413 section 2: only where the application asks for it
+    fastopen_client: bool = True  # for sockets that do: Linux tcp_fastopen 0x1
+    fastopen_server: bool = False  # for listeners that do (TCP_FASTOPEN): 0x2
+    fastopen_all_listeners: bool = False  # and for those that do not: 0x400
+    fastopen_queue: int = 0  # TCP_FASTOPEN: children of a listener that are open before their handshakes are over
+    fastopen_connect: bool = False  # TCP_FASTOPEN_CONNECT: connect() waits for the first SEND
+    fastopen_without_cookie: bool = False  # TCP_FASTOPEN_NO_COOKIE: our SYN bears text without one (0x4) ...
+    fastopen_cookie_required: bool = True  # ... and a listener takes it without one where this is off (0x200)
+    fastopen_key: bytes = field(default=b"", repr=False)  # TCP_FASTOPEN_KEY: 16 bytes, or 32; b"": from the secret
+    fastopen_key_time: int = 24 * HOUR  # RFC 7413 4.1.2 (5): after that the host's own key is the older one; 0: never
+    fastopen_servers: int = 1024  # of which a host remembers cookies; Linux: among its tcp_metrics
+    # RFC 7413 4.1.3.1: none is tried where one found no answer, doubled each time. Linux only does so with
+    # tcp_fastopen_blackhole_timeout_sec, for all servers; 0 is its default.
+    fastopen_pause: int = 60 * SECOND
+    fastopen_reset_time: int = 60 * SECOND  # how long a child that was reset counts (RFC 7413 5.1): as Linux
+
     # --- hosts ---
     backlog_limit: int = 4096  # somaxconn: accepted connections that nobody has taken
     half_open_limit: int = 4096  # connections in SYN-RECEIVED of one listener: Linux tcp_max_syn_backlog; RFC 4987 3.2
@@ -207,6 +224,8 @@ class Config:
                 raise ValueError(f"{name}={getattr(self, name)!r}: one of {', '.join(words)}")
         if len(set(self.syn_options)) != len(self.syn_options) or not set(self.syn_options) <= set(_SYN_OPTIONS):
             raise ValueError(f"syn_options={self.syn_options!r}: each of {', '.join(_SYN_OPTIONS)} at most once")
+        if len(self.fastopen_key) not in (0, 16, 32):
+            raise ValueError(f"fastopen_key has {len(self.fastopen_key)} bytes: 16, or 32 with the one before it")
 
     def having(self, **values: Any) -> Config:
         """This configuration with some values set; as a rule one object for each (name, value) of the same parent.

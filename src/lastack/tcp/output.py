@@ -6,7 +6,7 @@ where the device takes it, and is cut at the MSS here where it does not.
 
 from __future__ import annotations
 
-from lastack.tcp import control, episode, handshake, plpmtud, ranges, rtt, sack, segments, spurious, tlp
+from lastack.tcp import control, episode, fast_open, handshake, plpmtud, ranges, rtt, sack, segments, spurious, tlp
 from lastack.tcp.config import NEVER
 from lastack.tcp.scoreboard import SentRange
 from lastack.tcp.sequence import HALF, MASK, lt
@@ -30,15 +30,16 @@ def transmit(tcb: Tcb, now: int) -> list[Segment]:
     if state is CLOSED or state is LISTEN:
         return out
     if tcb.syn_queued:
+        if fast_open.waits(tcb):
+            return out
         _first_syn(tcb, now, out)
     while tcb.dup_acks_owed:
         tcb.dup_acks_owed -= 1
         out.append(segments.pure_ack(tcb, now, tcb.dup_acks_owed))
-    if state is SYN_SENT or state is SYN_RCVD:
-        if tcb.sent and tcb.sent[0].lost:
-            _again(tcb, tcb.sent[0], now)
-            out.append(segments.syn(tcb, now))
-    else:
+    if tcb.sent and tcb.sent[0].syn and tcb.sent[0].lost:
+        _again(tcb, tcb.sent[0], now)
+        out.append(segments.syn(tcb, now))
+    if state is not SYN_SENT and (state is not SYN_RCVD or _sends_early(tcb)):
         _send(tcb, now, out)
         if tcb.pipe > tcb.congestion.used:
             tcb.congestion.used = tcb.pipe
@@ -46,6 +47,12 @@ def transmit(tcb: Tcb, now: int) -> list[Segment]:
         out.append(segments.pure_ack(tcb, now))
     arm_timers(tcb, now)
     return out
+
+
+def _sends_early(tcb: Tcb) -> bool:
+    """Text leaves in SYN-RECEIVED after a fast open (RFC 7413 4.2.2), until the peer's silence makes it doubtful that
+    it is there: then its SYN,ACK goes again alone."""
+    return fast_open.opened(tcb) and not tcb.retransmissions
 
 
 def _send(tcb: Tcb, now: int, out: list[Segment]) -> None:
@@ -71,7 +78,9 @@ def _first_syn(tcb: Tcb, now: int, out: list[Segment]) -> None:
     tcb.sent.append(SentRange(tcb.iss, tcb.snd_nxt, now, syn=True))
     tcb.pipe = 1
     tcb.stalled_since = now
-    out.append(segments.syn(tcb, now))
+    syn = segments.syn(tcb, now)
+    fast_open.add_text(tcb, syn, now)
+    out.append(syn)
 
 
 def _again(tcb: Tcb, sent: SentRange, now: int) -> None:
@@ -127,10 +136,11 @@ def _send_new(tcb: Tcb, now: int, out: list[Segment]) -> None:
         _send_range(tcb, size, False, False, now, out)
     mss = _full(tcb)
     unit = _unit(mss)
-    cwnd = _window(tcb)
+    start = handshake.text_start(tcb)  # both windows are of text: our SYN takes no part of them
+    cwnd = _window(tcb) + ((start - tcb.snd_una) & MASK)
     while tcb.fin_seq is None:
-        unsent = tcb.send_buffer.length - ((tcb.snd_nxt - handshake.text_start(tcb)) & MASK)
-        usable = (tcb.snd_una + tcb.snd_wnd - tcb.snd_nxt) & MASK
+        unsent = tcb.send_buffer.length - ((tcb.snd_nxt - start) & MASK)
+        usable = (start + tcb.snd_wnd - tcb.snd_nxt) & MASK
         if usable >= HALF:
             return  # the window shrank (MUST-34)
         size = min(unsent, usable, max(cwnd - tcb.pipe, 0), unit)
@@ -190,9 +200,11 @@ def _nagle_holds(tcb: Tcb) -> bool:
         return False
     if tcb.config.cork or tcb.hold == MORE_FOLLOWS:
         return True
-    if not tcb.config.nagle or tcb.snd_una == tcb.snd_nxt:
+    if not tcb.config.nagle:
         return False
-    return not tcb.config.nagle_modified or lt(tcb.snd_una, tcb.snd_sml)
+    if tcb.config.nagle_modified:
+        return lt(tcb.snd_una, tcb.snd_sml)
+    return tcb.snd_nxt != handshake.text_start(tcb)  # our SYN is no text
 
 
 def _send_range(tcb: Tcb, size: int, fin: bool, push: bool, now: int, out: list[Segment]) -> None:

@@ -3,7 +3,7 @@ that swallows both our segments and the message about them (RFC 4821 section 7.7
 
 from __future__ import annotations
 
-from lastack.tcp import mss, plpmtud, ranges, recovery
+from lastack.tcp import fast_open, mss, plpmtud, ranges, recovery
 from lastack.tcp.path import Path
 from lastack.tcp.scoreboard import SentRange
 from lastack.tcp.sequence import MASK
@@ -39,6 +39,9 @@ def too_big(tcb: Tcb, seq: int, claimed: int, now: int) -> None:
     if tcb.config.path_mtu_discovery not in mss.ICMP_HEEDED:
         tcb.count("dropped: ICMP too big, not asked for")
         return
+    if fast_open.under_way(tcb):
+        _syn_too_big(tcb, claimed, now)
+        return
     sent = _under_way(tcb, seq)
     four = len(tcb.local[0]) == 4
     if sent is None or sent.syn or not tcb.send_mss:
@@ -62,6 +65,19 @@ def too_big(tcb: Tcb, seq: int, claimed: int, now: int) -> None:
         before = tcb.snd_mss
         _believe(tcb, claimed, now)
         _send_again(tcb, before)
+
+
+def _syn_too_big(tcb: Tcb, claimed: int, now: int) -> None:
+    """Our SYN is too large with its text (RFC 7413 4.1.3): it goes again without, at once."""
+    assert tcb.fast_open is not None
+    size = mss.IP_AND_TCP[len(tcb.local[0])] + tcb.fast_open.size
+    claimed = claimed or plateau(size)
+    if mss.LEAST_MTU[len(tcb.local[0])] <= claimed < size:
+        _believe(tcb, claimed, now)
+        for sent in tcb.sent:
+            ranges.mark_lost(tcb, sent)
+    else:
+        tcb.count("dropped: ICMP too big, the segment was not")
 
 
 def _under_way(tcb: Tcb, seq: int) -> SentRange | None:

@@ -21,6 +21,7 @@ LINUX = Config(
     base_plpmtu=1024 + 40,  # tcp_base_mss
     soft_errors_end_opening=True,  # tcp_v4_err in SYN-SENT
     oob_inline=False,  # socket(7), SO_OOBINLINE
+    fastopen_pause=0,  # tcp_fastopen_blackhole_timeout_sec
 )
 
 # FreeBSD 14, and in most of it 4.4BSD. Sources: `tcp(4)`, `ip(4)`, the sysctls net.inet.tcp.* and net.inet.ip.*,

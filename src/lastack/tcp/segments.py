@@ -5,7 +5,7 @@ What leaves, and when, is decided in `lastack.tcp.output`.
 
 from __future__ import annotations
 
-from lastack.tcp import ecn, handshake, plpmtud, sack, window
+from lastack.tcp import ecn, fast_open, handshake, plpmtud, sack, window
 from lastack.tcp.config import NEVER
 from lastack.tcp.scoreboard import SentRange
 from lastack.tcp.sequence import HALF, MASK, lt
@@ -54,21 +54,20 @@ def syn(tcb: Tcb, now: int) -> Segment:
         tcb.last_ack_sent = tcb.rcv_nxt
     segment.flags |= ecn.syn_flags(tcb)
     segment.options = handshake.syn_options(tcb, now)
+    fast_open.add_option(tcb, segment)
     # The window of a SYN is never scaled (RFC 7323 2.2).
     segment.window = min(window.space(tcb), 0xFFFF)
     edge = (tcb.rcv_nxt + segment.window) & MASK
     if lt(tcb.rcv_adv, edge) or tcb.state is SYN_SENT:
         tcb.rcv_adv = edge
     tcb.ack_now = False
+    tcb.delayed_ack_at = NEVER
     return segment
 
 
 def emit(tcb: Tcb, sent: SentRange, now: int, out: list[Segment]) -> None:
     """Make a range segments: one, where the device cuts it, else cut at the MSS. PSH and FIN on the last alone."""
     # RFC 9293 MUST-61, SHLD-27
-    if sent.syn:  # CLOSE in SYN-RECEIVED: the FIN is sent while our SYN still waits for its ACK
-        out.append(syn(tcb, now))
-        return
     seq = sent.first
     size = ((sent.end - seq) & MASK) - sent.fin
     position = (seq - handshake.text_start(tcb)) & MASK

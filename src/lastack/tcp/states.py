@@ -98,6 +98,7 @@ TRANSITIONS: dict[State, dict[Event, State]] = {
         Event.RCV_RST_PASSIVE: LISTEN,
         Event.RCV_SYN: LISTEN,  # section 3.10.7.4, fourth step: a SYN in the window, after a passive OPEN
         Event.RCV_RST_OLD_DUPLICATE: TIME_WAIT,
+        Event.RCV_FIN: CLOSE_WAIT,  # section 3.10.7.4, eighth step: with the SYN of a fast open (RFC 7413)
         Event.HARD_ERROR: CLOSED,
         Event.USER_TIMEOUT: CLOSED,
     },

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from lastack.tcp.buffers import ReceiveBuffer, SendBuffer
 from lastack.tcp.config import NEVER, Config
 from lastack.tcp.congestion import create
+from lastack.tcp.early import FastOpen
 from lastack.tcp.marks import Ecn
 from lastack.tcp.observer import Observer
 from lastack.tcp.path import Path
@@ -122,6 +123,7 @@ class Tcb:
         "end_read",
         "episode",
         "error",
+        "fast_open",
         "fin_queued",
         "fin_received",
         "fin_seq",
@@ -261,6 +263,7 @@ class Tcb:
         self.hold = NOTHING_SAID
         self.syn_queued = False  # ISS is chosen, and our SYN has not left
         self.close_pending = False  # CLOSE was called in SYN-RECEIVED with data queued (section 3.10.4)
+        self.fast_open: FastOpen | None = None  # made when one side asks for it
         self.fin_queued = False  # a FIN follows the queued data
         self.fin_seq: int | None = None  # its sequence number, once sent
 

@@ -6,7 +6,7 @@ RFC 9293 sections 3.8.6 and 3.8.6.2.2, RFC 7323 section 2.4.
 from __future__ import annotations
 
 from lastack.tcp.sequence import MASK
-from lastack.tcp.states import RECEIVE_CLOSED
+from lastack.tcp.states import RECEIVE_CLOSED, State
 from lastack.tcp.tcb import Tcb
 
 
@@ -53,7 +53,7 @@ def step(tcb: Tcb) -> int:
 
 def update_due(tcb: Tcb) -> bool:
     """Whether the peer should be told at once that the user has read: the window would at least double."""
-    if tcb.state in RECEIVE_CLOSED:
+    if tcb.state in RECEIVE_CLOSED or tcb.state is State.SYN_RCVD:  # there the SYN,ACK says what there is to say
         return False
     offered = (tcb.rcv_adv - tcb.rcv_nxt) & MASK
     free = min(space(tcb), 0xFFFF << tcb.rcv_wscale)

@@ -175,7 +175,7 @@ class Mptcp:
 
 @dataclass(frozen=True, slots=True)
 class FastOpen:
-    """RFC 7413 section 2, kind 34; `experimental` is the older form, kind 254 with the magic 0xF989 (RFC 6994).
+    """RFC 7413 section 4.1.1, kind 34; `experimental` is the older form, kind 254 with the magic 0xF989 (RFC 6994).
 
     An empty cookie asks for one. A cookie of an odd length, or outside 4 to 16 bytes, is read as Unknown.
     """

@@ -20,7 +20,7 @@ from lastack.host import isn
 from lastack.host.recent import above
 from lastack.tcp import handshake
 from lastack.tcp.config import SECOND, Config
-from lastack.tcp.mss import DEFAULT_MSS, offer
+from lastack.tcp.mss import default_mss, offer
 from lastack.tcp.sequence import MASK
 from lastack.tcp.tcb import Endpoint
 from lastack.wire import options as opt
@@ -74,7 +74,7 @@ class Cookies:
         local, remote = self._local, self._remote
         size = len(local[0])
         mss, shift, sack = opt.find_syn(syn.options)
-        index = bisect_right(MSS[size], DEFAULT_MSS[size] if mss is None else mss, 1) - 1
+        index = bisect_right(MSS[size], default_mss(config, size) if mss is None else mss, 1) - 1
         iss = self._iss(syn.seq, now // STEP) + index
         answer = Segment(local[1], remote[1], iss & MASK, (syn.seq + 1) & MASK, SYN | ACK)
         answer.window = handshake.syn_ack_window(config)
@@ -89,13 +89,14 @@ class Cookies:
         if ecn:
             said |= _ECN
             answer.flags |= ECE
-        answer.ts_val, answer.ts_ecr = _said_in(self._clock(now), said), syn.ts_val
-        scale = handshake.window_shift(config.receive_buffer) if said & 0xF != _NO_SHIFT else None
+        answer.ts_val, answer.ts_ecr = _said_in(self._clock(now, config), said), syn.ts_val
+        scale = handshake.window_shift(config) if said & 0xF != _NO_SHIFT else None
         answer.options = handshake.offered(config, ours, bool(said & _SACK), (answer.ts_val, syn.ts_val), scale)
         return answer
 
-    def _clock(self, now: int) -> int:
-        return (now // 1000 + isn.timestamp_offset(self._secret, self._local, self._remote)) & MASK
+    def _clock(self, now: int, config: Config) -> int:
+        offset = isn.timestamp_offset(self._secret, self._local, self._remote) if config.timestamp_offsets else 0
+        return (now // 1000 + offset) & MASK
 
     def acknowledged(self, segment: Segment, now: int) -> bool:
         """Whether a segment acknowledges what may be a cookie of ours for these names, with whatever IRS.

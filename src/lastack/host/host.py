@@ -24,7 +24,9 @@ from lastack.wire.ip_options import has_source_route
 from lastack.wire.ipv4 import Header
 from lastack.wire.options import build_timestamp
 from lastack.wire.packet import VERIFIED, Packet
-from lastack.wire.segment import ACK, Segment
+from lastack.wire.segment import ACK, FIN, SYN, Segment
+
+_SYN_FIN = SYN | FIN
 
 
 class Host(Tables):
@@ -177,6 +179,9 @@ class Host(Tables):
 
     def _segment(self, now: int, key: bytes, local: Endpoint, remote: Endpoint, segment: Segment) -> None:
         # RFC 9293 MUST-41, MUST-42
+        if segment.flags & _SYN_FIN == _SYN_FIN and self.config.drop_syn_fin:
+            self.counters["dropped: SYN with FIN"] += 1
+            return
         tcb = self.tcbs.get(key)
         if tcb is not None:
             if self.observer is not None:

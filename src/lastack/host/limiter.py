@@ -55,10 +55,10 @@ class ChallengeBudget:
     by the last whether it drew a challenge: so find out that the connection exists, and its numbers (CVE-2016-5696).
     """
 
-    __slots__ = ("_about", "_left", "_second", "_secret")
+    __slots__ = ("_left", "_second", "_secret", "about")
 
     def __init__(self, about: int, secret: bytes) -> None:
-        self._about = about
+        self.about = about
         self._secret = secret
         self._second = -1
         self._left = 0
@@ -68,7 +68,7 @@ class ChallengeBudget:
         second = now // _SECOND
         if second != self._second:
             self._second = second
-            self._left = challenge_acks(self._about, self._secret, second)
+            self._left = challenge_acks(self.about, self._secret, second)
         self._left -= 1
         return self._left >= 0
 

@@ -82,6 +82,8 @@ class Paths:
 
     def _keep(self, destination: bytes, learned: Learned) -> None:
         self._learned.pop(destination, None)
+        if not self.config.path_mtu_entries:
+            return
         if len(self._learned) >= self.config.path_mtu_entries:
             del self._learned[next(iter(self._learned))]
             self.counters["limit: path MTUs"] += 1

@@ -41,10 +41,10 @@ class Holder:
 class Ports:
     """The local ports of one host. An address is bytes, WILDCARD for any."""
 
-    __slots__ = ("_config", "_holders", "_leftovers", "_secret", "_table")
+    __slots__ = ("_holders", "_leftovers", "_secret", "_table", "config")
 
     def __init__(self, config: Config, secret: bytes) -> None:
-        self._config = config
+        self.config = config
         self._secret = secret
         self._holders: dict[int, list[Holder]] = {}
         # Connections and TIME-WAITs hold a port without a holder each: counts by (address, port, reuse), and again by
@@ -61,7 +61,7 @@ class Ports:
 
     def may_bind(self, holder: Holder, port: int) -> bool:
         """The rule of SO_REUSEADDR. Linux: the old one must have had it too. BSD: the new one is enough."""
-        both = self._config.reuse_needs_both
+        both = self.config.reuse_needs_both
         for other in self._holders.get(port, ()):
             if other is holder or not other.meets(holder):
                 continue
@@ -112,8 +112,8 @@ class Ports:
 
     def ephemeral(self, local: bytes, remote: Endpoint, free: Callable[[int], bool]) -> int | None:
         """RFC 6056 Algorithm 4: the next port for which `free` is true, or None when there is none."""
-        first = self._config.ephemeral_first
-        count = self._config.ephemeral_last - first + 1
+        first = self.config.ephemeral_first
+        count = self.config.ephemeral_last - first + 1
         offset = isn.port_offset(self._secret, b"port-f", local, remote)
         index = isn.port_offset(self._secret, b"port-g", local, remote) % _TABLE
         for _ in range(count):

@@ -32,7 +32,7 @@ from lastack.wire.address import directed_broadcast, parse_address, parse_interf
 from lastack.wire.datagram import build_tcp
 from lastack.wire.ip_options import with_options
 from lastack.wire.packet import COMPLETE, PARTIAL, Packet
-from lastack.wire.segment import RST, Segment
+from lastack.wire.segment import RST, SYN, Segment
 
 
 class Tables:
@@ -117,6 +117,15 @@ class Tables:
         self._out: list[Packet] = []
         self._ready: dict[Any, None] = {}
 
+    def configure(self, **values: Any) -> None:
+        """Give the host other settings, for what is opened from now on. ValueError, TypeError as `Config.having`."""
+        self.config = config = self.config.having(**values)
+        self.fragments.config = self.ports.config = self.paths.config = config
+        if "host_challenge_acks_per_second" in values:
+            self.challenges.about = config.host_challenge_acks_per_second
+        if "icmp_per_second" in values or "icmp_burst" in values:
+            self.icmp_errors = TokenBucket(config.icmp_per_second, config.icmp_burst)
+
     # --- connections ---
 
     def new_tcb(
@@ -133,7 +142,7 @@ class Tables:
         tcb.reuse = reuse
         tcb.flow_label = self.flow_label(local, remote, config)
         tcb.challenges = self.challenges
-        tcb.ts_offset = isn.timestamp_offset(self.secret, local, remote)
+        tcb.ts_offset = isn.timestamp_offset(self.secret, local, remote) if config.timestamp_offsets else 0
         self.tcbs[key_of(local, remote)] = tcb
         self.ports.enter(local, reuse)
         return tcb
@@ -299,6 +308,10 @@ class Tables:
     def reset(self, now: int, local: Endpoint, remote: Endpoint, segment: Segment) -> None:
         """CLOSED (3.10.7.1): a RST for what belongs to nothing, unless it is a RST."""
         if segment.flags & RST:
+            return
+        hole = self.config.black_hole
+        if hole == "all" or (hole == "syn" and segment.flags & SYN):
+            self.counters["dropped: black hole"] += 1
             return
         if self.limiter.allows("RST", now, self.config.rst_per_second):
             self.counters["RST sent for nothing"] += 1

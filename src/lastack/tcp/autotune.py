@@ -33,7 +33,7 @@ def round_over(tcb: Tcb, tuning: Tuning, now: int) -> None:
     read = read_up_to(tcb)
     size = (read - tuning.mark) & MASK
     tuning.mark, tuning.at = read, now + tuning.rtt
-    if tuning.space < size < HALF:
+    if tuning.space < size < HALF and tcb.config.receive_autotuning:
         # Twice what was read, and twice the growth: in slow start the sender has doubled again meanwhile.
         grow_receive(tcb, tuning, 2 * size + 2 * (size - tuning.space) + 16 * tcb.rcv_mss)
         tuning.space = size
@@ -58,7 +58,7 @@ def grow_receive(tcb: Tcb, tuning: Tuning, wanted: int) -> None:
 def grow_send(tcb: Tcb, now: int) -> None:
     """The user has more to send than fits: twice the congestion window keeps it busy (Linux: tcp_sndbuf_expand)."""
     size = min(2 * tcb.congestion.cwnd, tcb.config.send_buffer)
-    if size > tcb.snd_buf and tcb.config.autotuning:
+    if size > tcb.snd_buf and tcb.config.autotuning and tcb.config.send_autotuning:
         tuning = tcb.tuning or begin(tcb, now)
         if _granted(tcb, size - tcb.snd_buf):
             tuning.send_granted += size - tcb.snd_buf

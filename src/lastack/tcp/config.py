@@ -14,6 +14,7 @@ _WORDS = {
     "ecn": ("off", "passive", "on"),
     "syn_cookies": ("off", "when_full", "always"),
     "mtu_probing": ("off", "on_black_hole", "always"),
+    "black_hole": ("off", "syn", "all"),
 }
 _SYN_OPTIONS = ("mss", "sack", "timestamps", "window_scale")
 
@@ -48,6 +49,7 @@ class Config:
     # --- retransmission, RFC 6298 ---
     rto_initial: int = 1 * SECOND  # RFC 6298 (2.1)
     rto_min: int = 200 * MILLISECOND  # RFC 6298 (2.4) says 1 s; Linux 200 ms
+    rto_slop: int = 0  # what comes on top of each RTO: FreeBSD's rexmit_slop
     rto_max: int = 120 * SECOND  # RFC 6298 (2.5): at least 60 s
     rto_after_syn_loss: int = 3 * SECOND  # (5.7)
     # R1 and R2 (RFC 9293 3.8.3). R1 counts retransmissions; R2 is reached after `r2_retransmissions` in a row.
@@ -56,6 +58,8 @@ class Config:
     # SYNs: RFC 9293 MUST-23 asks for at least 3 minutes. 1+2+4+...+64 s = 127 s is Linux's 6; 7 give 247 s.
     syn_retransmissions: int = 7
     syn_ack_retransmissions: int = 7  # a SYN,ACK is a SYN; Linux tcp_synack_retries 5, 63 s; RFC 4987 3.3
+    # So many of its time-outs come one `rto_initial` apart, before the back-off (Linux tcp_syn_linear_timeouts).
+    syn_linear_timeouts: int = 0
     open_timeout: int = 0  # an active OPEN ends after this time (BSD keepinit); 0 = R2 alone
     orphan_retransmissions: int = 8  # Linux tcp_orphan_retries: what 0 means there
     user_timeout: int = 0  # RFC 5482, TCP_USER_TIMEOUT; 0 = R2 alone
@@ -63,7 +67,7 @@ class Config:
     user_timeout_in_persist: bool = True
 
     # --- acknowledgments, RFC 9293 3.8.6.3 ---
-    delayed_ack: int = 40 * MILLISECOND  # MUST-40: less than 0.5 s
+    delayed_ack: int = 40 * MILLISECOND  # MUST-40: less than 0.5 s; 0: every segment at once
     # Immediate ACKs for this many full segments at the start, so that slow start is not held up.
     quick_acks: int = 16
 
@@ -88,6 +92,8 @@ class Config:
     ecn_syns: int = 1  # SYNs that ask, before one that does not (RFC 3168 6.1.1.1); Linux 1
     # Buffers begin small and grow up to `send_buffer` and `receive_buffer` (`lastack.tcp.autotune`).
     autotuning: bool = True  # off: buffers are whole from the start
+    receive_autotuning: bool = True  # off: only the receive buffer stays as it begins (Linux tcp_moderate_rcvbuf)
+    send_autotuning: bool = True  # and the send buffer (FreeBSD sendbuf_auto)
     send_buffer_initial: int = 64 * 1024  # Linux comes to about as much with an initial window of 10 segments
     send_buffer: int = 4 * 1024 * 1024  # Linux tcp_wmem[2]
     send_buffer_limit: int = 4 * 1024 * 1024  # the most that SO_SNDBUF may ask for: Linux net.core.wmem_max
@@ -104,7 +110,9 @@ class Config:
     discard_after_shut_read: bool = False
     reassembly_holes: int = 256
     window_scaling: bool = True  # RFC 7323 2
+    scaled_buffer: int = 0  # for which the scale is chosen: FreeBSD's kern.ipc.maxsockbuf; 0: `receive_buffer`
     timestamps: bool = True  # RFC 7323 3
+    timestamp_offsets: bool = True  # RFC 7323 5.4; off: TSval is the host's clock (Linux tcp_timestamps 2)
     sack: bool = True  # RFC 2018
     # New segments for the first two duplicate ACKs (RFC 3042), with SACK for what is held (RFC 6675 section 5 (3)).
     limited_transmit: bool = True
@@ -118,13 +126,15 @@ class Config:
     # The options of a SYN in the order in which they stand there; no RFC asks for one.
     syn_options: tuple[str, ...] = ("mss", "sack", "timestamps", "window_scale")
     mss: int = 0  # the MSS option to send; 0 = from the MTU (RFC 6691)
+    default_mss: int = 0  # of an IPv4 peer that sends none; 0 = RFC 9293's MUST-15, 536 (FreeBSD mssdflt)
+    default_mss_v6: int = 0  # of one by IPv6; 0 = 1220 (FreeBSD v6mssdflt)
     paws_idle: int = 24 * 24 * HOUR  # RFC 7323 5.5: TS.Recent older than 24 days proves nothing
 
     # --- the path, RFC 1191, 8201, 8899 ---
     # Linux's IP_MTU_DISCOVER: 0 no DF; 1, 2 DF is set and ICMP heeded; 3 DF is set, 4, 5 it is not: ICMP not heeded.
     path_mtu_discovery: int = 1
     path_mtu_age: int = 10 * MINUTE  # RFC 1191 6.3, RFC 8201 5.3; NEVER: it is not tried whether the path takes more
-    path_mtu_entries: int = 4096  # paths that a host remembers
+    path_mtu_entries: int = 4096  # paths that a host remembers; 0: none
     min_pmtu: int = 552  # IPv4: below that routers may fragment (Linux min_pmtu; RFC 1191 section 3: at least 68)
     pmtu_time_outs: int = 1  # MAXSEGRTO of RFC 5927 7.2, as OpenBSD and NetBSD; 0: every message is believed at once
     mtu_probing: str = "on_black_hole"  # RFC 4821: "off", "on_black_hole", "always" (Linux tcp_mtu_probing 0, 1, 2)
@@ -152,6 +162,9 @@ class Config:
     challenge_acks_per_second: int = 10
     # And of a whole host, about so many: the number is drawn anew for each second (Linux tcp_challenge_ack_limit).
     host_challenge_acks_per_second: int = 1000
+    # What is for no socket is dropped instead of reset: "off", "syn" (SYNs alone) or "all" (FreeBSD blackhole).
+    black_hole: str = "off"
+    drop_syn_fin: bool = False  # SYNs with FIN, which RFC 9293 takes: FreeBSD drop_synfin
     # A closed receiver answers data with RST (SHLD-3, RFC 2525 2.17).
     reset_on_unread_data: bool = True
 

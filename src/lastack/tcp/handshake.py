@@ -12,7 +12,7 @@ from lastack.tcp.config import Config
 from lastack.tcp.congestion import create
 from lastack.tcp.scoreboard import Rack
 from lastack.tcp.sequence import MASK
-from lastack.tcp.tcb import Tcb
+from lastack.tcp.tcb import Tcb, first_size
 from lastack.wire import options as opt
 from lastack.wire.segment import Segment
 
@@ -20,10 +20,11 @@ MAX_SHIFT = 14  # RFC 7323 2.3
 _STAMP = 10  # bytes of the option
 
 
-def window_shift(receive_buffer: int) -> int:
+def window_shift(config: Config) -> int:
     """The smallest shift by which the whole buffer can be advertised."""
+    size = max(config.receive_buffer, config.scaled_buffer)
     shift = 0
-    while shift < MAX_SHIFT and receive_buffer >> shift > 0xFFFF:
+    while shift < MAX_SHIFT and size >> shift > 0xFFFF:
         shift += 1
     return shift
 
@@ -47,7 +48,7 @@ def offer(tcb: Tcb) -> None:
     tcb.sack_on = tcb.config.sack
     tcb.ts_on = tcb.config.timestamps
     tcb.ws_on = tcb.config.window_scaling
-    tcb.rcv_wscale = window_shift(tcb.config.receive_buffer) if tcb.ws_on else 0
+    tcb.rcv_wscale = window_shift(tcb.config) if tcb.ws_on else 0
 
 
 def syn_options(tcb: Tcb, now: int) -> bytes:
@@ -136,7 +137,7 @@ def cookie_returned(tcb: Tcb, syn: Segment, now: int) -> None:
 
 def syn_ack_window(config: Config) -> int:
     """The window of a SYN,ACK while nothing has been received: never scaled (RFC 7323 2.2)."""
-    return min(config.receive_buffer, 0xFFFF)
+    return min(first_size(config, config.receive_buffer_initial, config.receive_buffer), 0xFFFF)
 
 
 def syn_window(tcb: Tcb, segment: Segment) -> None:

@@ -39,9 +39,14 @@ def receive_mss(tcb: Tcb) -> int:
     return offer(tcb.config, tcb.link_mtu, len(tcb.local[0]))
 
 
+def default_mss(config: Config, size: int) -> int:
+    """What a peer takes that sends no MSS option (MUST-15); `size` is the length of an address."""
+    return (config.default_mss if size == 4 else config.default_mss_v6) or DEFAULT_MSS[size]
+
+
 def agree(tcb: Tcb, told: int | None) -> None:
     """SendMSS from the peer's SYN: its option, or the default where there is none (MUST-15)."""
-    value = DEFAULT_MSS[len(tcb.local[0])] if told is None else told
+    value = default_mss(tcb.config, len(tcb.local[0])) if told is None else told
     if value < tcb.config.min_snd_mss:
         tcb.count("limit: the peer's MSS")
         value = tcb.config.min_snd_mss

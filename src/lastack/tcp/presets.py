@@ -32,7 +32,8 @@ BSD = Config(
     # keepcnt * keepintvl = 600 s of idle time, looked at every keepintvl (fast_finwait2_recycle is off).
     fin_wait_2_timeout=675 * SECOND,
     fin_wait_2_counts_idle=True,
-    rto_min=230 * MILLISECOND,  # rexmit_min 30 ms and rexmit_slop 200 ms
+    rto_min=30 * MILLISECOND,  # rexmit_min
+    rto_slop=200 * MILLISECOND,  # rexmit_slop
     rto_max=64 * SECOND,  # TCPTV_REXMTMAX
     r2_retransmissions=12,  # TCP_MAXRXTSHIFT
     orphan_retransmissions=12,  # an orphan is nothing special
@@ -40,6 +41,8 @@ BSD = Config(
     syn_retransmissions=12,
     open_timeout=75 * SECOND,  # keepinit
     syn_ack_retransmissions=3,  # syncache.rexmtlimit
+    ecn_syns=2,  # ecn.maxretries 1: the first, and once again
+    abort_on_overflow=True,  # syncache.rst_on_sock_fail
     delayed_ack=40 * MILLISECOND,  # delacktime
     quick_acks=0,
     nagle_modified=False,
@@ -61,7 +64,7 @@ BSD = Config(
     oob_inline=False,  # SO_OOBINLINE
     discard_after_shut_read=True,  # shutdown(2): "further receives will be disallowed"
     send_buffer=2 * 1024 * 1024,  # sendbuf_max
-    receive_buffer=2 * 1024 * 1024,  # recvbuf_max
+    receive_buffer=2 * 1024 * 1024,  # recvbuf_max, and kern.ipc.maxsockbuf
 )
 
 # The RFC's own figures and letter.

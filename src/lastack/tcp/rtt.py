@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lastack.tcp.states import State
+
 if TYPE_CHECKING:
     from lastack.tcp.tcb import Tcb
 
@@ -32,5 +34,14 @@ def _step(way: int, parts: int) -> int:
 
 
 def timeout(tcb: Tcb) -> int:
-    """The RTO with its back-off (5.5), kept within its maximum (2.5; MUST-19)."""
-    return min(tcb.rto << tcb.backoff, tcb.config.rto_max)
+    """The RTO with its back-off (RFC 6298 (5.5)), kept within its maximum (2.5; MUST-19).
+
+    The first time-outs of a SYN may all be alike (Linux). BSD adds a slop to what was measured.
+    """
+    config = tcb.config
+    doublings = tcb.backoff
+    if tcb.srtt is not None:
+        return min((tcb.rto << doublings) + config.rto_slop, config.rto_max)
+    if config.syn_linear_timeouts and tcb.state is State.SYN_SENT:
+        doublings = max(doublings - config.syn_linear_timeouts, 0)
+    return min(tcb.rto << doublings, config.rto_max)

@@ -93,6 +93,8 @@ def acknowledge_text(tcb: Tcb, size: int, now: int) -> None:
     elif tcb.quick_acks > 0:
         tcb.quick_acks -= 1
         tcb.ack_now = True
+    elif not tcb.config.delayed_ack:
+        tcb.ack_now = True
     elif now + tcb.config.delayed_ack < tcb.delayed_ack_at:
         tcb.delayed_ack_at = now + tcb.config.delayed_ack
 

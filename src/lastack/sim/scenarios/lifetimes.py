@@ -92,7 +92,13 @@ def _until_the_cut(play: Play, title: str, time_wait: int) -> tuple[Stage, Ages]
     rto = (ALMOST - MILLISECOND + LATENCY) // 7
     unprotected: dict[str, Any] = {"timestamps": False, "rfc5961_ack": False, "rfc1337": True}
     unprotected["tail_loss_probes"] = False  # the retransmission timer alone is to send the FIN again
-    timers: dict[str, Any] = {"rto_min": rto, "rto_initial": rto, "rto_max": 60 * SECOND, "orphan_retransmissions": 8}
+    timers: dict[str, Any] = {
+        "rto_min": rto,
+        "rto_slop": 0,
+        "rto_initial": rto,
+        "rto_max": 60 * SECOND,
+        "orphan_retransmissions": 8,
+    }
     s = play.act(title, client={"msl": time_wait // 2}, latency=LATENCY, **unprotected, **timers)
     ages = s.world.tap(Ages())
     force(s.client, 5_000)

@@ -111,6 +111,7 @@ def last_ack_ends(play: Play) -> None:
     data.
     """
     rto: dict[str, Any] = {
+        "rto_slop": 0,
         "rto_min": 200 * MILLISECOND,
         "rto_max": 120 * SECOND,
         "user_timeout": 0,

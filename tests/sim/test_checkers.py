@@ -123,6 +123,12 @@ def test_what_is_wrong_with_a_connection_is_seen(what: str) -> None:
         look(WRONG[what]())
 
 
+def test_room_that_the_scale_cannot_tell_is_not_told() -> None:  # RFC 7323 2.3: 96 bytes, in units of 128
+    tcb = established(**DEAF, rcv_wscale=7)
+    tcb.receive_buffer.append((bytes(904),))
+    look(tcb)
+
+
 def test_a_host_that_would_sleep_through_a_timer_is_seen() -> None:
     with pytest.raises(CheckFailed, match="wants to wake at None"):
         look(established(), wake=None)

@@ -193,6 +193,28 @@ def test_the_shift_is_the_smallest_that_can_tell_the_buffer(buffer: int, shift: 
     assert told == min(buffer >> shift, 0xFFFF) << shift
 
 
+def test_room_that_the_scale_cannot_tell_is_not_told():  # RFC 7323 2.3: the field is shifted right, here by 14
+    t = established(options=SCALED, receive_buffer=1 << 30, autotuning=True)
+    for at in (1, 32769):
+        t.gets(f"P. {at}:{at + 32768}(32768) ack 1")
+        t.sends(f". 1:1(0) ack {at + 32768}")
+    t.call.receive(1460)  # room for a segment; to say so would be to say 0 again, which is a duplicate ACK
+    t.silent()
+    t.call.receive(16384 - 1460)
+    t.sends(". 1:1(0) ack 65537 win 1")
+
+
+@pytest.mark.parametrize("buffer", [65535, 1 << 30])
+def test_a_clamp_below_a_segment_closes_no_window(buffer: int):  # section 3.8.6.2.2, of the RCV.BUFF that is offered
+    t = established(options=SCALED, receive_buffer=buffer, window_clamp=1000)
+    shift = t.tcb.rcv_wscale
+    size, at = max(1000, 1 << shift), 1  # less than one unit cannot be offered
+    for _ in range(5):
+        t.gets(f"P. {at}:{at + size}({size}) ack 1")
+        at += size
+        t.sends(f". 1:1(0) ack {at} win {size >> shift}")
+
+
 def test_rounding_by_the_scale_never_moves_the_edge_back():  # RFC 7323 2.4 (the harness holds every edge)
     t = established(options=SCALED, receive_buffer=1 << 23)
     at = 1

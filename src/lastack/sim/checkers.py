@@ -119,7 +119,7 @@ def _liveness_problem(tcb: Tcb) -> str:
 def _silence_problem(tcb: Tcb, now: int) -> str:
     """What the peer must be told has been said, or a timer will see to it."""
     if tcb.state not in RECEIVE_CLOSED and tcb.state in SYNCHRONIZED and tcb.rcv_adv == tcb.rcv_nxt:
-        room = window.space(tcb)
+        room = window.room(tcb)
         if room >= max(window.step(tcb), 1) and tcb.delayed_ack_at == NEVER:
             return f"the window is closed, {room} bytes have room, and the peer was not told (RFC 9293 3.8.6.2.2)"
     if tcb.state in (State.CLOSED, State.LISTEN, State.SYN_SENT) or tcb.rcv_nxt == tcb.last_ack_sent:

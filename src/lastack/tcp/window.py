@@ -11,10 +11,20 @@ from lastack.tcp.tcb import Tcb
 
 
 def space(tcb: Tcb) -> int:
-    """RCV.BUFF - RCV.USER: the bytes that can still be taken in, from RCV.NXT on; no more than TCP_WINDOW_CLAMP."""
-    free = max(tcb.rcv_buf - tcb.receive_buffer.length, 0)
+    """RCV.BUFF - RCV.USER: the bytes that can still be taken in, from RCV.NXT on; no more than TCP_WINDOW_CLAMP.
+
+    Neither is taken for less than one unit of the scale: nothing smaller could ever be offered.
+    """
+    unit = 1 << tcb.rcv_wscale
+    free = max(max(tcb.rcv_buf, unit) - tcb.receive_buffer.length, 0)
     clamp = tcb.config.window_clamp
-    return min(free, clamp) if clamp else free
+    return min(free, max(clamp, unit)) if clamp else free
+
+
+def room(tcb: Tcb) -> int:
+    """What the window field can say of that space: whole units of the scale (RFC 7323 2.3), as far as it reaches."""
+    shift = tcb.rcv_wscale
+    return min(space(tcb) >> shift, 0xFFFF) << shift
 
 
 def receive_window(tcb: Tcb) -> int:
@@ -31,7 +41,7 @@ def advertise(tcb: Tcb) -> int:
     """
     shift = tcb.rcv_wscale
     offered = (tcb.rcv_adv - tcb.rcv_nxt) & MASK
-    free = min(space(tcb), 0xFFFF << shift)
+    free = room(tcb)
     wanted = free if free - offered >= step(tcb) else offered
     field = min(wanted >> shift, 0xFFFF)
     if field << shift < offered and (field + 1 << shift) + tcb.receive_buffer.length <= limit(tcb.rcv_buf):
@@ -47,8 +57,9 @@ def limit(size: int) -> int:
 
 
 def step(tcb: Tcb) -> int:
-    """min(Fr * RCV.BUFF, Eff.snd.MSS) with Fr = 1/2."""
-    return min(tcb.rcv_buf // 2, tcb.snd_mss)
+    """min(Fr * RCV.BUFF, Eff.snd.MSS) with Fr = 1/2; of RCV.BUFF no more than TCP_WINDOW_CLAMP is ever offered."""
+    clamp = tcb.config.window_clamp
+    return min((min(tcb.rcv_buf, clamp) if clamp else tcb.rcv_buf) // 2, tcb.snd_mss)
 
 
 def update_due(tcb: Tcb) -> bool:
@@ -56,5 +67,5 @@ def update_due(tcb: Tcb) -> bool:
     if tcb.state in RECEIVE_CLOSED or tcb.state is State.SYN_RCVD:  # there the SYN,ACK says what there is to say
         return False
     offered = (tcb.rcv_adv - tcb.rcv_nxt) & MASK
-    free = min(space(tcb), 0xFFFF << tcb.rcv_wscale)
+    free = room(tcb)
     return free - offered >= step(tcb) and free >= 2 * offered

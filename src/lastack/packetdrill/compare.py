@@ -1,0 +1,239 @@
+"""What a machine has sent against what the script expects, in the script's own numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import copy
+from itertools import pairwise
+from typing import NamedTuple, TypeVar
+
+from lastack.packetdrill.errors import Failed
+from lastack.packetdrill.flows import Flow
+from lastack.packetdrill.inject import type_and_code
+from lastack.packetdrill.settings import Settings
+from lastack.packetdrill.syntax import IcmpPacket, Ip, Stamp, TcpPacket
+from lastack.wire.datagram import Header
+from lastack.wire.errors import WireError
+from lastack.wire.icmp import Message
+from lastack.wire.ipv6 import Header as Header6
+from lastack.wire.notation import format_options, format_segment
+from lastack.wire.options import EndOfList, Option, Sack, Timestamps, build, parse
+from lastack.wire.segment import ACK, AE, CWR, ECE, FIN, PSH, RST, SYN, Segment, format_flags
+
+_MASK = 0xFFFF_FFFF
+_HALF = 1 << 31
+_ACE = AE | CWR | ECE
+_ECN = ("noecn", "ect1", "ect0", "ce")
+
+
+class Sent(NamedTuple):
+    """A packet that was sent: when (microseconds), its IP header and what it carries."""
+
+    time: int
+    header: Header
+    body: Segment | Message | None
+
+
+def join(parts: Sequence[Sent], wanted: int) -> Sent | None:
+    """Segments sent one after another as the one that the script writes for them, of `wanted` bytes.
+
+    Like packetdrill: they follow each other without a gap, are alike but for PSH, FIN and CWR, and all but the last
+    are of one length. None while bytes are missing. Failed where they do not go together, or are too many. One
+    segment that nothing can follow is given as it is.
+    """
+    segments = [sent.body for sent in parts if isinstance(sent.body, Segment)]
+    first, last = segments[0], segments[-1]
+    if len(segments) == 1 and (last.length >= wanted or not last.length or last.flags & (SYN | FIN | RST)):
+        return parts[0]
+    for before, after in pairwise(segments):
+        if (before.seq + before.length) & _MASK != after.seq or _alike(before) != _alike(after):
+            raise Failed("the segments that are one in the script do not follow each other, or differ")
+    if any(segment.length != first.length for segment in segments[:-1]) or last.length > first.length:
+        raise Failed("the segments that are one in the script are not of one length")
+    total = sum(segment.length for segment in segments)
+    if total > wanted:
+        raise Failed(f"the segments that are one in the script have {total} bytes together, not {wanted}")
+    if total < wanted:
+        return None
+    whole = copy(first)
+    whole.flags = first.flags & ~(PSH | FIN) | last.flags & (PSH | FIN)
+    whole.options, whole.ts_val, whole.ts_ecr, whole.length = last.options, last.ts_val, last.ts_ecr, total
+    return Sent(parts[0].time, parts[0].header, whole)
+
+
+def _alike(segment: Segment) -> tuple[int, ...]:
+    return segment.flags & ~(PSH | FIN | CWR), segment.ack, segment.window, segment.ecn, len(segment.options)
+
+
+def icmp(wanted: IcmpPacket, sent: Sent, version: int) -> None:
+    """Raise Failed where what was sent is not this message."""
+    message = sent.body
+    if not isinstance(message, Message):
+        raise Failed("a segment was sent instead of an ICMP message")
+    kind, code = type_and_code(wanted, version)
+    if (message.type, message.code) != (kind, code):
+        raise Failed(f"ICMP type {message.type}, code {message.code} was sent instead of type {kind}, code {code}")
+
+
+class Comparison:
+    """One expected packet beside the one that was sent."""
+
+    def __init__(self, expected: TcpPacket, sent: Sent, flow: Flow, settings: Settings) -> None:
+        assert isinstance(sent.body, Segment)
+        self.expected = expected
+        self.segment = sent.body
+        self.header = sent.header
+        self.flow = flow
+        self.settings = settings
+        self.differences: list[str] = []
+
+    def check(self, loosen: frozenset[str]) -> None:
+        """Raise Failed, naming every field that differs."""
+        self.flow.sent(self.expected, self.segment)
+        seen, wanted = self.in_script(), self.expected
+        self._flags(seen, wanted)
+        if wanted.seq is not None:
+            seq = self.segment.seq if wanted.absolute_seq else seen.seq
+            self._differ("seq", wanted.seq, seq)
+        self._differ("length", wanted.length, seen.length)
+        if seen.flags & ACK and wanted.flags & ACK:
+            self._differ("ack", wanted.ack or 0, self.segment.ack if wanted.absolute_ack else seen.ack)
+        if wanted.window is not None and "window" not in loosen:
+            self._differ("win", wanted.window, seen.window)
+        self._differ("urg", wanted.urgent or 0, seen.urgent)
+        self._ip(wanted.ip)
+        if wanted.options is not None and "options" not in loosen:
+            self._options(wanted.options)
+        if self.differences:
+            raise Failed("the packet differs: " + "; ".join(self.differences), got=self.text())
+
+    def in_script(self) -> Segment:
+        """The segment with the script's numbers, its options left as they are."""
+        segment, flow = self.segment, self.flow
+        syn = bool(segment.flags & SYN)
+        seen = Segment(
+            segment.source_port,
+            segment.destination_port,
+            segment.seq - flow.local_offset(syn) & _MASK,
+            segment.ack - flow.remote_offset(syn) & _MASK if segment.flags & ACK else 0,
+            segment.flags,
+            segment.window,
+            segment.urgent,
+            length=segment.length,
+        )
+        seen.ecn = segment.ecn
+        return seen
+
+    def text(self) -> str:
+        """The segment in the script's notation and numbers."""
+        seen = self.in_script()
+        names = {live: script for script, live in self.flow.stamps.items()}
+        try:
+            options = [self._in_script(option, names) for option in parse(self.segment.options)]
+            seen.options = build(options)
+        except WireError:
+            seen.options = self.segment.options
+        return f"> {format_segment(seen)}"
+
+    def _in_script(self, option: Option, names: dict[int, int]) -> Option:
+        if isinstance(option, Timestamps):
+            return Timestamps(names.get(option.val, option.val), option.ecr)
+        if isinstance(option, Sack):
+            offset = self.flow.remote_offset(syn=False)
+            return Sack(tuple((left - offset & _MASK, right - offset & _MASK) for left, right in option.blocks))
+        return option
+
+    def _differ(self, what: str, expected: object, got: object) -> None:
+        if expected != got:
+            self.differences.append(f"{what}: expected {expected}, got {got}")
+
+    def _flags(self, seen: Segment, wanted: TcpPacket) -> None:
+        if wanted.ace is None:
+            self._differ("flags", format_flags(wanted.flags), format_flags(seen.flags))
+            return
+        self._differ("flags", format_flags(wanted.flags & ~_ACE), format_flags(seen.flags & ~_ACE))
+        ace = 4 * bool(seen.flags & AE) + 2 * bool(seen.flags & CWR) + bool(seen.flags & ECE)
+        self._differ("ACE", wanted.ace, ace)
+
+    def _ip(self, wanted: Ip) -> None:
+        traffic_class = self.header.traffic_class
+        ecn = _ECN[traffic_class & 3]
+        if wanted.ecn == "ect01":
+            self._differ("ECN", "ect0 or ect1", ecn if ecn not in ("ect0", "ect1") else "ect0 or ect1")
+        elif wanted.ecn is not None:
+            self._differ("ECN", wanted.ecn, ecn)
+        if wanted.traffic_class is not None:
+            self._differ("tos", f"{wanted.traffic_class:#04x}", f"{traffic_class:#04x}")
+        if wanted.dscp is not None:
+            self._differ("dscp", wanted.dscp, traffic_class >> 2)
+        if wanted.ttl is not None:
+            self._differ("ttl", wanted.ttl, self.header.hop_limit)
+        if wanted.flow_label is not None and isinstance(self.header, Header6):
+            self._flow_label(wanted.flow_label, self.header.flow_label)
+
+    def _flow_label(self, wanted: int, got: int) -> None:
+        """A script names labels: the same name, the same label; another name, another label."""
+        labels = self.flow.labels
+        if not got:
+            self._differ("flowlabel", f"{wanted:#x}", "none")
+        elif wanted in labels:
+            self._differ("flowlabel", f"{labels[wanted]:#x} (as before)", f"{got:#x} (as before)")
+        elif got in labels.values():
+            self._differ("flowlabel", "another than before", f"{got:#x}")
+        labels[wanted] = got
+
+    def _options(self, wanted: tuple[Option | Stamp, ...]) -> None:
+        try:
+            got = _without_padding(parse(self.segment.options))
+        except WireError:
+            got = ()
+        wanted = _without_padding(wanted)
+        kinds = [8 if isinstance(option, Stamp) else option.kind for option in wanted]
+        if kinds != [option.kind for option in got]:
+            self._differ("options", _written(wanted), f"<{format_options(self.segment.options)}>")
+            return
+        for one, other in zip(wanted, got, strict=True):
+            if isinstance(one, Stamp):
+                assert isinstance(other, Timestamps)
+                self._stamp(one, other)
+            else:
+                offset_free = self._in_script(other, {})
+                self._differ(_name(one), one, offset_free)
+
+    def _stamp(self, wanted: Stamp, got: Timestamps) -> None:
+        if wanted.ecr is not None:
+            self._differ("TS ecr", wanted.ecr, got.ecr)
+        if wanted.val is None:
+            return
+        if wanted.absolute_val:
+            self._differ("TS val", wanted.val, got.val)
+            return
+        flow, tick = self.flow, self.settings.tcp_ts_tick_usecs
+        if flow.first_stamp is None:
+            flow.first_stamp = wanted.val, got.val
+        elif tick:
+            first_script, first_live = flow.first_stamp
+            came = (got.val - first_live + _HALF & _MASK) - _HALF
+            if abs(wanted.val - first_script - came) * tick > self.settings.tolerance_usecs:
+                self._differ("TS val", wanted.val, first_script + came)
+        flow.stamps[wanted.val] = got.val
+
+
+def _name(option: Option) -> str:
+    return type(option).__name__
+
+
+_Any = TypeVar("_Any", bound=Option | Stamp)
+
+
+def _without_padding(options: tuple[_Any, ...]) -> tuple[_Any, ...]:
+    while options and isinstance(options[-1], EndOfList):
+        options = options[:-1]
+    return options
+
+
+def _written(options: tuple[Option | Stamp, ...]) -> str:
+    plain: list[Option] = [
+        Timestamps(option.val or 0, option.ecr or 0) if isinstance(option, Stamp) else option for option in options
+    ]
+    return f"<{format_options(build(plain))}>"

@@ -1,0 +1,209 @@
+"""Packets of a script on their way in: from values to bytes."""
+
+from __future__ import annotations
+
+from lastack.packetdrill.errors import Failed, ScriptError, Unsupported
+from lastack.packetdrill.flows import Flow
+from lastack.packetdrill.machine import Machine
+from lastack.packetdrill.syntax import IcmpPacket, Ip, PacketEvent, Stamp, TcpPacket
+from lastack.wire import icmp
+from lastack.wire.address import parse_address
+from lastack.wire.datagram import build_icmp, build_tcp
+from lastack.wire.errors import WireError
+from lastack.wire.options import Option, Sack, Timestamps, build
+from lastack.wire.packet import Packet
+from lastack.wire.segment import ACK, AE, CWR, ECE, SYN, Segment
+
+_MASK = 0xFFFF_FFFF
+_ECN = {"noecn": 0, "ect1": 1, "ect0": 2, "ce": 3}
+_HOP_LIMIT = 255  # as from a neighbour
+
+# The names of codes, as scripts write them, by IP version (RFC 792, RFC 1812, RFC 4443).
+_UNREACHABLE = {
+    4: {
+        "net_unreachable": 0,
+        "host_unreachable": 1,
+        "protocol_unreachable": 2,
+        "port_unreachable": 3,
+        "frag_needed": 4,
+        "source_route_failed": 5,
+        "net_unknown": 6,
+        "host_unknown": 7,
+        "source_host_isolated": 8,
+        "net_prohibited": 9,
+        "host_prohibited": 10,
+        "net_unreachable_for_tos": 11,
+        "host_unreachable_for_tos": 12,
+        "packet_filtered": 13,
+        "precedence_violation": 14,
+        "precedence_cutoff": 15,
+    },
+    6: {
+        "no_route": 0,
+        "admin_prohibited": 1,
+        "not_neighbour": 2,
+        "address_unreachable": 3,
+        "port_unreachable": 4,
+    },
+}
+_TYPES = {
+    4: {
+        "echo_reply": 0,
+        "unreachable": 3,
+        "source_quench": 4,
+        "redirect": 5,
+        "echo_request": 8,
+        "time_exceeded": 11,
+        "parameter_problem": 12,
+    },
+    6: {
+        "unreachable": 1,
+        "packet_too_big": 2,
+        "time_exceeded": 3,
+        "parameter_problem": 4,
+        "echo_request": 128,
+        "echo_reply": 129,
+    },
+}
+_CODES: dict[str, dict[str, int]] = {
+    "time_exceeded": {"exceeded_hop_limit": 0, "exceeded_frag_time": 1},
+    "parameter_problem": {"header_field": 0, "unknown_next_header": 1, "unknown_option": 2},
+}
+
+
+def check_supported(event: PacketEvent) -> None:
+    """Raise Unsupported, by its name, for what no machine here can carry."""
+    if event.carriers:
+        raise Unsupported(f"packets carried in {', '.join(event.carriers)}")
+    packet = event.packet
+    if isinstance(packet, TcpPacket):
+        if packet.udp is not None:
+            raise Unsupported("TCP carried in UDP")
+    elif not isinstance(packet, IcmpPacket):
+        raise Unsupported("UDP packets")
+
+
+def tcp(packet: TcpPacket, flow: Flow, machine: Machine) -> bytes:
+    """The IP packet that the script's segment is on the wire of this connection."""
+    syn = bool(packet.flags & SYN)
+    seq = packet.seq or 0
+    if not packet.absolute_seq:
+        seq += flow.remote_offset(syn)
+    ack = packet.ack or 0
+    if packet.flags & ACK and not packet.absolute_ack:
+        ack += flow.local_offset(syn)
+    remote, local = packet.ports or (flow.remote_port, flow.local_port)
+    flags = packet.flags
+    if packet.ace is not None:
+        flags = (
+            flags & ~(AE | CWR | ECE) | AE * (packet.ace >> 2) | CWR * (packet.ace >> 1 & 1) | ECE * (packet.ace & 1)
+        )
+    segment = Segment(
+        seq=seq & _MASK,
+        ack=ack & _MASK,
+        flags=flags,
+        window=packet.window if packet.window is not None else 0,
+        urgent=packet.urgent or 0,
+        options=_options(packet, flow, syn),
+        payload=(bytes(packet.length),) if packet.length else (),
+        length=packet.length,
+    )
+    segment.source_port, segment.destination_port = remote, local
+    ip = packet.ip
+    traffic_class = _traffic_class(ip)
+    segment.ecn = traffic_class & 3
+    try:
+        built = build_tcp(
+            parse_address(machine.remote),
+            parse_address(machine.local),
+            segment,
+            hop_limit=_HOP_LIMIT if ip.ttl is None else ip.ttl,
+            traffic_class=traffic_class,
+            flow_label=ip.flow_label or 0,
+        )
+    except WireError as error:
+        raise ScriptError(f"the packet cannot be built: {error}") from None
+    return bytes(built.joined())
+
+
+def _traffic_class(ip: Ip) -> int:
+    value = ip.traffic_class or 0
+    if ip.dscp is not None:
+        value = value & 3 | ip.dscp << 2
+    if ip.ecn is not None:
+        value = value & 0xFC | _ECN.get(ip.ecn, 2)
+    return value
+
+
+def _options(packet: TcpPacket, flow: Flow, syn: bool) -> bytes:
+    assert packet.options is not None
+    try:
+        return build([_on_the_wire(option, packet, flow, syn) for option in packet.options])
+    except WireError as error:
+        raise ScriptError(str(error)) from None
+
+
+def _on_the_wire(option: Option | Stamp, packet: TcpPacket, flow: Flow, syn: bool) -> Option:
+    if isinstance(option, Stamp):
+        ecr = option.ecr or 0
+        if packet.flags & ACK and not option.absolute_ecr:
+            if ecr not in flow.stamps:
+                raise Failed(f"TS ecr {ecr}: no segment with TS val {ecr} has come out, so it stands for nothing")
+            ecr = flow.stamps[ecr]
+        return Timestamps(option.val or 0, ecr)
+    if isinstance(option, Sack):
+        offset = flow.local_offset(syn)
+        return Sack(tuple(((left + offset) & _MASK, (right + offset) & _MASK) for left, right in option.blocks))
+    return option
+
+
+# --- ICMP ---
+
+
+def icmp_error(packet: IcmpPacket, flow: Flow | None, machine: Machine) -> bytes:
+    """The IP packet with an ICMP message about a segment that the machine has sent, from a router on the way."""
+    version = machine.version
+    kind, code = type_and_code(packet, version)
+    if packet.kind.startswith("echo_"):
+        message = icmp.Message(version, kind, code, (packet.identifier or 0) << 16)
+    else:
+        message = icmp.Message(version, kind, code, packet.mtu or 0, _quote(packet, flow, machine))
+    built = build_icmp(parse_address(machine.remote), parse_address(machine.local), message, hop_limit=_HOP_LIMIT)
+    return bytes(built.joined())
+
+
+def type_and_code(packet: IcmpPacket, version: int) -> tuple[int, int]:
+    """The numbers of a message. ScriptError for a name that there is not."""
+    kind = _TYPES[version].get(packet.kind)
+    if kind is None:
+        raise ScriptError(f"ICMP for IPv{version} has no {packet.kind!r}: {', '.join(_TYPES[version])}")
+    return kind, _code(packet, version)
+
+
+def _code(packet: IcmpPacket, version: int) -> int:
+    code = packet.code
+    if code is None:
+        return 0
+    if code.startswith("code_") and code[5:].isdecimal() and int(code[5:]) < 256:
+        return int(code[5:])
+    names = _UNREACHABLE[version] if packet.kind == "unreachable" else _CODES.get(packet.kind, {})
+    if code not in names:
+        raise ScriptError(f"{code!r} is no code of ICMP {packet.kind} for IPv{version}: {', '.join(names) or 'code_N'}")
+    return names[code]
+
+
+def _quote(packet: IcmpPacket, flow: Flow | None, machine: Machine) -> bytes:
+    """IP header and the first octets of the segment that the message is about."""
+    if packet.quoted_protocol != "tcp":
+        raise Unsupported(f"ICMP about {packet.quoted_protocol} packets")
+    if flow is None:
+        raise ScriptError("an ICMP message needs a connection that it is about")
+    seq, length = packet.quoted or (1, 0)
+    segment = Segment(
+        seq=((seq or 0) + flow.local_offset(syn=False)) & _MASK, flags=ACK, payload=(bytes(length),), length=length
+    )
+    segment.source_port, segment.destination_port = flow.local_port, flow.remote_port
+    whole: Packet = build_tcp(parse_address(machine.local), parse_address(machine.remote), segment)
+    start = 20 if machine.version == 4 else 40
+    # All that a router must send back: the IP header and 8 octets (RFC 792); more would be zeros here.
+    return bytes(whole.joined())[: start + 20]

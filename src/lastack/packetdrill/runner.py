@@ -1,0 +1,245 @@
+"""Plays a script on a machine, event by event, and says how that ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+from lastack.packetdrill import compare, inject
+from lastack.packetdrill.calls import Calls
+from lastack.packetdrill.code import CodeBlocks
+from lastack.packetdrill.commands import Commands
+from lastack.packetdrill.compare import Sent, join
+from lastack.packetdrill.errors import Failed, ScriptError, Unsupported
+from lastack.packetdrill.flows import Flow, Flows
+from lastack.packetdrill.machine import Machine, Pending
+from lastack.packetdrill.settings import Settings, from_script
+from lastack.packetdrill.syntax import Call, Code, Command, Event, IcmpPacket, PacketEvent, Script, TcpPacket
+from lastack.packetdrill.timing import Due, Timing
+from lastack.packetdrill.virtual import VirtualMachine
+from lastack.tcp.config import Config
+from lastack.trace.timeline import Timeline
+from lastack.wire.datagram import parse
+from lastack.wire.errors import WireError
+from lastack.wire.packet import Packet
+from lastack.wire.segment import Segment
+
+GRACE = 2_000_000  # microseconds after its time that a packet is still waited for, so as to tell how late it was
+FOR_EVER = 24 * 3600 * 1_000_000  # how long an event is waited for that may come at any time
+
+
+@dataclass(slots=True)
+class Result:
+    """How a script ended: `outcome` is "passed", "failed", "unsupported" or "error", `line` where (0: as a whole)."""
+
+    outcome: str
+    line: int = 0
+    message: str = ""
+    expected: str = ""
+    got: str = ""
+    real_seconds: float = 0.0
+    virtual_seconds: float = 0.0
+    timeline: Timeline = field(default_factory=Timeline)
+    state: str = ""
+    capture: list[tuple[int, bytes]] = field(default_factory=list)
+
+
+def play(
+    script: Script,
+    settings: Settings,
+    *,
+    preset: Config,
+    folder: Path,
+    loosen: frozenset[str] = frozenset(),
+    machine: Callable[[Config, Settings, Any], Any] = VirtualMachine,
+) -> Result:
+    """Play a script; `folder` is where it stands. Never raises for what a script can be to blame for."""
+    began = monotonic()
+    result = Result("passed")
+    runner: Runner | None = None
+    try:
+        runner = Runner(script, from_script(script, settings), preset, folder, loosen, result, machine)
+        runner.run()
+    except Unsupported as error:
+        result.outcome = "unsupported"
+        _blame(result, error)
+    except Failed as error:
+        result.outcome = "failed"
+        result.expected, result.got = error.expected, error.got
+        _blame(result, error)
+    except ScriptError as error:
+        result.outcome = "error"
+        _blame(result, error)
+    finally:
+        if runner is not None:
+            runner.end()
+    result.real_seconds = monotonic() - began
+    return result
+
+
+def _blame(result: Result, error: ScriptError) -> None:
+    result.line, result.message = error.line or result.line, error.message
+
+
+class Runner:
+    """One script on one machine."""
+
+    def __init__(
+        self,
+        script: Script,
+        settings: Settings,
+        preset: Config,
+        folder: Path,
+        loosen: frozenset[str],
+        result: Result,
+        machine: Callable[[Config, Settings, Any], Any],
+    ) -> None:
+        self.script = script
+        self.settings = settings
+        self.loosen = loosen
+        self.result = result
+        result.timeline.hosts = ["script", "lastack"]
+        self.machine: Machine = machine(preset, settings, result.timeline.observer("lastack"))
+        self.flows = Flows(settings)
+        self.calls = Calls(self.machine.system, settings, self.flows)
+        self.commands = Commands(self.machine, folder)
+        self.code = CodeBlocks()
+        self.timing = Timing(settings)
+        self._blocking: tuple[Pending, Event, Due] | None = None
+
+    def run(self) -> None:
+        """Play it to its end. Failed, Unsupported, ScriptError with the line."""
+        self.result.line = self.script.setup_line
+        if self.script.setup is not None:
+            self.commands.run(self.script.setup.text, self.script.setup_line)
+        for event in self.script.events:
+            self.result.line = event.line
+            self._event(event)
+        self._finish_blocking()
+        if self.script.cleanup is not None:
+            self.result.line = self.script.cleanup_line
+            self.commands.run(self.script.cleanup.text, self.script.cleanup_line)
+        self.result.line = 0
+
+    def end(self) -> None:
+        """Keep what a reader may want to see, and give back what the machine holds."""
+        self.result.virtual_seconds = self.machine.now / 1_000_000
+        self.result.state = self.machine.describe() if self.result.outcome != "passed" else ""
+        self.machine.close()
+
+    def _event(self, event: Event) -> None:
+        due = self.timing.due(event, self.machine.now)
+        action = event.action
+        if isinstance(action, PacketEvent) and action.outgoing:
+            self._expect(event, action, due)
+            return
+        self.machine.run_until(due.start)
+        if isinstance(action, PacketEvent):
+            self._inject(action)
+        elif isinstance(action, Call):
+            self._call(event, action, due)
+        elif isinstance(action, Command):
+            self.commands.run(action.text, event.line)
+        elif isinstance(action, Code):
+            self.code.run(action.text, event.line, self.calls.tcp_info())
+
+    # --- calls ---
+
+    def _call(self, event: Event, call: Call, due: Due) -> None:
+        self._finish_blocking()
+        self.result.line = event.line
+        pending = self.machine.begin(self.calls.doing(call, event.line), blocks=call.end is not None)
+        if call.end is None:
+            self._raise(pending, event)
+        else:
+            end = self.timing.end_of(event, due)
+            assert end is not None
+            self._blocking = pending, event, Due(end, end)
+
+    def _finish_blocking(self) -> None:
+        """A call that blocks has to have returned before the next one, and in time."""
+        if self._blocking is None:
+            return
+        (pending, event, due), self._blocking = self._blocking, None
+        self.result.line = event.line
+        assert due.end is not None
+        if pending.finished is None:
+            self.machine.wait(pending, due.end + GRACE)
+        if pending.finished is None:
+            raise Failed(f"the call still blocks; it was due to return {due.text()}", event.line, event.source)
+        self._raise(pending, event)
+        if "timing" not in self.loosen:
+            self.timing.check("the return of the call", due, pending.finished)
+
+    def _raise(self, pending: Pending, event: Event) -> None:
+        if pending.error is not None:
+            if isinstance(pending.error, ScriptError) and not pending.error.line:
+                pending.error.line = event.line
+            raise pending.error
+
+    # --- packets ---
+
+    def _inject(self, event: PacketEvent) -> None:
+        inject.check_supported(event)
+        packet = event.packet
+        if isinstance(packet, TcpPacket):
+            data = inject.tcp(packet, self.flows.incoming(packet), self.machine)
+        else:
+            assert isinstance(packet, IcmpPacket)
+            data = inject.icmp_error(packet, self.flows.current, self.machine)
+        self._record("script", self.machine.now, data)
+        self.machine.inject(data)
+
+    def _record(self, sender: str, time: int, data: bytes) -> None:
+        packet = Packet(data, transport=20 if self.machine.version == 4 else 40)
+        self.result.capture.append((time, data))
+        self.result.timeline.packet_sent(time, sender, packet)
+        self.result.timeline.packet_arrived(time, "lastack" if sender == "script" else "script", packet)
+
+    def _expect(self, event: Event, action: PacketEvent, due: Due) -> None:
+        inject.check_supported(action)
+        until = (due.end if due.end is not None else due.start + FOR_EVER) + GRACE
+        packet = action.packet
+        try:
+            if isinstance(packet, IcmpPacket):
+                sent = self._next(until)
+                compare.icmp(packet, sent, self.machine.version)
+            else:
+                assert isinstance(packet, TcpPacket)
+                flow = self.flows.expected(packet)
+                sent = self._gather(packet, flow, until)
+                compare.Comparison(packet, sent, flow, self.settings).check(self.loosen)
+            self._in_time(due, sent.time)
+        except Failed as error:
+            error.expected = event.source
+            raise
+
+    def _gather(self, wanted: TcpPacket, flow: Flow, until: int) -> Sent:
+        """What was sent for one packet of the script: a segment, or several that the script writes as one."""
+        parts: list[Sent] = []
+        whole = None
+        while whole is None:
+            sent = self._next(until, more=bool(parts))
+            if isinstance(sent.body, Segment) and self.flows.belongs(flow, wanted, sent.body):
+                parts.append(sent)
+                whole = sent if self.settings.strict_segments else join(parts, wanted.length)
+        return whole
+
+    def _in_time(self, due: Due, time: int) -> None:
+        if "timing" not in self.loosen:
+            self.timing.check("the packet", due, time)
+
+    def _next(self, until: int, *, more: bool = False) -> Sent:
+        """The next packet that the machine has sent, read. `more`: some of what is expected has come already."""
+        sniffed = self.machine.sniff(until)
+        if sniffed is None:
+            raise Failed(f"{'nothing more' if more else 'nothing'} was sent up to {until / 1_000_000:.6f} s")
+        self._record("lastack", sniffed.time, sniffed.data)
+        packet = Packet(sniffed.data, transport=20 if self.machine.version == 4 else 40)
+        try:
+            return Sent(sniffed.time, *parse(packet))
+        except WireError as error:
+            raise Failed(f"a malformed packet was sent: {error}") from None

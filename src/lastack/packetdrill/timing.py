@@ -1,0 +1,72 @@
+"""When events are due, and whether what happened was in time, as packetdrill judges it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from lastack.packetdrill.errors import Failed
+from lastack.packetdrill.settings import Settings
+from lastack.packetdrill.syntax import Call, Clock, Event
+
+_SECOND = 1_000_000
+
+
+class Due(NamedTuple):
+    """The time of an event from the start of the script: `start` to `end`, or any time where `end` is None."""
+
+    start: int
+    end: int | None
+
+    def text(self) -> str:
+        """For who reads it."""
+        if self.end is None or self.end == self.start:
+            return f"at {self.start / _SECOND:.6f} s"
+        return f"between {self.start / _SECOND:.6f} and {self.end / _SECOND:.6f} s"
+
+
+class Timing:
+    """Goes through the events of a script. Times are microseconds from its start."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._last = 0  # when the event before was due
+        self._loose = False  # it was not due at one moment: what follows counts from when it happened
+
+    def due(self, event: Event, now: int) -> Due:
+        """When an event is due. ScriptError's kin where that is before the event before it."""
+        when = event.when
+        fixed = when.clock is not Clock.ANY and when.end is None
+        if when.clock is Clock.ANY:
+            due = Due(now, None)
+        elif when.clock is Clock.ABSOLUTE:
+            due = Due(when.start, when.start if when.end is None else when.end)
+            if due.start < self._last and not self._loose:
+                raise Failed(f"its time is before that of the event before ({self._last / _SECOND:.6f} s)", event.line)
+        else:
+            base = self._last if fixed and not self._loose else now
+            due = Due(base + when.start, base + (when.start if when.end is None else when.end))
+        self._before = self._last
+        self._last, self._loose = due.start, not fixed
+        return due
+
+    def end_of(self, event: Event, due: Due) -> int | None:
+        """When a call that blocks is to return; None for any other event."""
+        if not isinstance(event.action, Call) or event.action.end is None:
+            return None
+        return due.start - event.when.start + event.action.end
+
+    def tolerance(self, due: int) -> int:
+        """Microseconds by which what was due then may be early or late: more, the longer it was waited for."""
+        share = int(self._settings.tolerance_percent / 100 * (due - self._before))
+        return max(self._settings.tolerance_usecs, share)
+
+    def check(self, what: str, due: Due, happened: int) -> None:
+        """Raise Failed where what happened did so too early or too late."""
+        if due.end is None:
+            return
+        tolerance = self.tolerance(due.start)
+        if not due.start - tolerance <= happened <= due.end + tolerance:
+            raise Failed(
+                f"{what} was due {due.text()} and happened at {happened / _SECOND:.6f} s "
+                f"(tolerance {tolerance / _SECOND:.6f} s)"
+            )

@@ -1,0 +1,187 @@
+"""What was sent against what a script expects."""
+
+from __future__ import annotations
+
+import pytest
+
+from lastack.packetdrill.compare import Comparison, Sent, join
+from lastack.packetdrill.errors import Failed
+from lastack.packetdrill.flows import Flow
+from lastack.packetdrill.parser import parse
+from lastack.packetdrill.settings import Settings
+from lastack.packetdrill.syntax import PacketEvent, TcpPacket
+from lastack.wire.datagram import build_tcp, parse_ip
+from lastack.wire.notation import parse_segment
+
+OURS, THEIRS = 1_000_000, 2_000_000  # initial sequence numbers on the wire
+LOCAL, REMOTE = b"\xc0\xa8\0\1", b"\xc0\0\2\1"
+
+
+def sent(line: str, *, traffic_class: int = 0, hop_limit: int = 64, time: int = 0) -> Sent:
+    """A segment on the wire, written with relative numbers."""
+    segment = parse_segment(line, iss=OURS, irs=THEIRS)
+    packet = build_tcp(LOCAL, REMOTE, segment, traffic_class=traffic_class, hop_limit=hop_limit)
+    return Sent(time, parse_ip(bytes(packet.joined())), segment)
+
+
+def expected(text: str) -> TcpPacket:
+    (event,) = parse(f"+0 > {text}").events
+    assert isinstance(event.action, PacketEvent)
+    assert isinstance(event.action.packet, TcpPacket)
+    return event.action.packet
+
+
+def flow() -> Flow:
+    made = Flow()
+    made.local_isn, made.remote_isn = OURS, THEIRS
+    return made
+
+
+def check(text: str, line: str, *loosen: str, settings: Settings | None = None, **ip: int) -> None:
+    Comparison(expected(text), sent(line, **ip), flow(), settings or Settings()).check(frozenset(loosen))
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (". 1:1(0) ack 1", ". 1:1(0) ack 1 win 77"),
+        (". 1:1(0) ack 1 win 77", ". 1:1(0) ack 1 win 77"),
+        (". ...(5) ack 1", ". 9:14(5) ack 1"),
+        ("F. 1:6(5) ack 4294967295", "F. 1:6(5) ack 4294967295"),
+        (". 1:1(0) ack 1 <...>", ". 1:1(0) ack 1 <nop,nop,TS val 5 ecr 6>"),
+        (". 1:1(0) ack 1 <nop,nop,TS val 100 ecr 6>", ". 1:1(0) ack 1 <nop,nop,TS val 5 ecr 6>"),
+        (". 1:1(0) ack 1 <nop,nop,sack 3:5 7:9>", ". 1:1(0) ack 1 <nop,nop,sack 3:5 7:9>"),
+        ("[ect01] . 1:1(0) ack 1", "[ect0] . 1:1(0) ack 1"),
+        (".3 1:1(0) ack 1", ".EW 1:1(0) ack 1"),
+    ],
+)
+def test_what_is_as_expected(text: str, line: str):
+    check(text, line)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "message"),
+    [
+        (". 1:1(0) ack 1", "P. 1:1(0) ack 1", "flags: expected ., got P."),
+        (". 1:1(0) ack 1", ". 2:2(0) ack 1", "seq: expected 1, got 2"),
+        (". 1:6(5) ack 1", ". 1:7(6) ack 1", "length: expected 5, got 6"),
+        (". 1:1(0) ack 1", ". 1:1(0) ack 2", "ack: expected 1, got 2"),
+        (". 1:1(0)", ". 1:1(0) ack 2", "ack: expected 0, got 2"),
+        (". 1:1(0) ack 1 win 6", ". 1:1(0) ack 1 win 5", "win: expected 6, got 5"),
+        ("U. 1:1(0) ack 1 urg 6", "U. 1:1(0) ack 1 urg 5", "urg: expected 6, got 5"),
+        (". 1:1(0) ack 1", ". 1:1(0) ack 1 <mss 5>", "options: expected <>, got <mss 5>"),
+        (". 1:1(0) ack 1 <mss 6>", ". 1:1(0) ack 1 <mss 5>", "MaximumSegmentSize: expected"),
+        (
+            ". 1:1(0) ack 1 <nop,nop,TS val 1 ecr 6>",
+            ". 1:1(0) ack 1 <nop,nop,TS val 1 ecr 5>",
+            "TS ecr: expected 6, got 5",
+        ),
+        (
+            ". 1:1(0) ack 1 <nop,nop,TS val 1! ecr 6>",
+            ". 1:1(0) ack 1 <nop,nop,TS val 2 ecr 6>",
+            "TS val: expected 1, got 2",
+        ),
+        (". 1:1(0) ack 1 <nop,nop,sack 3:5>", ". 1:1(0) ack 1 <nop,nop,sack 3:6>", "Sack: expected"),
+        ("[ect0] . 1:1(0) ack 1", "[ect1] . 1:1(0) ack 1", "ECN: expected ect0, got ect1"),
+        ("[ect01] . 1:1(0) ack 1", "[ce] . 1:1(0) ack 1", "ECN: expected ect0 or ect1, got ce"),
+        (".4 1:1(0) ack 1", ".EW 1:1(0) ack 1", "ACE: expected 4, got 3"),
+    ],
+)
+def test_what_differs_is_named(text: str, line: str, message: str):
+    with pytest.raises(Failed) as caught:
+        check(text, line)
+    assert message in caught.value.message
+    assert caught.value.got.startswith("> ")
+
+
+def test_what_stands_in_the_ip_header():
+    check("[ttl 9, tos 0x10] . 1:1(0) ack 1", ". 1:1(0) ack 1", traffic_class=0x10, hop_limit=9)
+    with pytest.raises(Failed, match="ttl: expected 9, got 64"):
+        check("[ttl 9] . 1:1(0) ack 1", ". 1:1(0) ack 1")
+    with pytest.raises(Failed, match="tos: expected 0x10, got 0x20"):
+        check("[tos 0x10] . 1:1(0) ack 1", ". 1:1(0) ack 1", traffic_class=0x20)
+
+
+def test_some_of_it_can_be_left_out():
+    check(". 1:1(0) ack 1 win 6", ". 1:1(0) ack 1 win 5", "window")
+    check(". 1:1(0) ack 1", ". 1:1(0) ack 1 <mss 5>", "options")
+
+
+def test_a_syn_tells_the_number_that_all_else_counts_from():
+    made = Flow()
+    Comparison(expected("S 7:7(0)"), sent("S 0:0(0)"), made, Settings()).check(frozenset())
+    assert (made.local_isn, made.script_local_isn) == (OURS, 7)
+    made.remote_isn = THEIRS
+    Comparison(expected(". 1:1(0) ack 1"), sent(". 1:1(0) ack 1"), made, Settings()).check(frozenset())
+
+
+def test_a_timestamp_has_the_name_that_the_script_gives_it():
+    made = flow()
+    stamped = sent(". 1:1(0) ack 1 <nop,nop,TS val 5000 ecr 6>")
+    Comparison(expected(". 1:1(0) ack 1 <nop,nop,TS val 100 ecr 6>"), stamped, made, Settings()).check(frozenset())
+    assert made.stamps == {100: 5000}
+
+
+def test_with_a_tick_timestamps_have_to_go_on_as_the_script_says():
+    made = flow()
+    settings = Settings(tcp_ts_tick_usecs=1000)
+    for text, line in [("TS val 100 ecr 6", "TS val 5000 ecr 6"), ("TS val 150 ecr 6", "TS val 5052 ecr 6")]:
+        stamped = sent(f". 1:1(0) ack 1 <nop,nop,{line}>")
+        Comparison(expected(f". 1:1(0) ack 1 <nop,nop,{text}>"), stamped, made, settings).check(frozenset())
+    late = sent(". 1:1(0) ack 1 <nop,nop,TS val 5105 ecr 6>")
+    with pytest.raises(Failed, match="TS val: expected 200, got 205"):
+        Comparison(expected(". 1:1(0) ack 1 <nop,nop,TS val 200 ecr 6>"), late, made, settings).check(frozenset())
+
+
+def test_the_flow_label_of_a_name_stays():
+    made = flow()
+    first, other = (expected(f"[flowlabel {name}] . 1:1(0) ack 1") for name in ("0x1", "0x2"))
+    packet = build_tcp(b"\0" * 15 + b"\2", b"\0" * 15 + b"\3", parse_segment(". 1:1(0)"), flow_label=77)
+    header = parse_ip(bytes(packet.joined()))
+    line = sent(". 1:1(0) ack 1").body
+    for _ in range(2):
+        Comparison(expected("[flowlabel 0x1] . 1:1(0) ack 1"), Sent(0, header, line), made, Settings()).check(
+            frozenset()
+        )
+    with pytest.raises(Failed, match="flowlabel: expected another than before"):
+        Comparison(other, Sent(0, header, line), made, Settings()).check(frozenset())
+
+
+# --- segments that are one in the script ---
+
+
+def parts(*lines: str) -> list[Sent]:
+    return [sent(line, time=number) for number, line in enumerate(lines)]
+
+
+def test_segments_of_one_length_are_one():
+    whole = join(parts(". 1:11(10) ack 1", ". 11:21(10) ack 1", "P. 21:26(5) ack 1"), 25)
+    assert whole is not None
+    assert whole.time == 0
+    Comparison(expected("P. 1:26(25) ack 1"), whole, flow(), Settings()).check(frozenset())
+
+
+def test_while_bytes_are_missing_there_is_nothing():
+    assert join(parts(". 1:11(10) ack 1"), 25) is None
+    assert join(parts(". 1:11(10) ack 1", ". 11:21(10) ack 1"), 25) is None
+
+
+@pytest.mark.parametrize("line", ["S 0:0(0)", "F. 1:6(5) ack 1", ". 1:1(0) ack 1", "R 1:1(0)", ". 1:100(99) ack 1"])
+def test_what_nothing_can_follow_is_compared_as_it_is(line: str):
+    (one,) = parts(line)
+    assert join([one], 25) is one
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ([". 1:11(10) ack 1", ". 12:22(10) ack 1"], "do not follow each other"),
+        ([". 1:11(10) ack 1", ". 11:21(10) ack 2"], "do not follow each other"),
+        ([". 1:11(10) ack 1", ". 11:23(12) ack 1"], "not of one length"),
+        ([". 1:11(10) ack 1", ". 11:16(5) ack 1", ". 16:26(10) ack 1"], "not of one length"),
+        ([". 1:11(10) ack 1", ". 11:21(10) ack 1", ". 21:31(10) ack 1"], "have 30 bytes together, not 25"),
+    ],
+)
+def test_segments_that_are_not_one(lines: list[str], message: str):
+    with pytest.raises(Failed, match=message):
+        join(parts(*lines), 25)

@@ -1,0 +1,74 @@
+"""When events are due, and what is in time."""
+
+from __future__ import annotations
+
+import pytest
+
+from lastack.packetdrill.errors import Failed
+from lastack.packetdrill.parser import parse
+from lastack.packetdrill.settings import Settings
+from lastack.packetdrill.timing import Due, Timing
+
+SECOND = 1_000_000
+
+
+def due(*texts: str, now: int = 0, **settings: float) -> tuple[Timing, Due]:
+    """The last of these events; `now` is when it is asked."""
+    timing = Timing(Settings(**settings))  # type: ignore[arg-type]
+    for event in parse("\n".join(f"{text} > . 1:1(0) ack 1" for text in texts)).events:
+        found = timing.due(event, now)
+    return timing, found
+
+
+@pytest.mark.parametrize(
+    ("texts", "now", "start", "end"),
+    [
+        (["1"], 0, SECOND, SECOND),
+        (["1", "+.5"], 7, 1_500_000, 1_500_000),  # from when the one before was due, not from when it came
+        (["1", "1.5"], 7, 1_500_000, 1_500_000),
+        (["1~2"], 0, SECOND, 2 * SECOND),
+        (["1", "+1~+2"], 900_000, 1_900_000, 2_900_000),
+        (["1~2", "+1"], 1_700_000, 2_700_000, 2_700_000),  # a range has no one time to count from
+        (["*", "+1"], 5 * SECOND, 6 * SECOND, 6 * SECOND),
+        (["1", "*"], SECOND, SECOND, None),
+    ],
+)
+def test_when_an_event_is_due(texts: list[str], now: int, start: int, end: int | None):
+    assert due(*texts, now=now)[1] == Due(start, end)
+
+
+def test_times_do_not_go_back():
+    with pytest.raises(Failed, match="before that of the event before"):
+        due("1", "0.9")
+
+
+@pytest.mark.parametrize(
+    ("happened", "fine"),
+    [(996_000, True), (995_999, False), (1_004_000, True), (1_004_001, False)],
+)
+def test_what_was_not_waited_for_may_be_off_by_4_ms(happened: int, fine: bool):
+    timing, at = due("1", "+0")
+    if fine:
+        timing.check("it", at, happened)
+    else:
+        with pytest.raises(Failed, match=r"was due at 1\.000000 s and happened at"):
+            timing.check("it", at, happened)
+
+
+def test_the_longer_the_wait_the_more_may_it_be_off():
+    timing, at = due("1", "+8")
+    timing.check("it", at, 10 * SECOND)  # 12.5 % of 8 s
+    with pytest.raises(Failed, match=r"tolerance 1.000000 s"):
+        timing.check("it", at, 10 * SECOND + 1)
+
+
+def test_the_tolerance_can_be_chosen():
+    timing, at = due("1", "+8", tolerance_percent=0.0, tolerance_usecs=10)
+    timing.check("it", at, 9_000_010)
+    with pytest.raises(Failed):
+        timing.check("it", at, 9_000_011)
+
+
+def test_any_time_is_in_time():
+    timing, at = due("*")
+    timing.check("it", at, 10**12)

@@ -83,6 +83,7 @@ class Comparison:
         self.expected = expected
         self.segment = sent.body
         self.header = sent.header
+        self.time = sent.time
         self.flow = flow
         self.settings = settings
         self.differences: list[str] = []
@@ -105,7 +106,9 @@ class Comparison:
         if wanted.options is not None and "options" not in loosen:
             self._options(wanted.options)
         if self.differences:
-            raise Failed("the packet differs: " + "; ".join(self.differences), got=self.text())
+            raise Failed(
+                "the packet differs: " + "; ".join(self.differences), got=f"{self.time / 1_000_000:.6f} {self.text()}"
+            )
 
     def in_script(self) -> Segment:
         """The segment with the script's numbers, its options left as they are."""

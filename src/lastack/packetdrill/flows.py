@@ -28,6 +28,7 @@ class Flow:
         "labels",
         "local_isn",
         "local_port",
+        "met",
         "phase",
         "remote_isn",
         "remote_port",
@@ -39,6 +40,7 @@ class Flow:
     def __init__(self, file: File | None = None) -> None:
         self.file = file
         self.phase = "new"
+        self.met = False  # a packet of the script has told the remote number
         self.local_port = 0
         self.remote_port = 0
         self.local_isn = 0
@@ -117,6 +119,13 @@ class Flows:
 
     def incoming(self, packet: TcpPacket) -> Flow:
         """The connection that a packet of the script belongs to; a new one where nothing but a listener is there."""
+        flow = self._find(packet)
+        if packet.flags & SYN and not flow.met:
+            flow.met = True
+            flow.remote_isn = flow.script_remote_isn = packet.seq or 0
+        return flow
+
+    def _find(self, packet: TcpPacket) -> Flow:
         flow = self._with_ports(packet.ports)
         if flow is not None:
             return flow
@@ -135,7 +144,6 @@ class Flows:
         self._next_port += 1
         if packet.ports is not None:
             child.remote_port, child.local_port = packet.ports
-        child.remote_isn = child.script_remote_isn = packet.seq or 0
         return child
 
     def expected(self, packet: TcpPacket) -> Flow:

@@ -9,9 +9,7 @@ from time import monotonic
 from typing import Any
 
 from lastack.packetdrill import compare, inject
-from lastack.packetdrill.calls import Calls
-from lastack.packetdrill.code import CodeBlocks
-from lastack.packetdrill.commands import Commands
+from lastack.packetdrill.calls.performing import Calls
 from lastack.packetdrill.compare import Sent, join
 from lastack.packetdrill.errors import Failed, ScriptError, Unsupported
 from lastack.packetdrill.flows import Flow, Flows
@@ -43,7 +41,7 @@ class Result:
     real_seconds: float = 0.0
     virtual_seconds: float = 0.0
     timeline: Timeline = field(default_factory=Timeline)
-    state: str = ""
+    connections: str = ""  # their states and variables, where it did not pass
     capture: list[tuple[int, bytes]] = field(default_factory=list)
 
 
@@ -105,8 +103,6 @@ class Runner:
         self.machine: Machine = machine(preset, settings, result.timeline.observer("lastack"))
         self.flows = Flows(settings)
         self.calls = Calls(self.machine.system, settings, self.flows)
-        self.commands = Commands(self.machine, folder)
-        self.code = CodeBlocks()
         self.timing = Timing(settings)
         self._blocking: tuple[Pending, Event, Due] | None = None
 
@@ -114,20 +110,20 @@ class Runner:
         """Play it to its end. Failed, Unsupported, ScriptError with the line."""
         self.result.line = self.script.setup_line
         if self.script.setup is not None:
-            self.commands.run(self.script.setup.text, self.script.setup_line)
+            self._command(self.script.setup)
         for event in self.script.events:
             self.result.line = event.line
             self._event(event)
         self._finish_blocking()
         if self.script.cleanup is not None:
             self.result.line = self.script.cleanup_line
-            self.commands.run(self.script.cleanup.text, self.script.cleanup_line)
+            self._command(self.script.cleanup)
         self.result.line = 0
 
     def end(self) -> None:
         """Keep what a reader may want to see, and give back what the machine holds."""
         self.result.virtual_seconds = self.machine.now / 1_000_000
-        self.result.state = self.machine.describe() if self.result.outcome != "passed" else ""
+        self.result.connections = self.machine.describe() if self.result.outcome != "passed" else ""
         self.machine.close()
 
     def _event(self, event: Event) -> None:
@@ -142,9 +138,9 @@ class Runner:
         elif isinstance(action, Call):
             self._call(event, action, due)
         elif isinstance(action, Command):
-            self.commands.run(action.text, event.line)
+            self._command(action)
         elif isinstance(action, Code):
-            self.code.run(action.text, event.line, self.calls.tcp_info())
+            raise Unsupported("code in %{ }%", event.line)
 
     # --- calls ---
 
@@ -179,6 +175,9 @@ class Runner:
             if isinstance(pending.error, ScriptError) and not pending.error.line:
                 pending.error.line = event.line
             raise pending.error
+
+    def _command(self, command: Command) -> None:
+        raise Unsupported("commands in back-quotes")
 
     # --- packets ---
 

@@ -131,15 +131,19 @@ class VirtualMachine:
         self._settling = True
         try:
             for _ in range(_ROUNDS):
-                packets = self.host.transmit(self._time)
-                for packet in packets:
-                    for finished in finish(packet):
-                        self._sent.append(Sniffed(self.now, bytes(finished.joined())))
-                if not self._go_on() and not packets:
+                self._send()
+                if not self._go_on() and not self._send():
                     return
         finally:
             self._settling = False
         raise ScriptError(f"host and script go on without end at {self.now / SECOND:.3f} s")
+
+    def _send(self) -> bool:
+        """Take what the host sends now; whether it sent anything."""
+        packets = self.host.transmit(self._time)
+        for packet in packets:
+            self._sent.extend(Sniffed(self.now, bytes(finished.joined())) for finished in finish(packet))
+        return bool(packets)
 
     def _go_on(self) -> bool:
         """Let every call under way try again; whether one has ended."""

@@ -1,0 +1,134 @@
+"""Whole scripts on a host of ours: what passes, and what each kind of mistake is told as."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lastack.packetdrill.parser import parse
+from lastack.packetdrill.runner import Result, play
+from lastack.packetdrill.settings import Settings
+from lastack.tcp.config import DEFAULT
+from lastack.tcp.presets import LINUX
+
+OPENED = """
+0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
++0 setsockopt(3, SOL_SOCKET, SO_REUSEADDR, [1], 4) = 0
++0 bind(3, ..., ...) = 0
++0 listen(3, 1) = 0
++.1 < S 0:0(0) win 32792 <mss 1000,sackOK,nop,nop,nop,wscale 7>
++0 > S. 0:0(0) ack 1 <mss 1460,nop,nop,sackOK,nop,wscale 7>
++.1 < . 1:1(0) ack 1 win 257
++0 accept(3, ..., ...) = 4
+"""
+CALLED = """
+0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
++0 fcntl(3, F_SETFL, O_RDWR|O_NONBLOCK) = 0
++0 connect(3, ..., ...) = -1 EINPROGRESS (Operation now in progress)
++0 > S 0:0(0) <mss 1460,sackOK,TS val 100 ecr 0,nop,wscale 7>
++.1 < S. 7:7(0) ack 1 win 5792 <mss 1460,sackOK,TS val 700 ecr 100,nop,wscale 7>
++0 > . 1:1(0) ack 1 <nop,nop,TS val 200 ecr 700>
+"""
+
+
+def run(text: str, **settings: object) -> Result:
+    made = Settings(**settings)  # type: ignore[arg-type]
+    return play(parse(text, defines=made.all_defines), made, preset=LINUX, folder=Path())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        OPENED + "+0 write(4, ..., 3000) = 3000\n+0 > . 1:1001(1000) ack 1\n+0 > P. 1001:3001(2000) ack 1\n",
+        OPENED + "+0 write(4, ..., 3000) = 3000\n+0 > P. 1:3001(3000) ack 1\n",
+        OPENED + "+0 < P. 1:11(10) ack 1 win 257\n+0 > . 1:1(0) ack 11\n+0 read(4, ..., 99) = 10\n",
+        OPENED + "+0 close(4) = 0\n+0 > F. 1:1(0) ack 1\n+.1 < F. 1:1(0) ack 2 win 257\n+0 > . 2:2(0) ack 2\n",
+        OPENED + "+0...0.3 read(4, ..., 99) = 10\n+.3 < P. 1:11(10) ack 1 win 257\n+0 > . 1:1(0) ack 11\n",
+        CALLED + "+0 getsockopt(3, SOL_SOCKET, SO_ERROR, [0], [4]) = 0\n",
+        CALLED + "+1 < R. 1:1(0) ack 1 win 0\n+0 read(3, ..., 9) = -1 ECONNRESET (Connection reset by peer)\n",
+        "0 < . 1:1(0) ack 5 win 9\n+0 > R 5:5(0)\n",  # nobody listens
+    ],
+)
+@pytest.mark.parametrize("ip_version", ["ipv4", "ipv6", "ipv4-mapped-ipv6"])
+def test_a_script_passes(text: str, ip_version: str):
+    result = run(text, ip_version=ip_version)
+    assert (result.outcome, result.message) == ("passed", "")
+
+
+@pytest.mark.parametrize(
+    ("more", "line", "message"),
+    [
+        ("+0 write(4, ..., 9) = 8\n", 10, "write came to another result"),
+        ("+0 write(4, ..., 9) = 9\n+0 > P. 1:9(8) ack 1\n", 11, "length: expected 8, got 9"),
+        (
+            "+0 write(4, ..., 9) = 9\n+.1 > P. 1:10(9) ack 1\n",
+            11,
+            "the packet was due at 0.300000 s and happened at 0.2",
+        ),
+        ("+0 > . 1:1(0) ack 1\n", 10, "nothing was sent up to"),
+        ("+0 read(4, ..., 9) = 9\n", 10, "the call blocks, and nothing that could end it is to come"),
+        ("+0...0.1 read(4, ..., 9) = 9\n", 10, "the call still blocks"),
+        ("+0...0.1 read(4, ..., 9) = 9\n+.2 < . 1:10(9) ack 1 win 9\n", 10, "the return of the call was due at 0.3"),
+        ("+0 < . 1:1(0) ack 1 win 9 <nop,nop,TS val 1 ecr 5>\n", 10, "TS ecr 5: no segment with TS val 5"),
+    ],
+)
+def test_what_does_not_happen_fails(more: str, line: int, message: str):
+    result = run(OPENED + more)
+    assert (result.outcome, result.line) == ("failed", line)
+    assert message in result.message
+    assert "192.168.0.1:8080" in result.connections
+
+
+@pytest.mark.parametrize(
+    ("text", "feature"),
+    [
+        ("0 frobnicate(3) = 0\n", "frobnicate()"),
+        ("0 socket(..., SOCK_STREAM, IPPROTO_SCTP) = 3\n", "SCTP"),
+        ("0 < ipv4 1.2.3.4 > 5.6.7.8: . 1:1(0) ack 1 win 5\n", "carried in ipv4"),
+        ("0 < udp (100)\n", "UDP packets"),
+        ("0 < . 1:1(0) ack 1 win 5 / udp (9899>9899)\n", "carried in UDP"),
+    ],
+)
+def test_what_is_not_here_is_unsupported_and_named(text: str, feature: str):
+    result = run(text)
+    assert result.outcome == "unsupported"
+    assert feature in result.message
+
+
+def test_what_makes_no_sense_is_an_error():
+    result = run("--frobnicate=7\n0 < . 1:1(0) ack 1 win 5\n")
+    assert (result.outcome, result.line) == ("error", 1)
+
+
+def test_a_failure_says_what_was_expected_and_what_came():
+    result = run(OPENED + "+0 write(4, ..., 9) = 9\n+0 > . 1:10(9) ack 1\n")
+    assert result.expected == "+0 > . 1:10(9) ack 1"
+    assert result.got == "0.200000 > P. 1:10(9) ack 1 win 512"
+
+
+def test_an_hour_passes_in_no_time():
+    result = run(OPENED + "+3600 write(4, ..., 9) = 9\n+0 > P. 1:10(9) ack 1\n")
+    assert result.outcome == "passed"
+    assert result.virtual_seconds > 3600
+    assert result.real_seconds < 60
+
+
+def test_a_script_of_a_thousand_hours_is_too_long():
+    assert "hours of virtual time" in run("9999999 < . 1:1(0) ack 1 win 5\n").message
+
+
+def test_everything_that_passed_is_kept():
+    result = run(OPENED)
+    assert len(result.capture) == 3
+    assert [type(entry).__name__ for entry in result.timeline.entries].count("Departure") == 3
+
+
+def test_some_things_need_not_be_so_exact():
+    text = OPENED + "+0 write(4, ..., 9) = 9\n+.1 > P. 1:10(9) ack 1 win 7 <nop,nop>\n"
+    made = Settings()
+    script = parse(text)
+    loosen = frozenset({"window", "options", "timing"})
+    assert play(script, made, preset=DEFAULT, folder=Path(), loosen=loosen).outcome == "passed"
+    for word in loosen:
+        assert play(script, made, preset=DEFAULT, folder=Path(), loosen=loosen - {word}).outcome == "failed"

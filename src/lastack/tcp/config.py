@@ -79,6 +79,8 @@ class Config:
     # TCP_NOTSENT_LOWAT: SEND takes no more than so much that has not been sent (0: what the buffer takes).
     notsent_low_water: int = 0
     sws_override: int = 200 * MILLISECOND  # 3.8.6.2.1 (4): 0.1 to 1 s
+    # PSH on the last of each burst of segments (`lastack.tcp.bursts`), and not only where SEND's data ends (MUST-61).
+    push_bursts: bool = False
     initial_window_segments: int = 10  # RFC 6928; RFC 5681 (3.1) gives 2 to 4
     congestion: str = "cubic"  # RFC 9438
     hystart: bool = True  # RFC 9406, in the first slow start

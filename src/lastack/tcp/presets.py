@@ -14,6 +14,7 @@ LINUX = Config(
     syn_retransmissions=6,  # tcp_syn_retries: 127 s
     syn_ack_retransmissions=5,  # tcp_synack_retries: 63 s
     slow_start_limit=0,  # tcp_slow_start() grows by all that an ACK acknowledges
+    push_bursts=True,  # tcp_transmit_skb(): what is larger than a segment bears PSH
     rfc1337=False,  # tcp_rfc1337
     flow_label_rethink=True,  # net.core.txrehash
     pmtu_time_outs=0,  # tcp_v4_err: a message in the window is believed at once

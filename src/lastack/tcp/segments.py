@@ -5,7 +5,7 @@ What leaves, and when, is decided in `lastack.tcp.output`.
 
 from __future__ import annotations
 
-from lastack.tcp import ecn, fast_open, handshake, plpmtud, sack, window
+from lastack.tcp import bursts, ecn, fast_open, handshake, plpmtud, sack, window
 from lastack.tcp.config import NEVER
 from lastack.tcp.scoreboard import SentRange
 from lastack.tcp.sequence import HALF, MASK, lt
@@ -74,6 +74,7 @@ def emit(tcb: Tcb, sent: SentRange, now: int, out: list[Segment]) -> None:
     full = tcb.snd_mss if tcb.path is None else plpmtud.segment_size(tcb, sent)
     # No super-segment while something is urgent: not every device adjusts the pointer when it cuts.
     unit = tcb.unit if tcb.snd_up is None else 0
+    pushed = bursts.length(tcb, full) if tcb.config.push_bursts and size > full else 0
     while True:
         sacks = sack.option(tcb) if full == tcb.snd_mss else b""  # a probe of the path has its size
         mss = full - len(sacks)
@@ -82,6 +83,8 @@ def emit(tcb: Tcb, sent: SentRange, now: int, out: list[Segment]) -> None:
         flags = ACK
         if not size:
             flags |= (FIN if sent.fin else 0) | (PSH if part and sent.push else 0)
+        if pushed and bursts.ends(seq - sent.first, part, mss, pushed, not size):
+            flags |= PSH
         segment = _segment(tcb, seq, flags, now, sacks)
         if part:
             segment.payload = tcb.send_buffer.view(position, part)

@@ -236,7 +236,7 @@ def test_data_after_the_close_resets():
     h.do(socket.close)
     peer.sends("F. 1:1(0) ack 1")
     peer.gets("P. 1:6(5) ack 2")
-    peer.sends("R. 2:2(0) ack 1")
+    peer.sends("R 2:2(0)")
     assert not h.host.tcbs
 
 

@@ -145,9 +145,10 @@ def test_what_a_setting_changes_was_reviewed(title: str):
 @PLAIN
 @pytest.mark.parametrize("preset", [LINUX, BSD, RFC9293], ids=lambda preset: preset.name)
 @pytest.mark.parametrize("state", SYNCHRONIZED)
-def test_presets_differ_in_rfc_1337_alone(preset: Config, state: State):
+def test_presets_differ_in_these_settings_alone(preset: Config, state: State):
     one = synchronized(state, preset.having(receive_buffer=SMALL.receive_buffer))
-    other = synchronized(state, SMALL.having(rfc1337=preset.rfc1337))
+    settings = {name: getattr(preset, name) for name in ("rfc1337", "timestamps_required", "answer_ack_of_unsent")}
+    other = synchronized(state, SMALL.having(**settings))
     k = known(one.tcb)
     for key in matrix.keys(k)[:: 1 if state is State.TIME_WAIT else 5]:
         assert matrix.outcome(one, matrix.segment(k, key)) == matrix.outcome(other, matrix.segment(k, key)), key

@@ -205,7 +205,7 @@ def test_failure_to_send_a_rst_after_half_duplex_close():  # RFC 2525 section 2.
     t.call.leave()
     t.sends("F. 1:1(0) ack 1")
     t.gets("P. 1:101(100) ack 2")
-    t.sends("R. 2:2(0) ack 1")
+    t.sends("R 2:2(0)")
 
 
 def test_failure_to_rst_on_close_with_data_pending():  # RFC 2525 section 2.17, SHLD-3
@@ -348,7 +348,7 @@ def fin_waits_for_the_ack(patch: Patch) -> None:
 
 
 def text_taken_that_nobody_reads(patch: Patch) -> None:
-    patch.setattr(text, "abort_for_lost_data", lambda tcb, now: None)
+    patch.setattr(text, "abort_for_lost_data", lambda tcb, now, expected=None: None)
 
 
 def unread_text_forgotten(patch: Patch) -> None:

@@ -181,7 +181,8 @@ def check_sequence(tcb: Tcb, segment: Segment, now: int) -> bool:
     """First, check sequence number: Table 6, with PAWS before it (RFC 7323 5.3 R2; MUST-66)."""
     flags = segment.flags
     if tcb.ts_on and not flags & RST:
-        if segment.ts_val is None and not flags & SYN:  # a SYN may come from a peer that has restarted
+        # A SYN may come from a peer that has restarted.
+        if segment.ts_val is None and not flags & SYN and tcb.config.timestamps_required:
             return False  # RFC 7323 3.2: dropped in silence; it never ends the connection
         if segment.ts_val is not None and not _paws(tcb, segment, now):
             return False
@@ -305,7 +306,8 @@ def check_ack(tcb: Tcb, segment: Segment, now: int) -> bool:
         tcb.received_at = now
         return True
     if gt(ack, tcb.snd_nxt):
-        challenge(tcb, now)
+        if tcb.config.answer_ack_of_unsent:
+            challenge(tcb, now)
         return False
     oldest = (tcb.snd_una - tcb.max_snd_wnd) & MASK
     if tcb.config.rfc5961_ack and lt(ack, oldest):

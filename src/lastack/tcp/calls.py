@@ -16,6 +16,7 @@ from lastack.tcp.states import CLOSED, SEND_CLOSED, Event, State, move
 from lastack.tcp.tcb import ENDED, MORE_FOLLOWS, NOTHING_SAID, READABLE, WRITABLE, Reason, Tcb
 from lastack.tcp.window import update_due
 from lastack.wire.packet import Buffer
+from lastack.wire.segment import RST
 
 
 def _told(tcb: Tcb, now: int, call: str, detail: str = "") -> None:
@@ -214,11 +215,22 @@ def abort(tcb: Tcb, now: int, reason: Reason = Reason.ABORTED) -> None:
     _abort(tcb, now, reason, ECONNABORTED)
 
 
-def abort_for_lost_data(tcb: Tcb, now: int) -> None:
-    """Data was received that nobody will read (RFC 2525 section 2.17): the peer hears of it in every state."""
+def abort_for_lost_data(tcb: Tcb, now: int, expected: int | None = None) -> None:
+    """Data was received that nobody will read (RFC 2525 section 2.17): the peer hears of it in every state.
+
+    `expected` is the number that the peer expects next, where that is known: what we have sent may be lost, and a RST
+    with SND.NXT would only be challenged (RFC 5961 3.2).
+    """
+    error = 0 if tcb.orphan else ECONNRESET
+    if expected is not None:
+        answer = reset(tcb)
+        answer.seq, answer.ack, answer.flags = expected, 0, RST
+        tcb.replies.append(answer)
+        ended(tcb, Event.ABORT, now, Reason.DATA_LOST, error)
+        return
     if tcb.state is State.CLOSING or tcb.state is State.LAST_ACK:
         tcb.replies.append(reset(tcb))
-    _abort(tcb, now, Reason.DATA_LOST, 0 if tcb.orphan else ECONNRESET)
+    _abort(tcb, now, Reason.DATA_LOST, error)
 
 
 def abort_orphan(tcb: Tcb, now: int) -> None:

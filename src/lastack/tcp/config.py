@@ -115,6 +115,8 @@ class Config:
     scaled_buffer: int = 0  # for which the scale is chosen: FreeBSD's kern.ipc.maxsockbuf; 0: `receive_buffer`
     timestamps: bool = True  # RFC 7323 3
     timestamp_offsets: bool = True  # RFC 7323 5.4; off: TSval is the host's clock (Linux tcp_timestamps 2)
+    # Drop what comes without the agreed option (RFC 7323 3.2: "SHOULD silently drop").
+    timestamps_required: bool = True
     sack: bool = True  # RFC 2018
     # New segments for the first two duplicate ACKs (RFC 3042), with SACK for what is held (RFC 6675 section 5 (3)).
     limited_transmit: bool = True
@@ -160,6 +162,8 @@ class Config:
     rfc5961_rst: bool = True  # RFC 5961 3.2, RFC 4953 3.1.2
     rfc5961_syn: bool = True
     rfc5961_ack: bool = True
+    # An ACK of what was never sent is answered by an ACK (RFC 9293 3.10.7.4), which is limited like a challenge.
+    answer_ack_of_unsent: bool = True
     # RFC 5961 section 7: challenge ACKs of one connection in one second.
     challenge_acks_per_second: int = 10
     # And of a whole host, about so many: the number is drawn anew for each second (Linux tcp_challenge_ack_limit).

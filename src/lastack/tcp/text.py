@@ -33,7 +33,7 @@ def process_text(tcb: Tcb, segment: Segment, now: int) -> None:
     if not size or tcb.state in RECEIVE_CLOSED:
         return
     if tcb.receive_shut and tcb.config.reset_on_unread_data:
-        abort_for_lost_data(tcb, now)
+        abort_for_lost_data(tcb, now, segment.ack)
         return
     if (segment.gso_size or size) > tcb.rcv_mss:
         mss.heard(tcb, segment.gso_size or size)

@@ -10,6 +10,9 @@ from functools import cache
 import pytest
 from hypothesis import HealthCheck, settings
 
+# Scripts (.pkt) among these tests are tests, too.
+pytest_plugins = ["lastack.packetdrill.pytest_plugin"]
+
 # The same examples in every run, and no verdict that depends on how busy the machine is.
 settings.register_profile("lastack", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 # `pytest --hypothesis-profile=long`: new examples each time, and many of them.

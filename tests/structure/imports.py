@@ -40,6 +40,8 @@ THIRD_PARTY = {
     "aio": {"h11"},
     "device": {"pyroute2"},
 }
+# A plugin may use the program that it is for, which alone imports it.
+PLUGINS = {"lastack.packetdrill.pytest_plugin": {"pytest"}}
 
 
 def imported(module: Module) -> Iterator[tuple[ast.AST, str]]:
@@ -99,5 +101,5 @@ def third_party(root: Path) -> list[str]:
         module.at(node, f"{module.room or module.dotted} may not import {name.partition('.')[0]}")
         for module in package_modules(root)
         for node, name in imported(module)
-        if name.partition(".")[0] not in ours | THIRD_PARTY.get(module.room, set())
+        if name.partition(".")[0] not in ours | THIRD_PARTY.get(module.room, set()) | PLUGINS.get(module.dotted, set())
     ]

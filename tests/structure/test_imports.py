@@ -91,3 +91,8 @@ def test_a_package_where_it_is_not_meant_is_seen(plant: Plant, room: str, name: 
 @pytest.mark.parametrize(("room", "name"), [("cli", "rich.table"), ("device", "pyroute2"), ("sim", "heapq")])
 def test_a_package_where_it_is_meant_passes(plant: Plant, room: str, name: str):
     assert third_party(plant(f"src/lastack/{room}/a.py", f"import {name}")) == []
+
+
+def test_a_plugin_may_use_its_program_and_nobody_else(plant: Plant):
+    assert third_party(plant("src/lastack/packetdrill/pytest_plugin.py", "import pytest")) == []
+    assert len(third_party(plant("src/lastack/packetdrill/a.py", "import pytest"))) == 1

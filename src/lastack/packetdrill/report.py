@@ -12,7 +12,6 @@ from xml.etree import ElementTree
 
 PASSED, FAILED, UNSUPPORTED, ERROR = "passed", "failed", "unsupported", "error"
 OUTCOMES = (PASSED, FAILED, UNSUPPORTED, ERROR)
-FORMATS = ("text", "json", "junit")
 
 _BOLD, _RED, _GREEN, _YELLOW, _PLAIN = "\x1b[1m", "\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[0m"
 _COLOURS = {PASSED: _GREEN, FAILED: _RED, UNSUPPORTED: _YELLOW, ERROR: _RED}
@@ -70,9 +69,7 @@ def line_of(outcome: Outcome, *, colour: bool = False) -> str:
 
 
 def details_of(outcome: Outcome, *, colour: bool = False) -> str:
-    """The details of one script under a heading; "" where it has none."""
-    if not outcome.details:
-        return ""
+    """The details of one script under a heading."""
     head = f"{outcome.outcome}: {printable(outcome.place)}"
     return f"\n{_paint(head, _BOLD, colour)}\n{'-' * len(head)}\n{outcome.details.rstrip()}\n"
 
@@ -88,14 +85,18 @@ def summary(outcomes: Sequence[Outcome], *, colour: bool = False) -> str:
     scripts = "1 script" if len(outcomes) == 1 else f"{len(outcomes)} scripts"
     virtual = sum(one.virtual_seconds for one in outcomes)
     real = sum(one.real_seconds for one in outcomes)
-    return f"{scripts}: {', '.join(told)} ({virtual:,.3f} s of the scripts' time in {real:,.3f} s of computing)"
+    return f"{scripts}: {', '.join(told)} ({virtual:,.3f} s virtual, {real:,.3f} s real)"
 
 
 def as_text(outcomes: Sequence[Outcome], *, colour: bool = False) -> str:
     """A line for each script, the details of those that have some, and the summary."""
-    lines = [line_of(one, colour=colour) for one in outcomes]
-    told = [text for one in outcomes if (text := details_of(one, colour=colour))]
-    return "\n".join([*lines, *told, "", summary(outcomes, colour=colour)]) + "\n"
+    return "".join(line_of(one, colour=colour) + "\n" for one in outcomes) + closing_text(outcomes, colour=colour)
+
+
+def closing_text(outcomes: Sequence[Outcome], *, colour: bool = False) -> str:
+    """What follows the lines: details and summary."""
+    told = [details_of(one, colour=colour) for one in outcomes if one.details]
+    return "".join([*told, "\n", summary(outcomes, colour=colour), "\n"])
 
 
 def _paint(text: str, with_: str, colour: bool) -> str:
@@ -165,4 +166,6 @@ def _seconds(value: float) -> str:
     return f"{value:.6f}"
 
 
-FORMS: dict[str, Callable[[Sequence[Outcome]], str]] = {"text": as_text, "json": as_json, "junit": as_junit}
+# The forms for programs; text is the other one.
+FORMS: dict[str, Callable[[Sequence[Outcome]], str]] = {"json": as_json, "junit": as_junit}
+FORMATS = ("text", *FORMS)

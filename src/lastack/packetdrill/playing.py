@@ -1,0 +1,178 @@
+"""One script file, from its path to its outcome, whatever it holds and whatever becomes of it."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic
+from traceback import format_exception, format_exception_only
+from types import FrameType
+from typing import Any
+
+from lastack.packetdrill import failure
+from lastack.packetdrill.errors import ScriptError
+from lastack.packetdrill.parser import LONGEST, parse
+from lastack.packetdrill.report import ERROR, FAILED, PASSED, UNSUPPORTED, Outcome, printable
+from lastack.packetdrill.runner import Result, play
+from lastack.packetdrill.settings import Settings
+from lastack.packetdrill.virtual import VirtualMachine
+from lastack.tcp.config import DEFAULT, Config
+from lastack.trace.ladder import Style
+from lastack.trace.pcapng import PcapngWriter
+
+Player = Callable[..., Result]
+
+# What a script can be played on, by the names of --on; "both" is one after the other.
+MACHINES: dict[str, Callable[..., Any]] = {"lastack": VirtualMachine}
+ON = (*MACHINES, "both") if len(MACHINES) > 1 else tuple(MACHINES)
+LOOSE = ("window", "options", "timing")  # what a script need not be taken at its word for
+# limit: seconds of real time for a script, by what it is played on
+REAL_SECONDS = {"lastack": 60.0, "kernel": 600.0, "both": 660.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How scripts are played, and what is shown of them. `on` is a key of MACHINES, or "both"."""
+
+    on: str = "lastack"
+    preset: Config = DEFAULT
+    settings: Settings = field(default_factory=Settings)
+    loosen: frozenset[str] = frozenset()
+    style: Style = field(default_factory=lambda: Style(options=True))
+    verbose: bool = False
+    limit: float = 0.0  # seconds of real time; 0: REAL_SECONDS
+
+    @property
+    def seconds(self) -> float:
+        """The limit in force."""
+        return self.limit or REAL_SECONDS[self.on]
+
+    @property
+    def machines(self) -> tuple[str, ...]:
+        """What a script is played on, one after the other."""
+        return tuple(MACHINES) if self.on == "both" else (self.on,)
+
+
+def play_path(path: Path, way: Way, *, shown: str = "", capture: Path | None = None) -> Outcome:
+    """Play a file. Raises nothing that a script could be to blame for, nor a bug of ours: each is an outcome.
+
+    `shown` is how its user writes the path, `capture` where its packets are to be written.
+    """
+    shown = shown or str(path)
+    began = monotonic()
+    text = ""
+    results: dict[str, Result] = {}
+    try:
+        with _within(way.seconds):
+            text = _read(path)
+            for on in way.machines:
+                results[on] = _play(text, path, way, on)
+            if capture is not None:
+                _write(capture, results)
+            return _outcome(shown, text, results, way, monotonic() - began)
+    except ScriptError as error:
+        shows = failure.passage(text, error.line)
+        return Outcome(shown, ERROR, error.line, error.message, monotonic() - began, details=shows)
+    except _OutOfTime as error:
+        message = f"took longer than {way.seconds:g} s of real time"
+        return Outcome(shown, ERROR, 0, message, monotonic() - began, details=_traceback(error))
+    except Exception as error:
+        message = format_exception_only(error)[-1].strip()
+        return Outcome(shown, ERROR, 0, message, monotonic() - began, details=_traceback(error))
+
+
+def _traceback(error: BaseException) -> str:
+    return printable("".join(format_exception(error)))
+
+
+def _read(path: Path) -> str:
+    """The text of a script; of a longer one than there may be, enough for the parser to see that."""
+    try:
+        with path.open(encoding="utf-8-sig", errors="replace") as file:
+            return file.read(LONGEST + 1)
+    except OSError as error:
+        raise ScriptError(f"cannot be read: {error.strerror or error}") from None
+
+
+def _play(text: str, path: Path, way: Way, on: str) -> Result:
+    script = parse(text, path.name, way.settings.all_defines)
+    return play(
+        script,
+        way.settings,
+        preset=way.preset,
+        folder=path.parent,
+        loosen=way.loosen,
+        machine=MACHINES[on],
+    )
+
+
+_SEVERITY = (PASSED, UNSUPPORTED, FAILED, ERROR)
+
+
+def _outcome(shown: str, text: str, results: Mapping[str, Result], way: Way, seconds: float) -> Outcome:
+    """The outcome of a script on all that it was played on: the worst of them."""
+    worst = max(results.values(), key=lambda result: _SEVERITY.index(result.outcome))
+    blamed = next(on for on, result in results.items() if result is worst)
+    message = worst.message
+    if len(results) > 1 and worst.outcome != PASSED:
+        others = "; ".join(f"{on}: {result.outcome}" for on, result in results.items() if on != blamed)
+        message = f"{blamed}: {message} ({others})"
+    parts = []
+    if worst.outcome in (FAILED, ERROR) or way.verbose:
+        line = worst.line if worst.outcome != PASSED else 0
+        recorded = worst.timeline if len(results) == 1 else None
+        parts.append(
+            failure.details(text, line, worst.expected, worst.got, worst.state, recorded, way.style, whole=way.verbose)
+        )
+        if len(results) == 2:
+            left, right = ((on, result.timeline) for on, result in results.items())
+            parts.append(failure.side_by_side(left, right, way.style))
+    told = "\n\n".join(part for part in parts if part)
+    virtual = sum(result.virtual_seconds for result in results.values())
+    return Outcome(shown, worst.outcome, worst.line, message, seconds, virtual, told)
+
+
+def _write(capture: Path, results: Mapping[str, Result]) -> None:
+    capture.parent.mkdir(parents=True, exist_ok=True)
+    with capture.open("wb") as stream:
+        writer = PcapngWriter(stream)
+        for on, result in results.items():
+            for time, data in result.capture:
+                writer.write(time, on, data)
+
+
+# --- the limit on real time ---
+
+
+class _OutOfTime(BaseException):
+    """Not an Exception, so that what catches all of these does not go on."""
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    raise _OutOfTime
+
+
+@contextmanager
+def _within(seconds: float) -> Iterator[None]:
+    """Stop what lasts longer. Only where there is an alarm that nobody else uses, which is in a main thread."""
+    if (
+        not hasattr(signal, "setitimer")
+        or threading.current_thread() is not threading.main_thread()
+        or signal.getitimer(signal.ITIMER_REAL)[0]
+    ):
+        yield
+        return
+    before = signal.signal(signal.SIGALRM, _stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)  # again, if something has swallowed the first
+    try:
+        yield
+    finally:
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        finally:  # the alarm may come in this very moment
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)

@@ -1,0 +1,118 @@
+"""Scripts found and played, in one process and in several; what hangs, ends or is broken harms nobody else."""
+
+from __future__ import annotations
+
+from multiprocessing import active_children
+from pathlib import Path
+
+import pytest
+
+import lastack.packetdrill
+from lastack.packetdrill.playing import Way
+from lastack.packetdrill.report import Outcome
+from lastack.packetdrill.suite import NoScripts, captures, find, play_each, play_file, play_files, way_of
+from lastack.trace.pcapng import read
+from tests.packetdrill.standin import write
+
+
+def test_directories_are_walked_in_order_and_nothing_comes_twice(standin: Path) -> None:
+    write(standin, "b/z.pkt", "b/a/y.pkt", "b/a.pkt", "x.txt", "b/not.txt")
+    (standin / "b/link.pkt").symlink_to(standin / "b/z.pkt")
+    found = find(["x.txt", "b", "./b/a.pkt", standin / "b"])
+    assert [one.shown for one in found] == ["x.txt", "b/a/y.pkt", "b/a.pkt", "b/link.pkt"]
+
+
+def test_paths_are_written_from_where_we_are(standin: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(standin, "here/a.pkt", "there/b.pkt")
+    monkeypatch.chdir(standin / "here")
+    found = find([standin / "here", "../there"])
+    assert [one.shown for one in found] == ["a.pkt", "../there/b.pkt"]
+
+
+@pytest.mark.parametrize("path", ["absent.pkt", "empty"])
+def test_a_path_without_a_script_is_an_error(standin: Path, path: str) -> None:
+    (standin / "empty").mkdir()
+    with pytest.raises(NoScripts, match=path):
+        find([path])
+
+
+def test_captures_of_one_name_are_kept_apart_by_folders(standin: Path) -> None:
+    scripts = [*write(standin, "a/x.pkt", "b/x.pkt", "b/y.pkt", "b/x.txt")]
+    names = [str(one.relative_to("out")) for one in captures(find(scripts), Path("out"))]
+    assert names == ["a/x.pcapng", "b/x.pcapng", "y.pcapng", "x.txt.pcapng"]
+    play_files(["a", "b"], pcap="out")
+    assert len(list(read(standin / "out/a/x.pcapng"))) == 2
+
+
+def plain(outcome: Outcome) -> tuple[str, str, int, str, str]:
+    """What is the same in every run."""
+    return outcome.file, outcome.outcome, outcome.line, outcome.message, outcome.details
+
+
+def test_outcomes_are_the_same_whatever_the_number_of_processes(standin: Path) -> None:
+    write(standin, *[f"{what}-{number}.pkt" for what in ("good", "bad", "lacks", "crashes") for number in range(5)])
+    (standin / "wrong.pkt").write_text("0 socket(..., = 3\n")
+    alone, together = play_files(["."]), play_files(["."], jobs=3)
+    assert [plain(one) for one in alone if one.file != "x"] == [plain(one) for one in together]
+    assert [one.outcome for one in alone] == ["failed"] * 5 + ["error"] * 5 + ["passed"] * 5 + ["unsupported"] * 5 + [
+        "error"
+    ]
+    assert alone[5].message == "KeyError: 'a bug of ours'"
+    assert "in play" in alone[5].details
+    assert (alone[-1].line, alone[-1].message) == (1, "expected a value, found '='")
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_what_hangs_is_ended(standin: Path, jobs: int) -> None:
+    write(standin, "a.pkt", "hangs.pkt", "z.pkt")
+    told = play_files(["."], jobs=jobs, limit=0.2)
+    assert [one.outcome for one in told] == ["passed", "error", "passed"]
+    assert told[1].message == "took longer than 0.2 s of real time"
+
+
+def test_who_ends_a_process_ends_its_own_alone(standin: Path) -> None:
+    write(standin, "a.pkt", "dies.pkt", "z.pkt")
+    told = play_files(["."], jobs=2)
+    assert [one.outcome for one in told] == ["passed", "error", "passed"]
+    assert told[1].message == "the process ended with status 3"
+
+
+def test_turning_away_leaves_no_process(standin: Path) -> None:
+    write(standin, "a.pkt", "hangs-1.pkt", "hangs-2.pkt")
+    playing = play_each(find(["."]), Way(), jobs=2)
+    assert next(playing).ok
+    assert len(active_children()) == 2
+    playing.close()
+    assert active_children() == []
+
+
+def test_a_failure_shows_what_helps(standin: Path) -> None:
+    (path,) = write(standin, "bad.pkt")
+    told = play_file(path)
+    assert (told.place, told.message, told.virtual_seconds) == ("bad.pkt:3", "other flags", 1.5)
+    assert told.details.splitlines()[2:6] == ["> 3 | +0 > S 0:0(0)", "", "expected: > S 0:0(0)", "got:      > R 0:0(0)"]
+    assert "S. 0:0(0) ack 1" in told.details
+    assert not play_file(write(standin, "good.pkt")[0]).details
+
+
+def test_what_cannot_be_read_is_told(standin: Path) -> None:
+    (standin / "binary.pkt").write_bytes(bytes(range(256)))
+    (standin / "loop.pkt").symlink_to("loop.pkt")
+    assert play_file("binary.pkt").outcome == "error"
+    assert "No such file" in play_file("absent.pkt").message
+    assert "symbolic links" in play_file("loop.pkt").message
+
+
+@pytest.mark.parametrize(
+    "how",
+    [{"on": "moon"}, {"preset": "xp"}, {"loosen": ["time"]}, {"ip_version": "ipv5"}, {"defines": {"1x": "2"}}],
+)
+def test_what_makes_no_sense_raises(how: dict) -> None:
+    with pytest.raises(ValueError, match=r"moon|xp|time|ipv5|1x"):
+        way_of(**how)
+
+
+def test_the_package_has_the_ways_to_play() -> None:
+    assert lastack.packetdrill.play_files is play_files
+    with pytest.raises(AttributeError):
+        lastack.packetdrill.absent  # noqa: B018

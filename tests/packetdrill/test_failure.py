@@ -45,10 +45,18 @@ def test_what_has_no_counterpart_is_told_alone() -> None:
 
 
 def test_all_parts_come_in_their_order() -> None:
-    text = details("0 x\n", 1, "> S", "> R", "SYN-SENT\nSND.UNA 1", timeline(), STYLE)
+    text = details("0 x\n", 1, "+.1~+.2  > S", "> R", "SYN-SENT\nSND.UNA 1", timeline(), STYLE)
     places = [text.index(part) for part in ("> 1 | 0 x", "expected: > S", "  SYN-SENT\n  SND.UNA 1", "S 0:0(0) --")]
     assert places == sorted(places)
     assert details("", 0) == ""
+
+
+def test_the_variables_of_a_connection_are_folded() -> None:
+    state = "ESTABLISHED\n" + "  ".join(f"SND.WND {number}" for number in range(40))
+    lines = details("", 0, state=state, style=STYLE).splitlines()
+    assert lines[:2] == ["The connection:", "  ESTABLISHED"]
+    assert len(lines) > 5
+    assert max(map(len, lines)) <= STYLE.width
 
 
 def test_of_a_long_ladder_the_end_is_shown() -> None:

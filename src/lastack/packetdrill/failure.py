@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 from itertools import zip_longest
-from textwrap import indent
+from textwrap import indent, wrap
 from typing import NamedTuple
 
 from lastack.packetdrill.report import printable
@@ -20,6 +20,8 @@ AROUND = 2  # lines of the script before and after the one that failed
 LADDER_LINES = 60  # of a ladder, unless the whole is asked for
 _RED, _GREEN, _PLAIN = "\x1b[31m", "\x1b[32m", "\x1b[0m"
 _TOKENS = re.compile(r"\w+|\s+|.")
+# The time of an expected packet, which what came has in another form.
+_WHEN = re.compile(r"^(\*|[+~\d.]+)\s+(?=>)")
 _STAMP = re.compile(r"TS val \d+ ecr \d+")
 
 
@@ -38,11 +40,16 @@ def details(
     style = style or Style()
     parts = [
         passage(text, line),
-        versus(expected, got, style),
-        f"The connection:\n{indent(printable(state.rstrip()), '  ')}" if state else "",
+        versus(_WHEN.sub("", expected), got, style),
+        f"The connection:\n{_folded(printable(state.rstrip()), style.width)}" if state else "",
         ladder(timeline, style, whole=whole) if timeline is not None else "",
     ]
     return "\n\n".join(part for part in parts if part)
+
+
+def _folded(text: str, width: int) -> str:
+    lines = [wrap(line, width, initial_indent="  ", subsequent_indent="  ") for line in text.splitlines()]
+    return "\n".join(line for folded in lines for line in folded)
 
 
 def passage(text: str, line: int) -> str:

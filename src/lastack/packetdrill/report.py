@@ -71,7 +71,8 @@ def line_of(outcome: Outcome, *, colour: bool = False) -> str:
 def details_of(outcome: Outcome, *, colour: bool = False) -> str:
     """The details of one script under a heading."""
     head = f"{outcome.outcome}: {printable(outcome.place)}"
-    return f"\n{_paint(head, _BOLD, colour)}\n{'-' * len(head)}\n{outcome.details.rstrip()}\n"
+    told = f"{printable(outcome.message).rstrip()}\n\n" if outcome.message else ""
+    return f"\n{_paint(head, _BOLD, colour)}\n{'-' * len(head)}\n{told}{outcome.details.rstrip()}\n"
 
 
 def summary(outcomes: Sequence[Outcome], *, colour: bool = False) -> str:

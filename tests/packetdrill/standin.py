@@ -23,7 +23,7 @@ def play(script: Script, settings: Any, **how: Any) -> Result:
     result = Result("passed", virtual_seconds=1.5, timeline=timeline(), capture=[(2, b"\x45"), (3, b"\x45")])
     if what == "bad":
         result.outcome, result.line, result.message = "failed", 3, "other flags"
-        result.expected, result.got, result.state = "> S 0:0(0)", "> R 0:0(0)", "SYN-SENT\nSND.UNA 1"
+        result.expected, result.got, result.connections = "> S 0:0(0)", "> R 0:0(0)", "SYN-SENT\nSND.UNA 1"
     elif what == "lacks":
         result.outcome, result.line, result.message = "unsupported", 1, "SO_ZEROCOPY"
     elif what == "tells":

@@ -51,6 +51,12 @@ def test_all_parts_come_in_their_order() -> None:
     assert details("", 0) == ""
 
 
+def test_packets_are_compared_without_what_the_script_leaves_open() -> None:
+    line, came = "+.1~+.2  > S. 0:0(0) ack 1", "0.150000 > S. 0:0(0) ack 1 win 100"
+    assert details("", 0, line, came).splitlines() == ["expected: > S. 0:0(0) ack 1", "got:      > S. 0:0(0) ack 1"]
+    assert details("", 0, f"{line} win 99", came).splitlines()[1].endswith("win 100")
+
+
 def test_the_variables_of_a_connection_are_folded() -> None:
     state = "ESTABLISHED\n" + "  ".join(f"SND.WND {number}" for number in range(40))
     lines = details("", 0, state=state, style=STYLE).splitlines()

@@ -20,8 +20,8 @@ AROUND = 2  # lines of the script before and after the one that failed
 LADDER_LINES = 60  # of a ladder, unless the whole is asked for
 _RED, _GREEN, _PLAIN = "\x1b[31m", "\x1b[32m", "\x1b[0m"
 _TOKENS = re.compile(r"\w+|\s+|.")
-# The time of an expected packet, which what came has in another form.
-_WHEN = re.compile(r"^(\*|[+~\d.]+)\s+(?=>)")
+_WHEN = re.compile(r"^(\*|[+~\d.]+)\s+(?=>)")  # the time of a packet that goes out
+_WINDOW = re.compile(r" win \d+")
 _STAMP = re.compile(r"TS val \d+ ecr \d+")
 
 
@@ -40,11 +40,20 @@ def details(
     style = style or Style()
     parts = [
         passage(text, line),
-        versus(_WHEN.sub("", expected), got, style),
+        versus(*_in_one_form(expected, got), style),
         f"The connection:\n{_folded(printable(state.rstrip()), style.width)}" if state else "",
         ladder(timeline, style, whole=whole) if timeline is not None else "",
     ]
     return "\n\n".join(part for part in parts if part)
+
+
+def _in_one_form(expected: str, got: str) -> tuple[str, str]:
+    """Packets without their times, which are written otherwise, and without a window that the script leaves open."""
+    if _WHEN.match(expected):
+        expected, got = _WHEN.sub("", expected), _WHEN.sub("", got)
+        if " win " not in expected:
+            got = _WINDOW.sub("", got)
+    return expected, got
 
 
 def _folded(text: str, width: int) -> str:

@@ -121,19 +121,20 @@ def _outcome(shown: str, text: str, results: Mapping[str, Result], way: Way, sec
     if len(results) > 1 and worst.outcome != PASSED:
         others = "; ".join(f"{on}: {result.outcome}" for on, result in results.items() if on != blamed)
         message = f"{blamed}: {message} ({others})"
-    parts = []
-    if worst.outcome in (FAILED, ERROR) or way.verbose:
-        line = worst.line if worst.outcome != PASSED else 0
-        recorded = worst.timeline if len(results) == 1 else None
-        parts.append(
-            failure.details(text, line, worst.expected, worst.got, worst.state, recorded, way.style, whole=way.verbose)
-        )
-        if len(results) == 2:
-            left, right = ((on, result.timeline) for on, result in results.items())
-            parts.append(failure.side_by_side(left, right, way.style))
-    told = "\n\n".join(part for part in parts if part)
+    told = _details(text, worst, results, way) if worst.outcome in (FAILED, ERROR) or way.verbose else ""
     virtual = sum(result.virtual_seconds for result in results.values())
     return Outcome(shown, worst.outcome, worst.line, message, seconds, virtual, told)
+
+
+def _details(text: str, worst: Result, results: Mapping[str, Result], way: Way) -> str:
+    line = worst.line if worst.outcome != PASSED else 0
+    alone = worst.timeline if len(results) == 1 else None
+    found = worst.expected, worst.got, worst.connections
+    parts = [failure.details(text, line, *found, alone, way.style, whole=way.verbose)]
+    if len(results) == 2:
+        left, right = ((on, result.timeline) for on, result in results.items())
+        parts.append(failure.side_by_side(left, right, way.style))
+    return "\n\n".join(part for part in parts if part)
 
 
 def _write(capture: Path, results: Mapping[str, Result]) -> None:

@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Any
 
 from lastack.packetdrill import failure
-from lastack.packetdrill.errors import ScriptError
+from lastack.packetdrill.errors import ScriptError, Unsupported
 from lastack.packetdrill.parser import LONGEST, parse
 from lastack.packetdrill.report import ERROR, FAILED, PASSED, UNSUPPORTED, Outcome, printable
 from lastack.packetdrill.runner import Result, play
@@ -76,7 +76,8 @@ def play_path(path: Path, way: Way, *, shown: str = "", capture: Path | None = N
             return _outcome(shown, text, results, way, monotonic() - began)
     except ScriptError as error:
         shows = failure.passage(text, error.line)
-        return Outcome(shown, ERROR, error.line, error.message, monotonic() - began, details=shows)
+        outcome = UNSUPPORTED if isinstance(error, Unsupported) else ERROR
+        return Outcome(shown, outcome, error.line, error.message, monotonic() - began, details=shows)
     except _OutOfTime as error:
         message = f"took longer than {way.seconds:g} s of real time"
         return Outcome(shown, ERROR, 0, message, monotonic() - began, details=_traceback(error))

@@ -11,6 +11,7 @@ from lastack.packetdrill.runner import Result, play
 from lastack.packetdrill.settings import Settings
 from lastack.tcp.config import DEFAULT
 from lastack.tcp.presets import LINUX
+from lastack.trace.entries import Departure
 
 OPENED = """
 0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
@@ -132,3 +133,15 @@ def test_some_things_need_not_be_so_exact():
     assert play(script, made, preset=DEFAULT, folder=Path(), loosen=loosen).outcome == "passed"
     for word in loosen:
         assert play(script, made, preset=DEFAULT, folder=Path(), loosen=loosen - {word}).outcome == "failed"
+
+
+def test_all_that_was_sent_is_recorded_in_the_order_of_time():
+    late = OPENED + "+0 write(4, ..., 1000) = 1000\n+.5 < . 1:1(0) ack 1 win 300\n+.1 > P. 1:1001(1000) ack 1\n"
+    result = run(late)
+    assert result.outcome == "failed"
+    times = [entry.now for entry in result.timeline.entries]
+    assert times == sorted(times)
+    assert times[-1] < 2_000_000
+    sent = [entry for entry in result.timeline.entries if isinstance(entry, Departure)]
+    assert [entry.now for entry in sent if entry.packet.length] == [200_000, 500_000]  # then as a probe
+    assert [time for time, _ in result.capture] == [entry.now for entry in sent]

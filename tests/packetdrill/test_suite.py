@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from multiprocessing import active_children
 from pathlib import Path
 
@@ -116,3 +117,16 @@ def test_the_package_has_the_ways_to_play() -> None:
     assert lastack.packetdrill.play_files is play_files
     with pytest.raises(AttributeError):
         lastack.packetdrill.absent  # noqa: B018
+
+
+def test_the_examples_of_the_document_do_what_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "packetdrill.md").read_text(encoding="utf-8")
+    script, python = (re.search(rf"^```{kind}\n(.*?)^```", text, re.DOTALL | re.MULTILINE) for kind in ("", "python"))
+    assert script is not None and python is not None
+    monkeypatch.chdir(tmp_path)
+    Path("tests").mkdir()
+    Path("tests/close.pkt").write_text(script[1])
+    exec(python[1], {})
+    assert capsys.readouterr().out.split()[:2] == ["tests/close.pkt", "passed"]

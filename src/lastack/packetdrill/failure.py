@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 from itertools import zip_longest
-from textwrap import indent, wrap
+from textwrap import indent
 from typing import NamedTuple
 
 from lastack.packetdrill.report import printable
@@ -57,8 +57,15 @@ def _in_one_form(expected: str, got: str) -> tuple[str, str]:
 
 
 def _folded(text: str, width: int) -> str:
-    lines = [wrap(line, width, initial_indent="  ", subsequent_indent="  ") for line in text.splitlines()]
-    return "\n".join(line for folded in lines for line in folded)
+    """Lines of names and values, with two blanks between them where a line may end."""
+    lines = []
+    for line in text.splitlines():
+        lines.append("")
+        for part in line.split("  "):
+            if lines[-1] and len(lines[-1]) + len(part) + 4 > width:
+                lines.append("")
+            lines[-1] += f"  {part}"
+    return "\n".join(lines)
 
 
 def passage(text: str, line: int) -> str:

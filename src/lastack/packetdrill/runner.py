@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
@@ -17,7 +18,7 @@ from lastack.packetdrill.machine import Machine, Pending
 from lastack.packetdrill.settings import Settings, from_script
 from lastack.packetdrill.syntax import Call, Code, Command, Event, IcmpPacket, PacketEvent, Script, TcpPacket
 from lastack.packetdrill.timing import Due, Timing
-from lastack.packetdrill.virtual import VirtualMachine
+from lastack.packetdrill.virtual import START, VirtualMachine
 from lastack.tcp.config import Config
 from lastack.trace.timeline import Timeline
 from lastack.wire.datagram import parse
@@ -100,7 +101,7 @@ class Runner:
         self.loosen = loosen
         self.result = result
         result.timeline.hosts = ["script", "lastack"]
-        self.machine: Machine = machine(preset, settings, result.timeline.observer("lastack"))
+        self.machine: Machine = machine(preset, settings, result.timeline.observer("lastack", START))
         self.flows = Flows(settings)
         self.calls = Calls(self.machine.system, settings, self.flows)
         self.timing = Timing(settings)
@@ -124,6 +125,12 @@ class Runner:
         """Keep what a reader may want to see, and give back what the machine holds."""
         self.result.virtual_seconds = self.machine.now / 1_000_000
         self.result.connections = self.machine.describe() if self.result.outcome != "passed" else ""
+        with suppress(ScriptError):
+            while (sniffed := self.machine.sniff(self.machine.now)) is not None:
+                self._record("lastack", sniffed.time, sniffed.data)
+        # A packet is recorded when the script asks for one, which may be long after it was sent.
+        self.result.timeline.entries.sort(key=lambda entry: entry.now)
+        self.result.capture.sort(key=lambda pair: pair[0])
         self.machine.close()
 
     def _event(self, event: Event) -> None:

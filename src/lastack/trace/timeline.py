@@ -49,11 +49,11 @@ class Timeline:
         self._waiting: dict[tuple[Any, ...], deque[int]] = {}
         self._latest: dict[tuple[Any, ...], int] = {}
 
-    def observer(self, host: str) -> HostObserver:
-        """What to give to the host of that name as its observer."""
+    def observer(self, host: str, origin: int = 0) -> HostObserver:
+        """What to give to the host of that name as its observer. Its clock shows `origin` at our time 0."""
         self._meet(host)
         self.observed.add(host)
-        return HostObserver(self, host)
+        return HostObserver(self, host, origin)
 
     def packet_sent(self, now: int, sender: str, packet: Packet) -> int:
         """A packet left `sender`, finished as the wire sees it. The number of this departure."""
@@ -127,37 +127,38 @@ class Timeline:
 class HostObserver:
     """The observer of one host (`lastack.tcp.observer.Observer`); it writes into the timeline that made it."""
 
-    __slots__ = ("host", "timeline")
+    __slots__ = ("host", "origin", "timeline")
 
-    def __init__(self, timeline: Timeline, host: str) -> None:
+    def __init__(self, timeline: Timeline, host: str, origin: int = 0) -> None:
         self.timeline = timeline
         self.host = host
+        self.origin = origin
 
     def segment_in(self, now: int, connection: Any, segment: Segment) -> None:
         """See Observer."""
         if self.timeline.segments:
             local, remote = _ends(connection)
             source, destination = (remote[0], segment.source_port), (local[0], segment.destination_port)
-            self.timeline.arrived(now, self.host, see_segment(segment, source, destination))
+            self.timeline.arrived(now - self.origin, self.host, see_segment(segment, source, destination))
 
     def segment_out(self, now: int, connection: Any, segment: Segment) -> None:
         """See Observer."""
         if self.timeline.segments:
             local, remote = _ends(connection)
             source, destination = (local[0], segment.source_port), (remote[0], segment.destination_port)
-            self.timeline.sent(now, self.host, see_segment(segment, source, destination))
+            self.timeline.sent(now - self.origin, self.host, see_segment(segment, source, destination))
 
     def moved(self, now: int, connection: Any, old: State, event: Event, new: State) -> None:
         """See Observer."""
-        self.timeline.entries.append(Move(now, self.host, *_ends(connection), old, event, new))
+        self.timeline.entries.append(Move(now - self.origin, self.host, *_ends(connection), old, event, new))
 
     def timer_fired(self, now: int, connection: Any, timer: str) -> None:
         """See Observer."""
-        self.timeline.entries.append(Timer(now, self.host, *_ends(connection), timer))
+        self.timeline.entries.append(Timer(now - self.origin, self.host, *_ends(connection), timer))
 
     def call_made(self, now: int, connection: Any, call: str, detail: str) -> None:
         """See Observer."""
-        self.timeline.entries.append(Call(now, self.host, *_ends(connection), call, detail))
+        self.timeline.entries.append(Call(now - self.origin, self.host, *_ends(connection), call, detail))
 
 
 def _ends(connection: Any) -> tuple[Endpoint, Endpoint]:

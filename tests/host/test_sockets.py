@@ -25,6 +25,7 @@ import pytest
 from lastack.host import options as o
 from lastack.host.host import Host
 from lastack.tcp.config import DEFAULT
+from lastack.tcp.congestion.newreno import NewReno
 from lastack.tcp.states import State
 from tests.host.harness import Bench, client, connect, errno_of, number, to_time_wait
 
@@ -268,6 +269,9 @@ def test_a_close_before_the_handshake_ends_it():
         (o.IPPROTO_TCP, o.TCP_LINGER2, 10),
         (o.IPPROTO_TCP, o.TCP_USER_TIMEOUT, 30_000),
         (o.IPPROTO_TCP, o.TCP_MAXSEG, 500),
+        (o.IPPROTO_TCP, o.TCP_RTO_MAX_MS, 60_000),
+        (o.IPPROTO_TCP, o.TCP_KEEPINIT, 20),
+        (o.IPPROTO_TCP, o.TCP_MAXUNACKTIME, 40),
         (o.IPPROTO_TCP, o.TCP_CONGESTION, "newreno"),
         (o.IPPROTO_IP, o.IP_TTL, 3),
         (o.IPPROTO_IP, o.IP_TOS, 16),
@@ -329,3 +333,56 @@ def test_a_long_transfer_to_oneself_ends():  # RFC 9293 3.5, a socket connected 
     assert socket.send(0, bytes(4_000_000)) == 4_000_000
     assert host.transmit(0) == []
     assert len(socket.recv(0, 5_000_000)) == 4_000_000
+
+
+def test_maxseg_limits_what_we_offer_and_what_we_send():  # as Linux's TCP_MAXSEG; RFC 9293 3.7.1 MUST-16
+    h = Bench()
+    socket = h.socket()
+    socket.setsockopt(o.IPPROTO_TCP, o.TCP_MAXSEG, 500)
+    h.do(socket.connect, ("10.0.0.2", 7))
+    peer = h.peer(7, socket.getsockname()[1])
+    _, syn = h.pending[-1]
+    peer.hears(syn)
+    peer.sends("S 0:0(0) <mss 500>")
+    peer.gets("S. 0:0(0) ack 1 <mss 1460>")
+    peer.sends(". 1:1(0) ack 1")
+    h.do(socket.send, bytes(700))
+    peer.sends(". 1:501(500) ack 1", "P. 501:701(200) ack 1")
+    assert socket.getsockopt(o.IPPROTO_TCP, o.TCP_MAXSEG) == 500
+
+
+def test_the_end_of_a_record_ends_a_segment():  # MSG_EOR, as on Linux
+    h = Bench()
+    socket, peer = connect(h)
+    for size, flags in ((700, o.MSG_EOR), (400, o.MSG_EOR), (1000, 0)):
+        assert socket.send(h.now, bytes(size), flags) == size
+    h.settle()
+    peer.sends("P. 1:701(700) ack 1", "P. 701:1101(400) ack 1")  # what follows the last record is Nagle's
+    peer.gets(". 1:1(0) ack 1101")
+    peer.sends("P. 1101:2101(1000) ack 1")
+
+
+def test_a_record_that_is_taken_in_part_has_no_end():
+    h = Bench(send_buffer=3000, nagle=False)
+    socket, peer = connect(h)
+    assert socket.send(h.now, bytes(4000), o.MSG_EOR) == 3000
+    assert not peer.tcb.send_buffer.records
+    h.settle()
+    h.forget()
+
+
+def test_the_fin_follows_the_last_record():
+    h = Bench()
+    socket, peer = connect(h)
+    for size in (700, 400):
+        assert socket.send(h.now, bytes(size), o.MSG_EOR) == size
+    h.do(socket.shutdown, 1)
+    peer.sends("P. 1:701(700) ack 1", "FP. 701:1101(400) ack 1")
+
+
+def test_reno_is_newreno_by_another_name():  # RFC 5681, RFC 6582
+    h = Bench()
+    socket, peer = connect(h)
+    socket.setsockopt(o.IPPROTO_TCP, o.TCP_CONGESTION, "reno")
+    assert socket.getsockopt(o.IPPROTO_TCP, o.TCP_CONGESTION) == "reno"
+    assert type(peer.tcb.congestion) is NewReno

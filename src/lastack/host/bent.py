@@ -148,10 +148,11 @@ def _get_quick_acks(socket: Settings) -> int:
 
 
 def _set_mss(socket: Settings, value: int) -> None:
-    """What our SYN offers; a connection that is open keeps what it has."""
+    """What our SYN offers, and the most that we send; a connection that is open keeps what it has."""
     if value and not 88 <= value <= 32767:
         raise OSError(errno.EINVAL, f"mss: {value} is not in 88 to 32767")
     configure(socket, "mss", value)
+    configure(socket, "send_mss_limit", value)
 
 
 def _get_mss(socket: Settings) -> int:

@@ -52,6 +52,9 @@ TCP_NOTSENT_LOWAT = 25
 TCP_FASTOPEN_CONNECT = 30
 TCP_FASTOPEN_KEY = 33
 TCP_FASTOPEN_NO_COOKIE = 34
+TCP_RTO_MAX_MS = 44
+TCP_MAXUNACKTIME = 68  # FreeBSD's, as the next one
+TCP_KEEPINIT = 128
 
 SHUT_RD = 0
 SHUT_WR = 1
@@ -61,6 +64,7 @@ MSG_OOB = 0x1
 MSG_PEEK = 0x2
 MSG_TRUNC = 0x20
 MSG_DONTWAIT = 0x40  # a socket here never waits; what does (MSG_WAITALL too) is its driver's business
+MSG_EOR = 0x80
 MSG_NOSIGNAL = 0x4000  # and it has no signals
 MSG_MORE = 0x8000
 MSG_FASTOPEN = 0x2000_0000
@@ -96,4 +100,7 @@ SETTINGS: dict[tuple[int, int], tuple[str, int, int, int]] = {
     (IPPROTO_TCP, TCP_KEEPCNT): ("keepalive_probes", 1, 1, 127),
     (IPPROTO_TCP, TCP_SYNCNT): ("syn_retransmissions", 1, 1, 127),
     (IPPROTO_TCP, TCP_USER_TIMEOUT): ("user_timeout", 1000, 0, (1 << 31) - 1),
+    (IPPROTO_TCP, TCP_RTO_MAX_MS): ("rto_max", 1000, 1000, 120_000),
+    (IPPROTO_TCP, TCP_MAXUNACKTIME): ("user_timeout", SECOND, 0, (1 << 31) - 1),
+    (IPPROTO_TCP, TCP_KEEPINIT): ("open_timeout", SECOND, 1, (1 << 31) - 1),
 }

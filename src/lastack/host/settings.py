@@ -10,7 +10,7 @@ from lastack.host.listener import Listener
 from lastack.host.ports import Holder
 from lastack.host.tables import Tables
 from lastack.tcp.config import NEVER, Config
-from lastack.tcp.congestion import ALGORITHMS, switch
+from lastack.tcp.congestion import ALGORITHMS, ALIASES, switch
 from lastack.tcp.tcb import NOTHING_HELD, IpOptions, Tcb
 
 Value = int | str | bytes | tuple[int, int]
@@ -98,7 +98,7 @@ def configure(socket: Settings, name: str, value: int | bool | str | bytes) -> N
 def _set_congestion(socket: Settings, value: Value) -> None:
     if not isinstance(value, str):
         raise OSError(errno.EINVAL, "TCP_CONGESTION takes a name")
-    if value not in ALGORITHMS:
+    if ALIASES.get(value, value) not in ALGORITHMS:
         raise OSError(errno.ENOENT, f"no congestion control {value!r}: {', '.join(sorted(ALGORITHMS))}")
     configure(socket, "congestion", value)
     if socket.tcb is not None:

@@ -40,7 +40,8 @@ class Stream(Names):
     def send(self, now: int, data: Buffer, flags: int = 0) -> int:
         """Queue data; the bytes taken. BlockingIOError when there is no room, BrokenPipeError after the close.
 
-        MSG_OOB makes the last byte urgent, MSG_MORE holds back what does not fill a segment; other flags say nothing.
+        MSG_OOB makes the last byte urgent, MSG_MORE holds back what does not fill a segment, MSG_EOR ends one behind
+        the data (as on Linux); other flags say nothing.
         With the first SEND after a connect() that waited for it (TCP_FASTOPEN_CONNECT) no more is taken than the SYN
         can bear; BlockingIOError (EINPROGRESS) where it bears nothing. MSG_FASTOPEN (see `Socket.sendto`) says nothing
         of a connection that is open; BlockingIOError (EALREADY) where it is being opened.
@@ -54,11 +55,12 @@ class Stream(Names):
         if _opening(tcb):
             again = errno.EALREADY if flags & options.MSG_FASTOPEN else errno.EAGAIN
             raise BlockingIOError(again, "not open yet")
-        waited = fast_open.waits(tcb)
+        waited, size = fast_open.waits(tcb), len(data)
         if waited and tcb.fast_open is not None:
             data = memoryview(data)[: tcb.fast_open.most]
         urgent, more = bool(flags & options.MSG_OOB), bool(flags & options.MSG_MORE)
-        taken = calls.send(tcb, data, now, urgent=urgent, more=more)
+        ends = bool(flags & options.MSG_EOR) and len(data) == size
+        taken = calls.send(tcb, data, now, urgent=urgent, more=more, record=ends)
         if not taken and waited:
             self.host.touched(tcb, now)
             raise BlockingIOError(errno.EINPROGRESS, "the connection is being opened")

@@ -28,7 +28,7 @@ _KEPT = frozenset(
         *((_IPV6, CONSTANTS[f"IPV6_{name}"]) for name in ("RECVERR", "RECVTCLASS", "RECVHOPLIMIT")),
     }
 )
-_UNSUPPORTED_FLAGS = {CONSTANTS[name]: name for name in ("MSG_ZEROCOPY", "MSG_EOR", "MSG_FASTOPEN")}
+_UNSUPPORTED_FLAGS = {CONSTANTS[name]: name for name in ("MSG_ZEROCOPY", "MSG_FASTOPEN")}
 
 
 def refuse_flags(flags: int) -> None:

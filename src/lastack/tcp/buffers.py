@@ -21,10 +21,11 @@ _TRIM = 64
 class SendBuffer:
     """The user's data from SND.UNA on, sent or not. Chunks are `bytes`, or views of such: views of them may be shared.
 
-    `length` is the number of bytes held. Positions are counted from the first byte held.
+    `length` is the number of bytes held. Positions are counted from the first byte held. `records` are the stream
+    offsets at which a segment must end (MSG_EOR).
     """
 
-    __slots__ = ("_chunks", "_dropped", "_head", "_starts", "length")
+    __slots__ = ("_chunks", "_dropped", "_head", "_starts", "length", "records")
 
     def __init__(self) -> None:
         self._chunks: list[Buffer] = []
@@ -32,6 +33,7 @@ class SendBuffer:
         self._head = 0  # chunks before this one are consumed
         self._dropped = 0  # stream offset of the first byte held
         self.length = 0
+        self.records: list[int] = []
 
     def append(self, data: Buffer | bytearray) -> None:
         """Take over `data`; `bytes` and views of them are kept as they are, what can change under us is copied."""
@@ -47,6 +49,17 @@ class SendBuffer:
             chunks.append(chunk)
             self._starts.append(self._dropped + self.length)
         self.length += size
+
+    def end_record(self) -> None:
+        """No segment is to carry what comes next beside what stands here."""
+        if self.length:
+            self.records.append(self._dropped + self.length)
+
+    def record_left(self, position: int) -> int:
+        """Bytes from `position` to the end of its record, or of the data. Ends up to there are forgotten."""
+        offset = self._dropped + position
+        del self.records[: bisect_right(self.records, offset)]
+        return self.records[0] - offset if self.records else self.length - position
 
     def view(self, position: int, size: int) -> tuple[memoryview, ...]:
         """Views of `size` bytes from `position` on, without a copy."""
@@ -87,7 +100,7 @@ class SendBuffer:
         """A copy that shares only the immutable chunks."""
         other = SendBuffer()
         other._chunks, other._starts = self._chunks[self._head :], self._starts[self._head :]
-        other._dropped, other.length = self._dropped, self.length
+        other._dropped, other.length, other.records = self._dropped, self.length, self.records[:]
         return other
 
 

@@ -64,10 +64,20 @@ def set_iss(tcb: Tcb, iss: int) -> None:
     handshake.offer(tcb)
 
 
-def send(tcb: Tcb, data: Buffer, now: int, *, urgent: bool = False, more: bool = False, iss: int | None = None) -> int:
+def send(
+    tcb: Tcb,
+    data: Buffer,
+    now: int,
+    *,
+    urgent: bool = False,
+    more: bool = False,
+    record: bool = False,
+    iss: int | None = None,
+) -> int:
     """SEND: queue what there is room for; returns the bytes taken (0 when the buffer is full).
 
     In LISTEN with a remote socket it turns the passive OPEN into an active one, and needs `iss`. `more`: do not PUSH.
+    `record`: where all is taken, what follows begins a segment of its own.
     Raises OSError ENOTCONN where there is no connection, BrokenPipeError where it is closing.
     """
     state = tcb.state
@@ -89,6 +99,8 @@ def send(tcb: Tcb, data: Buffer, now: int, *, urgent: bool = False, more: bool =
         return 0
     tcb.statistics.bytes_written += size
     tcb.send_buffer.append(data if size == len(data) else memoryview(data)[:size])
+    if record and size == len(data):
+        tcb.send_buffer.end_record()
     if urgent:
         tcb.snd_up = (handshake.text_start(tcb) + tcb.send_buffer.length) & MASK
     return size

@@ -132,6 +132,8 @@ class Config:
     mss: int = 0  # the MSS option to send; 0 = from the MTU (RFC 6691)
     default_mss: int = 0  # of an IPv4 peer that sends none; 0 = RFC 9293's MUST-15, 536 (FreeBSD mssdflt)
     default_mss_v6: int = 0  # of one by IPv6; 0 = 1220 (FreeBSD v6mssdflt)
+    # Segments are no larger than this with their options, whatever the peer takes; TCP_MAXSEG sets both. 0: no limit.
+    send_mss_limit: int = 0
     paws_idle: int = 24 * 24 * HOUR  # RFC 7323 5.5: TS.Recent older than 24 days proves nothing
 
     # --- the path, RFC 1191, 8201, 8899 ---

@@ -50,7 +50,8 @@ def agree(tcb: Tcb, told: int | None) -> None:
     if value < tcb.config.min_snd_mss:
         tcb.count("limit: the peer's MSS")
         value = tcb.config.min_snd_mss
-    tcb.send_mss = value
+    limit = tcb.config.send_mss_limit
+    tcb.send_mss = min(value, limit) if limit else value
     set_mss(tcb)
     tcb.rcv_mss = min(tcb.snd_mss, DEFAULT_MSS[len(tcb.local[0])])
 

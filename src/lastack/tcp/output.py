@@ -132,26 +132,29 @@ def _send_new(tcb: Tcb, now: int, out: list[Segment]) -> None:
         control.resumes(tcb, now)
     if tcb.ecn is not None and tcb.ecn.hold:
         return
-    if tcb.path is not None and (size := plpmtud.next_probe(tcb, now)):
+    if tcb.path is not None and not tcb.send_buffer.records and (size := plpmtud.next_probe(tcb, now)):
         _send_range(tcb, size, False, False, now, out)
     mss = _full(tcb)
     unit = _unit(mss)
     start = handshake.text_start(tcb)  # both windows are of text: our SYN takes no part of them
     cwnd = _window(tcb) + ((start - tcb.snd_una) & MASK)
     while tcb.fin_seq is None:
-        unsent = tcb.send_buffer.length - ((tcb.snd_nxt - start) & MASK)
+        position = (tcb.snd_nxt - start) & MASK
+        waits = unsent = tcb.send_buffer.length - position
+        if tcb.send_buffer.records:
+            unsent = tcb.send_buffer.record_left(position)
         usable = (start + tcb.snd_wnd - tcb.snd_nxt) & MASK
         if usable >= HALF:
             return  # the window shrank (MUST-34)
         size = min(unsent, usable, max(cwnd - tcb.pipe, 0), unit)
-        fin = tcb.fin_queued and size == unsent and size < usable
+        fin = tcb.fin_queued and size == waits and size < usable
         if not fin and not size:
             return
         if not fin and size < unsent:
             size = _whole_segments(tcb, size, usable, mss)
             if not size:
                 return
-        elif not fin and size % mss and _nagle_holds(tcb):
+        elif not fin and size % mss and unsent == waits and _nagle_holds(tcb):
             size -= size % mss  # the small rest waits
             if not size:
                 return
@@ -256,9 +259,12 @@ def tail_probe(tcb: Tcb, now: int, out: list[Segment]) -> None:
     rack.probe_at = NEVER
     if not tcb.sent or tcb.pipe != (tcb.snd_nxt - tcb.snd_una) & MASK:
         return
-    unsent = tcb.send_buffer.length - ((tcb.snd_nxt - handshake.text_start(tcb)) & MASK) if tcb.fin_seq is None else 0
+    position = (tcb.snd_nxt - handshake.text_start(tcb)) & MASK
+    unsent = tcb.send_buffer.length - position if tcb.fin_seq is None else 0
     usable = (tcb.snd_una + tcb.snd_wnd - tcb.snd_nxt) & MASK
     size = min(unsent, _full(tcb))
+    if size and tcb.send_buffer.records:
+        size = min(size, tcb.send_buffer.record_left(position))
     new = 0 < size <= usable < HALF
     if new:
         fin = tcb.fin_queued and size == unsent and size < usable

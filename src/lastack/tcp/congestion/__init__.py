@@ -8,6 +8,7 @@ from lastack.tcp.congestion.interface import Congestion
 from lastack.tcp.congestion.newreno import NewReno
 
 ALGORITHMS: dict[str, type[Congestion]] = {"cubic": Cubic, "newreno": NewReno}  # RFC 9293 MAY-18
+ALIASES = {"reno": "newreno"}  # as Linux has it
 
 
 def register(name: str, algorithm: type[Congestion]) -> None:
@@ -27,9 +28,10 @@ def create(config: Config, mss: int, *, syn_lost: bool = False) -> Congestion:
 
 def named(name: str) -> type[Congestion]:
     """The algorithm of that name. ValueError where there is none."""
-    if name not in ALGORITHMS:
+    algorithm = ALGORITHMS.get(ALIASES.get(name, name))
+    if algorithm is None:
         raise ValueError(f"no congestion control {name!r}: one of {', '.join(sorted(ALGORITHMS))}")
-    return ALGORITHMS[name]
+    return algorithm
 
 
 def switch(old: Congestion, name: str, config: Config) -> Congestion:
@@ -53,4 +55,4 @@ def initial_window(mss: int, segments: int) -> int:
     return min(segments, 4 if mss <= 1095 else 3 if mss <= 2190 else 2) * mss
 
 
-__all__ = ["ALGORITHMS", "Congestion", "create", "initial_window", "named", "register", "switch"]
+__all__ = ["ALGORITHMS", "ALIASES", "Congestion", "create", "initial_window", "named", "register", "switch"]

@@ -11,7 +11,7 @@ import pytest
 
 from lastack.packetdrill.calls.notation import show
 from lastack.packetdrill.errors import ScriptError, Unsupported
-from lastack.packetdrill.symbols import CONSTANTS, bits, option_name, resolve
+from lastack.packetdrill.symbols import CONSTANTS, bits, error_name, option_name, resolve
 from lastack.packetdrill.syntax import Either, Number, Text, Word
 
 
@@ -51,3 +51,13 @@ def test_an_option_has_its_name():
     assert option_name(6, 36) == "TCP_INQ"
     assert option_name(0, 1) == "IP_TOS"
     assert option_name(6, 99) is None
+
+
+def test_errors_have_the_names_that_scripts_use():
+    assert [error_name(number) for number in (errno.EAGAIN, errno.EOPNOTSUPP, errno.EINVAL, 9999)] == [
+        "EAGAIN",
+        "EOPNOTSUPP",
+        "EINVAL",
+        "9999",
+    ]
+    assert CONSTANTS["EWOULDBLOCK"] == errno.EAGAIN

@@ -86,14 +86,22 @@ _TABLES = {
 
 
 def _constants() -> dict[str, int]:
-    found = {name: number for number, name in errno.errorcode.items()}
+    found = {name: number for name, number in vars(errno).items() if name[0] == "E" and isinstance(number, int)}
     for table in _TABLES.values():
         words = table.split()
         found |= {name: int(number, 0) for name, number in zip(words[::2], words[1::2], strict=True)}
-    return found | {"EWOULDBLOCK": errno.EAGAIN, "ENOTSUP": errno.EOPNOTSUPP, "EDEADLOCK": errno.EDEADLK}
+    return found
 
 
 CONSTANTS = _constants()
+
+
+_ERRORS = {**errno.errorcode, errno.EAGAIN: "EAGAIN", errno.EOPNOTSUPP: "EOPNOTSUPP"}
+
+
+def error_name(number: int) -> str:
+    """The name of an error: of several that it has the one that scripts use."""
+    return _ERRORS.get(number, str(number))
 
 
 def resolve(expression: Expression, line: int = 0) -> int:

@@ -28,14 +28,6 @@ _KEPT = frozenset(
         *((_IPV6, CONSTANTS[f"IPV6_{name}"]) for name in ("RECVERR", "RECVTCLASS", "RECVHOPLIMIT")),
     }
 )
-_UNSUPPORTED_FLAGS = {CONSTANTS[name]: name for name in ("MSG_ZEROCOPY", "MSG_FASTOPEN")}
-
-
-def refuse_flags(flags: int) -> None:
-    """Unsupported for flags of send that would have to do something."""
-    for flag, name in _UNSUPPORTED_FLAGS.items():
-        if flags & flag:
-            raise Unsupported(name)
 
 
 def set_option(file: SocketFile, level: int, option: int, value: Value) -> None:

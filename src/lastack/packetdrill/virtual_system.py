@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from typing import Protocol
 
 from lastack.host import options as o
 from lastack.host.host import Host
-from lastack.host.sockets import Socket
 from lastack.packetdrill import virtual_options
 from lastack.packetdrill.epoll import EpollFile
 from lastack.packetdrill.errors import Unsupported
@@ -163,7 +162,8 @@ class VirtualSystem:
     def send(self, file: File, buffers: Sequence[bytes], flags: int = 0, address: Address | None = None) -> Doing:
         """See `System`. MSG_FIN (MSG_EOF of FreeBSD) closes this half behind the data."""
         sending = _socket_of(file)
-        virtual_options.refuse_flags(flags)
+        if flags & CONSTANTS["MSG_ZEROCOPY"]:
+            raise Unsupported("MSG_ZEROCOPY")
         waits = sending.blocking and not flags & o.MSG_DONTWAIT
         data, taken, deadline = memoryview(b"".join(buffers)), 0, self._deadline(sending.send_timeout)
         while True:
@@ -171,7 +171,7 @@ class VirtualSystem:
             try:
                 if taken and socket.error:
                     return taken  # the next call tells it
-                taken += _send(socket, self._stack.host_now(), data[taken:], flags, address)
+                taken += socket.sendto(self._stack.host_now(), data[taken:], flags, address)
             except BlockingIOError:
                 if not waits or self._over(deadline):
                     sending.lacks_room()
@@ -183,18 +183,31 @@ class VirtualSystem:
                 if taken:
                     return taken
                 raise
+            on_syn = waits and taken and socket.state is State.SYN_SENT  # RFC 7413
+            if on_syn:
+                self._stack.touched()
+                yield from self._opened(sending, deadline)
             if taken == len(data):
                 break
+            if on_syn:
+                continue
             sending.lacks_room()
             if not waits:
                 break
             self._stack.touched()
             yield deadline
-            address = None
         if flags & _FIN and taken == len(data):
             socket.shutdown(self._stack.host_now(), o.SHUT_WR)
         self._stack.touched()
         return taken
+
+    def _opened(self, file: SocketFile, deadline: int | None) -> Generator[int | None, None, None]:
+        """Wait for the end of a handshake, and raise the OSError with which it ends: what went with it has not come."""
+        while file.socket.state is State.SYN_SENT and not self._over(deadline):
+            yield deadline
+        number = _socket_of(file).socket.getsockopt(o.SOL_SOCKET, o.SO_ERROR)
+        if isinstance(number, int) and number:
+            raise _error(number)
 
     def recv(self, file: File, size: int, flags: int = 0, *, wants_control: bool = False) -> Doing:
         """See `System`. There is nothing in the queue of errors."""
@@ -305,10 +318,6 @@ class VirtualSystem:
             if found or self._over(deadline):
                 return found
             yield deadline
-
-
-def _send(socket: Socket, now: int, data: memoryview, flags: int, address: Address | None) -> int:
-    return socket.send(now, data, flags)
 
 
 def _unread(file: SocketFile) -> tuple[int, int, int]:

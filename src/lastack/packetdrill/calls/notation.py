@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Mapping
 
-from lastack.packetdrill.symbols import resolve
+from lastack.packetdrill.symbols import CONSTANTS, resolve
 from lastack.packetdrill.syntax import (
     Anything,
     Applied,
@@ -63,8 +62,7 @@ def show_call(call: Call, result: Expression, error: str | None, given: Given | 
 
 
 def _meaning(error: str) -> str:
-    number = next((number for number, name in errno.errorcode.items() if name == error), None)
-    return "no error that is known" if number is None else os.strerror(number)
+    return os.strerror(CONSTANTS[error]) if error in CONSTANTS else "no error that is known"
 
 
 def same(wanted: Expression, came: Expression, line: int = 0) -> bool:

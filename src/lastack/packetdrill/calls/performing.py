@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Mapping
 
 from lastack.packetdrill.calls import data, messages, opening, options, readiness
@@ -12,7 +11,7 @@ from lastack.packetdrill.calls.notation import same, show_call
 from lastack.packetdrill.errors import Failed, Unsupported
 from lastack.packetdrill.machine import Doing, File, System
 from lastack.packetdrill.settings import Settings
-from lastack.packetdrill.symbols import CONSTANTS
+from lastack.packetdrill.symbols import CONSTANTS, error_name
 from lastack.packetdrill.syntax import Anything, Call, Number
 
 _HANDLERS: Mapping[str, Handler] = {
@@ -51,7 +50,7 @@ class Calls:
         try:
             came = yield from handler(self._open, arguments)
         except OSError as raised:
-            error = errno.errorcode.get(raised.errno or 0, str(raised))
+            error = error_name(raised.errno or 0)
         except Unsupported as raised:
             raise Unsupported(raised.message, raised.line or line) from None
         _check(call, came, error, arguments)

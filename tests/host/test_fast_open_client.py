@@ -191,6 +191,18 @@ def test_an_attempt_that_nothing_answers_pauses_for_twice_as_long_each_time():  
     assert h.host.counters["fast open: no answer"] == 2
 
 
+def test_an_answer_ends_the_doubling():  # RFC 7413 4.1.3.1: "temporarily"
+    h = knows(fastopen_pause=60 * SECOND, syn_retransmissions=0)
+    sends(h, 7, f"S 0:7(7) <SYN,{COOKIE}>")
+    h.after(61)
+    _, peer = sends(h, 7, f"S 0:7(7) <SYN,{COOKIE}>")
+    peer.gets("S. 0:0(0) ack 8 <mss 1460>")
+    peer.sends(". 8:8(0) ack 1")
+    sends(h, 7, f"S 0:7(7) <SYN,{COOKIE}>")
+    h.after(61)
+    sends(h, 7, f"S 0:7(7) <SYN,{COOKIE}>")
+
+
 def test_an_answer_with_a_cookie_that_comes_late_is_learned_from():  # RFC 7413 4.2.1 step 3
     h = bench()
     _, peer = sends(h, 0, "S 0:0(0) <SYN,FO,nop,nop>", taken=-errno.EINPROGRESS)

@@ -207,6 +207,9 @@ def test_no_more_fast_opens_than_the_queue_takes():  # RFC 7413 4.2: PendingFast
     second = h.peer(2)
     second.gets(f"S 0:10(10) <mss 1460,{good}>")
     assert given(second.sends("S. 0:0(0) ack 1")[0]) is None
+    plain = h.peer(7)
+    plain.gets("S 0:0(0) <mss 1460>")
+    plain.sends("S. 0:0(0) ack 1")
     assert h.host.counters["limit: fast opens"] == 1
     h.do(server.accept)  # who is accepted counts on, until its handshake is over
     assert server.listener.fast_opens.full(1, h.now)

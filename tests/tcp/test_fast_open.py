@@ -10,6 +10,7 @@ import pytest
 from lastack.tcp import calls, pmtud
 from lastack.tcp.config import DEFAULT, SECOND
 from lastack.tcp.early import NOT_ACKNOWLEDGED, SYN_AGAIN, FastOpen
+from lastack.tcp.episode import repairing
 from lastack.tcp.presets import RFC9293
 from lastack.tcp.states import Event, State
 from lastack.wire import options as opt
@@ -141,6 +142,7 @@ def test_the_syn_goes_again_without_text_and_option():  # RFC 7413 4.2.2: the cl
     t.gets("S. 0:0(0) ack 1 <mss 1460>")
     t.sends("P. 1:6(5) ack 1")
     assert t.tcb.fast_open is not None and t.tcb.fast_open.failure == SYN_AGAIN
+    assert t.tcb.episode is None and not repairing(t.tcb)  # what went again was no loss of text
     t.gets(". 1:1(0) ack 6")
 
 
@@ -175,8 +177,9 @@ def test_a_crossing_syn_may_leave_the_text_to_be_sent_again():  # RFC 7413 4.2.2
     t = sent()
     t.gets("S 0:0(0) <mss 1460>")
     t.sends("S. 0:0(0) ack 1")
-    t.gets(". 1:1(0) ack 1")
+    t.gets(". 1:1(0) ack 1 <FO 11112222,nop,nop>")  # no cookie: it has no SYN (RFC 7413 4.1.1)
     t.sends("P. 1:6(5) ack 1")
+    assert t.tcb.fast_open is not None and t.tcb.fast_open.answer is None
 
 
 def test_text_and_a_fin_may_come_with_the_syn_ack():  # RFC 7413 4.2.2, server step 5
@@ -248,6 +251,8 @@ def test_the_whole_window_and_initial_window_are_for_text():  # RFC 7413 4.2.2, 
     t = received()
     t.call.send(20_000)
     t.sends(*(f". {at}:{at + 1000}(1000) ack 6" for at in range(1, 9001, 1000)), ". 9001:10001(1000) ack 6")
+    t.gets(". 6:6(0) ack 10001 win 0")
+    assert t.tcb.congestion.cwnd > 10_000  # acknowledged with the SYN, it opens the window as any other text
     t = received(config=RFC9293)
     t.call.send(20_000)
     assert sum(segment.length for _, segment in t.pending) == 4000
@@ -266,11 +271,11 @@ def test_after_a_time_out_only_the_syn_ack_goes_again():  # RFC 7413 4.2.2: with
     t.sends("P. 1:6(5) ack 6")
     t.after(1000)
     t.sends("S. 0:0(0) ack 6")
-    t.call.send(TEXT)
+    t.call.send(1000)
     t.gets(". 6:6(0) ack 1")
     t.sends("P. 1:6(5) ack 6")
     t.gets(". 6:6(0) ack 6")
-    t.sends("P. 6:11(5) ack 6")
+    t.sends("P. 6:1006(1000) ack 6")
 
 
 def test_a_repeated_syn_is_answered_by_the_same_syn_ack():  # RFC 9293 3.10.7.4
@@ -348,6 +353,25 @@ def test_the_user_learns_of_silence_as_of_any_half_open_connection():  # RFC 929
     t.sends("S. 0:0(0) ack 6")
     assert [line for _, line in t.log(20_000)] == ["S. 0:0(0) ack 6 win 65535 <mss 1460>"] * 2
     assert t.state is State.CLOSED
+
+
+def test_the_syn_ack_acknowledges_the_text_and_no_other_does():  # RFC 9293 MUST-58
+    t = child(quick_acks=0)
+    t.sends("S. 0:0(0) ack 6")
+    t.after(500)
+
+
+def test_no_news_of_the_window_leaves_before_the_handshake_is_over():  # RFC 9293 3.8.6.2.2
+    t = child("S 0:5(5) <mss 1000,nop,wscale 7>")
+    t.sends("S. 0:0(0) ack 6")
+    assert t.call.receive() == TEXT
+    t.silent()
+
+
+def test_the_text_of_the_syn_may_be_urgent():  # RFC 9293 MUST-32
+    t = child("SU 0:5(5) urg 3 <mss 1000>")
+    t.sends("S. 0:0(0) ack 6")
+    assert calls.urgent_left(t.tcb) == 3
 
 
 def test_keep_alive_begins_with_the_end_of_the_handshake():  # RFC 9293 3.8.4

@@ -199,6 +199,10 @@ class FastOpens:
             self._counters["limit: fast open refusals"] += 1
         self._refusals[name] = (now + (pause << min(before, _MOST_DOUBLINGS)), before + 1)
 
+    def servers(self) -> list[Server]:
+        """Those that are known, the longest known first."""
+        return list(self._servers.values())
+
     def forget(self) -> None:
         """What servers have told (as `ip tcp_metrics flush` does)."""
         self._servers.clear()

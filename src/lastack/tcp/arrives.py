@@ -136,6 +136,8 @@ def _opened(tcb: Tcb, segment: Segment, event: Event, now: int) -> None:
     if late:
         tcb.rto = max(tcb.rto, tcb.config.rto_after_syn_loss)  # RFC 6298 (5.7)
         tcb.backoff = 0
+        if not fast_open.opened(tcb):
+            tcb.episode = None  # it was about our SYN, and is over
     _is_open(tcb, now)
 
 

@@ -87,7 +87,6 @@ def answered(tcb: Tcb, segment: Segment, late: bool) -> None:
         fast.failure = SYN_AGAIN if late else NOT_ACKNOWLEDGED
         tcb.count("fast open: text not acknowledged")
         tcb.recover = (tcb.snd_una - 1) & MASK
-        tcb.episode = None
         for sent in tcb.sent:
             ranges.mark_lost(tcb, sent)
     elif fast.size:

@@ -320,6 +320,7 @@ def test_connect_waits_for_the_first_send_where_a_cookie_is_known():  # Linux: T
     h = knows()
     socket = lazy(h)
     assert h.do(socket.connect, SERVER) is None
+    assert socket in h.host.ready()
     h.silent()
     assert (socket.poll(), socket.writable(), socket.state) == (o.POLLOUT, True, State.SYN_SENT)
     assert number(h, socket.recv, 9) == errno.EAGAIN

@@ -94,6 +94,7 @@ class Socket(Stream):
         self.host.touched(tcb, now)
         if not fast_open.waits(tcb):
             raise BlockingIOError(errno.EINPROGRESS, "the connection is being opened")
+        self.host.announce(self)  # it can be written to
 
     def _begin(self, now: int, address: Address, fast: bool) -> Tcb:
         """Active OPEN, a fast one where the application asks for that (RFC 7413 section 2)."""

@@ -16,7 +16,7 @@ from lastack.tcp.sequence import HALF, MASK, ge, gt, le, lt
 from lastack.tcp.states import Event, State, move
 from lastack.tcp.tcb import OPENED, WRITABLE, Reason, Tcb
 from lastack.tcp.text import check_fin, check_urg, process_text
-from lastack.tcp.window import receive_window, space
+from lastack.tcp.window import opened_meanwhile, receive_window, space
 from lastack.wire.segment import ACK, RST, SYN, Segment, segment_length
 
 SYN_SENT = State.SYN_SENT
@@ -302,8 +302,10 @@ def check_ack(tcb: Tcb, segment: Segment, now: int) -> bool:
             return False
         _opened(tcb, segment, Event.RCV_ACK_OF_SYN, now)
         set_window(tcb, segment, True)
-        if fast_open.opened(tcb) and (ack != tcb.snd_una or tcb.rack is not None):
-            process_ack(tcb, segment, now)
+        if fast_open.opened(tcb):
+            if ack != tcb.snd_una or tcb.rack is not None:
+                process_ack(tcb, segment, now)
+            tcb.ack_now = tcb.ack_now or opened_meanwhile(tcb)
         deferred_close(tcb, now)
         tcb.received_at = now
         return True

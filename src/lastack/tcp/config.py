@@ -130,7 +130,7 @@ class Config:
     # The options of a SYN in the order in which they stand there; no RFC asks for one.
     syn_options: tuple[str, ...] = ("mss", "sack", "timestamps", "window_scale")
     mss: int = 0  # the MSS option to send; 0 = from the MTU (RFC 6691)
-    default_mss: int = 0  # of an IPv4 peer that sends none; 0 = RFC 9293's MUST-15, 536 (FreeBSD mssdflt)
+    default_mss: int = 0  # of an IPv4 peer that sends none; 0 = the 536 of RFC 9293 MUST-15 (FreeBSD mssdflt)
     default_mss_v6: int = 0  # of one by IPv6; 0 = 1220 (FreeBSD v6mssdflt)
     # Segments are no larger than this with their options, whatever the peer takes; TCP_MAXSEG sets both. 0: no limit.
     send_mss_limit: int = 0

@@ -69,3 +69,8 @@ def update_due(tcb: Tcb) -> bool:
     offered = (tcb.rcv_adv - tcb.rcv_nxt) & MASK
     free = room(tcb)
     return free - offered >= step(tcb) and free >= 2 * offered
+
+
+def opened_meanwhile(tcb: Tcb) -> bool:
+    """Whether the text of a SYN (RFC 7413) had closed the window, and the user has read since: nobody was told yet."""
+    return receive_window(tcb) < step(tcb) and update_due(tcb)

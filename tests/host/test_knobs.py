@@ -57,3 +57,31 @@ def test_new_settings_hold_for_what_is_opened_from_now_on() -> None:
     assert before.config.window_scaling and not h.socket().config.window_scaling
     assert h.host.challenges.about == 7
     assert h.host.paths.learn(parse_address("10.0.0.2"), 600, h.now).mtu == 1000
+
+
+def test_a_route_of_its_own_holds_for_connections_to_come() -> None:  # RFC 9293 MUST-14
+    h = Bench()
+    h.host.route("10.0.0.2", mtu=1000, advmss=900, initial_window_segments=3)
+    h.listen(80)
+    peer = h.connected()
+    assert (peer.tcb.mtu, peer.tcb.config.mss, peer.tcb.config.initial_window_segments) == (1000, 900, 3)
+
+
+@pytest.mark.parametrize(("probing", "mtu"), [("off", 1500), ("always", 640)])
+def test_a_route_that_is_changed_reaches_connections_under_way(probing: str, mtu: int) -> None:  # RFC 4821 7.3
+    h = Bench(mtu_probing=probing, base_plpmtu=640)
+    h.host.route("10.0.0.2", mtu=640)
+    h.listen(80)
+    peer = h.connected()
+    h.host.route("10.0.0.2", mtu=1500)
+    assert peer.tcb.mtu == mtu  # with probing, a search goes from there
+    assert probing == "off" or (peer.tcb.path is not None and peer.tcb.path.search_high == 1500)
+    h.host.route("10.0.0.2", mtu=600)
+    assert peer.tcb.mtu == 600 and peer.tcb.snd_mss == 560
+
+
+def test_what_was_learned_of_peers_can_be_forgotten() -> None:  # RFC 8201 section 5.2, RFC 7413 section 4.1.3
+    h = Bench()
+    h.host.paths.learn(parse_address("10.0.0.2"), 1000, h.now)
+    h.host.forget_peers()
+    assert len(h.host.paths) == 0

@@ -58,10 +58,10 @@ class Server:
 class FastOpens:
     """Cookies and keys. Times in microseconds."""
 
-    __slots__ = ("_config", "_counters", "_refusals", "_secret", "_servers")
+    __slots__ = ("_counters", "_refusals", "_secret", "_servers", "config")
 
     def __init__(self, config: Config, counters: Counters, secret: bytes) -> None:
-        self._config = config
+        self.config = config
         self._counters = counters
         self._secret = secret
         self._servers: dict[_Path, Server] = {}  # the longest known first
@@ -156,8 +156,8 @@ class FastOpens:
 
     def _leave(self, queue: Pending, reason: Reason, now: int) -> None:
         queue.count -= 1
-        if reason is Reason.RESET and self._config.fastopen_reset_time:
-            queue.resets.append(now + self._config.fastopen_reset_time)
+        if reason is Reason.RESET and self.config.fastopen_reset_time:
+            queue.resets.append(now + self.config.fastopen_reset_time)
 
     def _learn(self, tcb: Tcb, fast: FastOpen, now: int) -> None:
         """RFC 7413 4.2.2, "Client: Receiving SYN-ACK", step 1. A cookie that nobody has asked for is none."""
@@ -180,7 +180,7 @@ class FastOpens:
         found = self._servers.pop(path, None)
         if found is None:
             found = Server()
-            if len(self._servers) >= self._config.fastopen_servers:
+            if len(self._servers) >= self.config.fastopen_servers:
                 del self._servers[next(iter(self._servers))]
                 self._counters["limit: fast open servers"] += 1
         self._servers[path] = found
@@ -194,7 +194,7 @@ class FastOpens:
             return
         name = (tcb.local[0], *tcb.remote)
         _, before = self._refusals.pop(name, (0, 0))
-        if len(self._refusals) >= self._config.fastopen_servers:
+        if len(self._refusals) >= self.config.fastopen_servers:
             del self._refusals[next(iter(self._refusals))]
             self._counters["limit: fast open refusals"] += 1
         self._refusals[name] = (now + (pause << min(before, _MOST_DOUBLINGS)), before + 1)

@@ -4,6 +4,7 @@ probes have found (RFC 8899), and what was set by hand for a destination."""
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from lastack.host.counters import Counters
 from lastack.tcp.config import Config
@@ -15,6 +16,7 @@ class Route:
 
     mtu: int = 0
     advmss: int = 0
+    settings: tuple[tuple[str, Any], ...] = ()  # of a `Config`
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,13 @@ class Paths:
             return config, mtu
         if route.advmss and not config.mss:
             config = config.having(mss=route.advmss)
+        if route.settings:
+            config = config.having(**dict(route.settings))
         return config, min(route.mtu or mtu, mtu)
+
+    def forget(self) -> None:
+        """All that was learned; not what was set."""
+        self._learned.clear()
 
     def known(self, destination: bytes, now: int) -> Learned | None:
         """What was learned of the path to `destination` and is not too old."""

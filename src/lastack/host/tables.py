@@ -120,7 +120,7 @@ class Tables:
     def configure(self, **values: Any) -> None:
         """Give the host other settings, for what is opened from now on. ValueError, TypeError as `Config.having`."""
         self.config = config = self.config.having(**values)
-        self.fragments.config = self.ports.config = self.paths.config = config
+        self.fragments.config = self.ports.config = self.paths.config = self.fast_opens.config = config
         if "host_challenge_acks_per_second" in values:
             self.challenges.about = config.host_challenge_acks_per_second
         if "icmp_per_second" in values or "icmp_burst" in values:
@@ -207,9 +207,20 @@ class Tables:
             if other.remote[0] == destination and other is not tcb and pmtud.heeds(other, known.mtu):
                 pmtud.follow(other, known.mtu, known.fragmented, now)
 
-    def route(self, destination: str, *, mtu: int = 0, advmss: int = 0) -> None:
-        """Set the MTU and the MSS option for a destination, for connections to come; 0 is "by the link"."""
-        self.paths.routes[parse_address(destination)] = Route(mtu, advmss)
+    def route(self, destination: str, *, mtu: int = 0, advmss: int = 0, **settings: Any) -> None:
+        """Set the MTU, the MSS option and other `settings` for a destination, for connections to come; 0 is "by the
+        link". A search for the path's MTU under way may go up to it. TypeError for what is no setting."""
+        self.config.having(**settings)
+        address = parse_address(destination)
+        self.paths.routes[address] = Route(mtu, advmss, tuple(settings.items()))
+        for tcb in self.tcbs.values():
+            if tcb.remote[0] == address:
+                plpmtud.rerouted(tcb, min(mtu or self.mtu, self.mtu))
+
+    def forget_peers(self) -> None:
+        """What was learned of others: paths' MTUs, Fast Open cookies (Linux: `ip tcp_metrics flush all`)."""
+        self.paths.forget()
+        self.fast_opens.forget()
 
     def _opened(self, tcb: Tcb) -> None:
         """A handshake is complete: the child joins the accept queue, the TIME-WAIT that it reopened is over."""

@@ -51,6 +51,18 @@ def search(tcb: Tcb, high: int) -> None:
     path.raise_at = NEVER
 
 
+def rerouted(tcb: Tcb, mtu: int) -> None:
+    """Somebody has set another MTU for the way of a connection: what is searched for goes up to it, else it is used."""
+    tcb.link_mtu = mtu
+    if tcb.send_mss and tcb.config.mtu_probing == ALWAYS and tcb.config.path_mtu_discovery in mss.DF_SET:
+        tcb.mtu = min(tcb.mtu, mtu)
+        search(tcb, most(tcb))
+    elif tcb.path is None:
+        tcb.mtu = mtu
+    if tcb.send_mss:
+        mss.set_mss(tcb)
+
+
 def due(tcb: Tcb, now: int) -> None:
     """PMTU_RAISE_TIMER: a path that was found small some time ago may take more now (RFC 8201 5.3, RFC 8899 5.1.1).
 

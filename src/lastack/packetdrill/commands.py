@@ -1,0 +1,297 @@
+"""The commands of a script (in back-quotes), done by ourselves on our own stack: nothing is ever given to a shell.
+
+Each program that scripts use is a function here or in `network_commands`: words and what comes through the pipe in,
+exit status and output out. What is not here is refused by name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from typing import Any, Protocol
+
+from lastack.host.host import Host
+from lastack.packetdrill import listings, network_commands, setting_files
+from lastack.packetdrill.counts import nstat
+from lastack.packetdrill.errors import Failed, ScriptError, Unsupported
+from lastack.packetdrill.filters import FILTERS
+from lastack.packetdrill.machine import Address, SocketRow
+from lastack.packetdrill.shell import Pipeline, Simple, parse
+from lastack.packetdrill.sysctls import Sysctls, plain_name
+
+_DEEPEST = 8  # setting files that read others
+_LONGEST_SLEEP = 24 * 3600.0  # seconds
+_FOLDERS = frozenset(f"{top}{folder}" for top in ("", "/usr", "/usr/local") for folder in ("/bin", "/sbin"))
+_NOWHERE = "/dev/null"
+_SETTINGS = "/proc/sys/"
+_HYSTART = "/sys/module/tcp_cubic/parameters/hystart"
+# Modules that hold what is here anyway.
+_MODULES = {
+    *("tcp_cubic", "cc_cubic", "cc_newreno", "tcp_reno", "tcp_diag", "inet_diag", "ipv6", "sch_fq"),
+    *("siftr", "tun", "if_tun", "tuntap", "if_tuntap"),
+}
+
+Done = tuple[int, str]  # exit status, output
+
+
+class Stack(Protocol):
+    """What commands work on: a machine with a host of ours."""
+
+    host: Host
+
+    @property
+    def now(self) -> int: ...
+    def run_until(self, time: int) -> None: ...
+    def configure(self, **values: Any) -> None: ...
+    def sockets(self) -> list[SocketRow]: ...
+    def drop(self, local: Address, remote: Address) -> bool: ...
+
+
+class Commands:
+    """The commands of one script, whose file stands in `folder`."""
+
+    __slots__ = ("_counted", "_depth", "_folder", "_programs", "_stack", "_variables", "sysctls")
+
+    def __init__(self, stack: Stack, folder: Path) -> None:
+        self._stack = stack
+        self._folder = folder
+        forget = dict.fromkeys(_FORGETS, stack.host.forget_peers)
+        self.sysctls = Sysctls(lambda: stack.host.config, stack.configure, forget)
+        self._variables = {"PPID": "1", "PACKETDRILL_PID": "1"}
+        self._counted: dict[str, int] = {}
+        self._depth = 0
+        self._programs: dict[str, Callable[[list[str], str], Done]] = {
+            **FILTERS,
+            **{name: self._on_network(call) for name, call in network_commands.PROGRAMS.items()},
+            "true": lambda _words, _text: (0, ""),
+            ":": lambda _words, _text: (0, ""),
+            "false": lambda _words, _text: (1, ""),
+            "echo": _echo,
+            "printf": _printf,
+            "sleep": self._sleep,
+            "sysctl": self._sysctl,
+            "set_sysctls.py": self._set_all,
+            "cat": self._cat,
+            "grep": self._grep,
+            "ss": lambda words, _text: (0, listings.ss(words, stack.sockets())),
+            "netstat": lambda words, _text: (0, listings.netstat(words, stack.sockets())),
+            "sockstat": lambda words, _text: (0, listings.sockstat(words, stack.sockets())),
+            "tcpdrop": self._tcpdrop,
+            "nstat": self._nstat,
+            "kldload": _kldload,
+            "kldstat": _kldload,
+            "modprobe": _kldload,
+            "uname": lambda words, _text: (0, "FreeBSD\n" if stack.host.config.name == "bsd" else "Linux\n"),
+        }
+
+    def run(self, text: str, line: int) -> None:
+        """Do what a script says in back-quotes. Failed where that ends with a status other than 0, as a check does;
+        Unsupported, ScriptError for what cannot be done. All with the line."""
+        try:
+            status = self._all(parse(text, line, self._variables), line)
+        except ScriptError as error:
+            error.line = error.line or line
+            raise
+        if status:
+            raise Failed(f"`{_short(text)}` ended with the status {status}", line, expected="status 0", got=str(status))
+
+    def _all(self, pipelines: list[Pipeline], line: int) -> int:
+        status = 0
+        for at, one in enumerate(pipelines):
+            if (one.after == "&&" and status) or (one.after == "||" and not status):
+                continue
+            forgiving = at + 1 < len(pipelines) and pipelines[at + 1].after == "||"
+            try:
+                status = self._pipeline(one)
+            except Unsupported as error:
+                if not forgiving:
+                    error.line = error.line or line
+                    raise
+                status = 1  # the script says itself what is to be done without it
+        return status
+
+    def _pipeline(self, pipeline: Pipeline) -> int:
+        status, text = 0, ""
+        for one in pipeline.commands:
+            try:
+                status, text = self._one(one, text)
+            except ScriptError as error:
+                error.line = error.line or one.line
+                raise
+        return int(not status) if pipeline.negated else status
+
+    def _one(self, command: Simple, text: str) -> Done:
+        if not command.words:
+            return 0, ""
+        if command.reads is not None and command.reads != _NOWHERE:
+            raise Unsupported(f"reading {command.reads[:80]} by '<'")
+        name, *words = command.words
+        if setting_files.is_restorer(name):
+            return 0, ""
+        if setting_files.is_setting_file(name):
+            return self._source(name, command.line), ""
+        if name in ("bash", "sh") and len(words) == 1 and setting_files.is_setting_file(words[0]):
+            return self._source(words[0], command.line), ""
+        program = self._program(name)
+        status, output = program(words, text)
+        if command.writes is not None:
+            self._write(command.writes, output)
+            output = ""
+        return status, output
+
+    def _program(self, name: str) -> Callable[[list[str], str], Done]:
+        path = PurePosixPath(name)
+        plain = path.name
+        at_home = "/" not in name or str(path.parent) in _FOLDERS or setting_files.is_setter(name)
+        if not at_home or plain not in self._programs:
+            raise Unsupported(f"the program {name[:80]}")
+        return self._programs[plain]
+
+    def _on_network(self, call: Callable[[Stack, list[str]], Done]) -> Callable[[list[str], str], Done]:
+        return lambda words, _text: call(self._stack, words)
+
+    # --- settings ---
+
+    def _source(self, name: str, line: int) -> int:
+        """Do what a setting file says, as if its lines stood in the script."""
+        text = setting_files.read(self._folder, name, line)
+        if self._depth >= _DEEPEST:
+            raise ScriptError(f"{name}: setting files that read each other, over {_DEEPEST} deep", line)
+        self._depth += 1
+        try:
+            return self._all(parse(text, 1, self._variables), 1)
+        except ScriptError as error:
+            raise type(error)(f"{name}, line {error.line}: {error.message}", line) from None
+        finally:
+            self._depth -= 1
+
+    def _set_all(self, words: list[str], _text: str) -> Done:
+        for word in words:
+            name, equals, value = word.partition("=")
+            if not equals:
+                raise ScriptError(f"set_sysctls.py {word[:80]}: expected NAME=VALUE")
+            self.sysctls.set(name, value)
+        return 0, ""
+
+    def _sysctl(self, words: list[str], _text: str) -> Done:
+        letters = {letter for word in words if word.startswith("-") for letter in word[1:]}
+        rest = [word for word in words if not word.startswith("-")]
+        if not letters <= set("qwneiNhb") or not rest:
+            raise Unsupported(f"sysctl {' '.join(words)[:80]}")
+        out = []
+        status = 0
+        for word in _joined(rest):
+            name, equals, value = word.partition("=")
+            try:
+                if equals:
+                    before = self.sysctls.get(name)
+                    self.sysctls.set(name, value)
+                else:
+                    before = ""
+                now = self.sysctls.get(name)
+            except Unsupported:
+                if letters & {"e", "i"} and not self.sysctls.known(name):
+                    continue
+                raise
+            if not (equals and "q" in letters):
+                out.append(self._shown(plain_name(name), before, now, bool(equals), letters))
+        return status, "".join(f"{line}\n" for line in out)
+
+    def _shown(self, name: str, before: str, now: str, written: bool, letters: set[str]) -> str:
+        """A value in the form of the system whose name it is: "net.ipv4.x = 1", "net.inet.tcp.x: 0 -> 1"."""
+        if "N" in letters:
+            return name
+        bsd = not name.startswith(("net.ipv4.", "net.ipv6.", "net.core."))
+        value = f"{before} -> {now}" if bsd and written else now
+        return value if "n" in letters else f"{name}: {value}" if bsd else f"{name} = {value}"
+
+    # --- files that a system makes up ---
+
+    def _write(self, path: str, text: str) -> None:
+        value = text.strip()
+        if path == _NOWHERE:
+            return
+        if path.startswith(_SETTINGS):
+            self.sysctls.set(path, value)
+        elif path == _HYSTART and value in ("0", "1"):
+            self._stack.configure(hystart=value == "1")
+        elif path != f"{_HYSTART}_detect" or value != "3":
+            raise Unsupported(f"writing {value[:40]!r} to {path[:120]}" if value else f"writing to {path[:120]}")
+
+    def _file(self, path: str) -> str:
+        if path in ("/proc/net/tcp", "/proc/net/tcp6"):
+            return listings.proc_net_tcp(self._stack.sockets(), 6 if path.endswith("6") else 4)
+        if path.startswith(_SETTINGS):
+            return f"{self.sysctls.get(path)}\n"
+        raise Unsupported(f"reading {path[:120]}")
+
+    def _cat(self, words: list[str], text: str) -> Done:
+        if not words or words == ["-"]:
+            return 0, text
+        return 0, "".join(map(self._file, words))
+
+    def _grep(self, words: list[str], text: str) -> Done:
+        """On what comes through the pipe, or on files that the system makes up."""
+        files = [word for word in words if word.startswith("/proc/")]
+        if files:
+            texts = [(f"{path}:" if len(files) > 1 and "-h" not in words else "", self._file(path)) for path in files]
+            text = "".join(f"{head}{line}\n" for head, content in texts for line in content.splitlines())
+        return FILTERS["grep"]([word for word in words if word not in files], text)
+
+    # --- the rest ---
+
+    def _sleep(self, words: list[str], _text: str) -> Done:
+        match = re.fullmatch(r"([0-9]*\.?[0-9]+)([smh]?)", words[0]) if len(words) == 1 else None
+        if match is None:
+            raise ScriptError(f"sleep {' '.join(words)[:40]}: expected a number of seconds")
+        seconds = float(match[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[match[2]]
+        if seconds > _LONGEST_SLEEP:
+            raise ScriptError(f"sleep {words[0]}: at most {_LONGEST_SLEEP:,.0f} seconds")
+        self._stack.run_until(self._stack.now + round(seconds * 1_000_000))
+        return 0, ""
+
+    def _tcpdrop(self, words: list[str], _text: str) -> Done:
+        if len(words) != 4 or not (words[1].isdecimal() and words[3].isdecimal()):
+            raise Unsupported(f"tcpdrop {' '.join(words)[:80]}: LOCAL PORT REMOTE PORT is what is read here")
+        gone = self._stack.drop((words[0], int(words[1])), (words[2], int(words[3])))
+        ends = f"{words[0]} {words[1]} {words[2]} {words[3]}"
+        return (0, f"{ends}: dropped\n") if gone else (1, f"tcpdrop: {ends}: No such process\n")
+
+    def _nstat(self, words: list[str], _text: str) -> Done:
+        text, self._counted = nstat(words, self._stack.host.counters, self._counted)
+        return 0, text
+
+
+_FORGETS = ("net.ipv4.route.flush", "net.ipv6.route.flush", "net.inet.tcp.hostcache.purgenow")
+
+
+def _joined(words: list[str]) -> list[str]:
+    """`name = value` of old as name=value."""
+    joined = " ".join(words)
+    return re.sub(r" = ", "=", joined).split() if " = " in joined else words
+
+
+def _echo(words: list[str], _text: str) -> Done:
+    plain = words[1:] if words[:1] == ["-n"] else words
+    return 0, " ".join(plain) + ("" if len(plain) < len(words) else "\n")
+
+
+def _printf(words: list[str], _text: str) -> Done:
+    if len(words) != 1 or "%" in words[0]:
+        raise Unsupported("printf: formats")
+    return 0, words[0].replace("\\n", "\n")
+
+
+def _kldload(words: list[str], _text: str) -> Done:
+    """Load a module, or ask whether it is there: what it holds is here, or it is refused by name."""
+    names = [word for word in words if not word.startswith("-")]
+    for name in names:
+        if PurePosixPath(name).stem not in _MODULES:
+            raise Unsupported(f"the kernel module {name[:80]}")
+    return 0, "".join(f"{name}\n" for name in names)
+
+
+def _short(text: str) -> str:
+    plain = " ".join(text.split())
+    return plain if len(plain) <= 100 else f"{plain[:97]}..."

@@ -1,0 +1,324 @@
+"""The little of the shell's language that scripts use for their settings, read by ourselves: nothing here runs a shell.
+
+Commands with words, quotes and comments; `;` `&&` `||` `|` `!`; redirections; NAME=value, $NAME, ${NAME} and
+$((15*1024)). Anything else is refused by its name.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from lastack.packetdrill.errors import ScriptError, Unsupported
+
+LONGEST = 100_000  # characters
+_MOST_COMMANDS = 2000
+
+_KEYWORDS = frozenset(("if", "then", "else", "elif", "fi", "for", "while", "until", "do", "done", "case", "esac"))
+_KEYWORDS_TOO = frozenset(("function", "select", "{", "}", "[", "[[", "test", "eval", "exec", "source", ".", "trap"))
+_REDIRECTION = re.compile(r"(?P<which>[0-9]|&)?(?P<how>>>|>\||>|<)(?P<copy>&(?P<to>[0-9-]))?")
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=")
+_NUMBER = re.compile(r"0[xX][0-9a-fA-F]+|[0-9]+")
+_BLANK = " \t\r"
+
+
+@dataclass(slots=True)
+class Simple:
+    """One command: its words, what it sets for itself, and the files that it writes to ("out", "err") or reads."""
+
+    line: int
+    words: list[str] = field(default_factory=list)
+    assigned: dict[str, str] = field(default_factory=dict)
+    reads: str | None = None
+    writes: str | None = None
+    hides_errors: bool = False
+
+
+@dataclass(slots=True)
+class Pipeline:
+    """Commands with `|` between them. `after` is what stands before: ";", "&&" or "||"."""
+
+    after: str
+    commands: list[Simple]
+    negated: bool = False
+
+
+def parse(text: str, line: int, variables: dict[str, str]) -> list[Pipeline]:
+    """The commands of a text that begins in `line`. `variables` are the names known; assignments are added to them.
+
+    Unsupported names what we do not read, ScriptError what is no shell; both with the line.
+    """
+    if len(text) > LONGEST:
+        raise ScriptError(f"commands of {len(text):,} characters; at most {LONGEST:,}", line)
+    return _Reader(text, line, variables).read()
+
+
+class _Reader:
+    """Walks over the text once."""
+
+    __slots__ = ("_at", "_line", "_text", "_variables")
+
+    def __init__(self, text: str, line: int, variables: dict[str, str]) -> None:
+        self._text = text
+        self._at = 0
+        self._line = line
+        self._variables = variables
+
+    def read(self) -> list[Pipeline]:
+        """All of it."""
+        found: list[Pipeline] = []
+        after = ";"
+        while True:
+            self._blanks(newlines=True)
+            if self._at >= len(self._text):
+                if after != ";":
+                    raise ScriptError(f"nothing stands behind the last {after}", self._line)
+                return found
+            found.append(self._pipeline(after))
+            if len(found) > _MOST_COMMANDS:
+                raise ScriptError(f"over {_MOST_COMMANDS} commands", self._line)
+            after = self._operator()
+
+    def _operator(self) -> str:
+        for sign in ("&&", "||", ";", "\n"):
+            if self._text.startswith(sign, self._at):
+                self._at += len(sign)
+                if sign == "\n":
+                    self._line += 1
+                return sign if sign in ("&&", "||") else ";"
+        if self._at < len(self._text):
+            raise Unsupported(f"{self._text[self._at]!r} of the shell's language in a command", self._line)
+        return ";"
+
+    def _pipeline(self, after: str) -> Pipeline:
+        found = Pipeline(after, [])
+        if re.match(r"!\s", self._text[self._at : self._at + 2]):
+            found.negated = True
+            self._at += 1
+        while True:
+            self._blanks(newlines=bool(found.commands))
+            found.commands.append(self._simple())
+            if not self._text.startswith("|", self._at) or self._text.startswith("||", self._at):
+                return found
+            self._at += 1
+
+    def _simple(self) -> Simple:
+        one = Simple(self._line)
+        for word, quoted in self._words(one):
+            match = _ASSIGNMENT.match(word)
+            if not one.words and match is not None and not quoted:
+                one.assigned[match[1]] = word[match.end() :]
+            elif not one.words and not quoted and (word in _KEYWORDS or word in _KEYWORDS_TOO):
+                raise Unsupported(f"{word!r} of the shell's language in a command", self._line)
+            else:
+                one.words.append(word)
+        if not one.words:
+            if not one.assigned:
+                raise ScriptError("a command is missing here", self._line)
+            self._variables.update(one.assigned)
+        return one
+
+    def _words(self, one: Simple) -> Iterator[tuple[str, bool]]:
+        while True:
+            self._blanks()
+            if self._at >= len(self._text) or self._text[self._at] in "\n;|":
+                return
+            if self._text[self._at] in "()`":
+                raise Unsupported(f"{self._text[self._at]!r} of the shell's language in a command", self._line)
+            match = _REDIRECTION.match(self._text, self._at)
+            if match is not None:
+                self._at = match.end()
+                self._redirect(one, match)
+            elif self._text[self._at] == "&":
+                return
+            else:
+                yield self._word()
+
+    def _redirect(self, one: Simple, match: re.Match[str]) -> None:
+        which = match["which"] or ("0" if match["how"] == "<" else "1")
+        if match["copy"]:
+            if which == "2":
+                return
+            if (which, match["to"]) == ("1", "2"):
+                one.writes = "/dev/null"
+                return
+            raise Unsupported(f"the redirection {match[0]!r}", self._line)
+        self._blanks()
+        target, _ = self._word()
+        if not target:
+            raise ScriptError(f"a file is missing behind {match[0]!r}", self._line)
+        if which == "0":
+            one.reads = target
+        if which in ("1", "&"):
+            one.writes = target
+        if which in ("2", "&"):
+            one.hides_errors = True
+
+    def _word(self) -> tuple[str, bool]:
+        """One word with its quotes and names resolved; whether some of it was quoted at its beginning."""
+        text = self._text
+        parts: list[str] = []
+        quoted = text[self._at : self._at + 1] in ("'", '"', "\\")
+        while self._at < len(text):
+            sign = text[self._at]
+            if sign in _BLANK or sign in "\n;|&<>":
+                break
+            if sign == "\\":
+                if text.startswith("\\\n", self._at):
+                    break
+                parts.append(text[self._at + 1 : self._at + 2])
+                self._at += 2
+            elif sign == "'":
+                parts.append(self._until("'"))
+            elif sign == '"':
+                parts.append(self._double())
+            elif sign == "$":
+                parts.append(self._dollar())
+            elif sign in "`()":
+                raise Unsupported(f"{sign!r} of the shell's language in a command", self._line)
+            else:
+                parts.append(sign)
+                self._at += 1
+        return "".join(parts), quoted
+
+    def _until(self, mark: str) -> str:
+        end = self._text.find(mark, self._at + 1)
+        if end < 0:
+            raise ScriptError(f"a text begins with {mark} and does not end", self._line)
+        found = self._text[self._at + 1 : end]
+        self._line += found.count("\n")
+        self._at = end + 1
+        return found
+
+    def _double(self) -> str:
+        parts: list[str] = []
+        begun = self._line
+        self._at += 1
+        while self._at < len(self._text):
+            sign = self._text[self._at]
+            if sign == '"':
+                self._at += 1
+                return "".join(parts)
+            if sign == "\\" and self._text[self._at + 1 : self._at + 2] in ('"', "\\", "$", "`"):
+                parts.append(self._text[self._at + 1])
+                self._at += 2
+            elif sign == "$":
+                parts.append(self._dollar())
+            elif sign == "`":
+                raise Unsupported("the output of a command within a command", self._line)
+            else:
+                self._line += sign == "\n"
+                parts.append(sign)
+                self._at += 1
+        raise ScriptError('a text begins with " and does not end', begun)
+
+    def _dollar(self) -> str:
+        text = self._text
+        if text.startswith("$((", self._at):
+            end = text.find("))", self._at)
+            if end < 0:
+                raise ScriptError("$(( has no end", self._line)
+            inside = text[self._at + 3 : end]
+            self._at = end + 2
+            return str(arithmetic(inside, self._variables, self._line))
+        if text.startswith("$(", self._at):
+            raise Unsupported("$(...), the output of a command within a command", self._line)
+        braces = text.startswith("${", self._at)
+        match = _NAME.match(text, self._at + 1 + braces)
+        if match is None or (braces and text[match.end() : match.end() + 1] != "}"):
+            if not braces and (self._at + 1 >= len(text) or text[self._at + 1] in ' \t\n"'):
+                self._at += 1
+                return "$"
+            raise Unsupported(f"{text[self._at : self._at + 12].split()[0]} of the shell's language", self._line)
+        self._at = match.end() + braces
+        if match[0] not in self._variables:
+            raise Unsupported(f"${match[0]}: a variable that nothing here sets", self._line)
+        return self._variables[match[0]]
+
+    def _blanks(self, *, newlines: bool = False) -> None:
+        text = self._text
+        while self._at < len(text):
+            if text[self._at] in _BLANK or (newlines and text[self._at] in "\n;" and self._skips(text[self._at])):
+                self._at += 1
+            elif text.startswith("\\\n", self._at):
+                self._line += 1
+                self._at += 2
+            elif text.startswith("\\\r\n", self._at):
+                self._line += 1
+                self._at += 3
+            elif text[self._at] == "#":
+                end = text.find("\n", self._at)
+                self._at = len(text) if end < 0 else end
+            else:
+                return
+
+    def _skips(self, sign: str) -> bool:
+        self._line += sign == "\n"
+        return True
+
+
+# --- arithmetic ---
+
+
+def arithmetic(text: str, variables: dict[str, str], line: int) -> int:
+    """The value of `$((text))`: whole numbers with + - * / % << >> and brackets. ScriptError for anything else."""
+    tokens = re.findall(r"0[xX][0-9a-fA-F]+|[0-9]+|[A-Za-z_][A-Za-z0-9_]*|<<|>>|[-+*/%()]|\S", text.replace("$", ""))
+    if len(tokens) > 200:
+        raise ScriptError("$((...)) is too long", line)
+    reader = _Arithmetic(tokens, variables, line)
+    value = reader.sum_of(0)
+    reader.end()
+    return value
+
+
+# How tightly each sign binds.
+_BINDS = {"<<": 1, ">>": 1, "+": 2, "-": 2, "*": 3, "/": 3, "%": 3}
+
+
+class _Arithmetic:
+    __slots__ = ("_line", "_tokens", "_variables")
+
+    def __init__(self, tokens: list[str], variables: dict[str, str], line: int) -> None:
+        self._tokens = tokens
+        self._variables = variables
+        self._line = line
+
+    def end(self) -> None:
+        if self._tokens:
+            raise ScriptError(f"$((...)): {self._tokens[0]!r} is not understood", self._line)
+
+    def sum_of(self, least: int) -> int:
+        value = self._one()
+        while self._tokens and _BINDS.get(self._tokens[0], -1) > least:
+            sign = self._tokens.pop(0)
+            value = self._apply(sign, value, self.sum_of(_BINDS[sign]))
+        return value
+
+    def _apply(self, sign: str, left: int, right: int) -> int:
+        if sign in "/%" and not right:
+            raise ScriptError("$((...)) divides by zero", self._line)
+        if sign in ("<<", ">>") and not 0 <= right < 64:
+            raise ScriptError("$((...)) shifts too far", self._line)
+        results = {"+": lambda: left + right, "-": lambda: left - right, "*": lambda: left * right}
+        results |= {"/": lambda: int(left / right), "%": lambda: left - right * int(left / right)}
+        results |= {"<<": lambda: left << right, ">>": lambda: left >> right}
+        value = results[sign]()
+        if abs(value) >= 1 << 63:
+            raise ScriptError("$((...)) is too large", self._line)
+        return value
+
+    def _one(self) -> int:
+        token = self._tokens.pop(0) if self._tokens else ""
+        if token == "(":
+            value = self.sum_of(0)
+            if not self._tokens or self._tokens.pop(0) != ")":
+                raise ScriptError("$((...)): ) is missing", self._line)
+            return value
+        if token == "-":
+            return -self._one()
+        text = self._variables.get(token, token)
+        if not _NUMBER.fullmatch(text):
+            raise ScriptError(f"$((...)): {token!r} is not understood", self._line)
+        return int(text, 16 if text.lower().startswith("0x") else 10)

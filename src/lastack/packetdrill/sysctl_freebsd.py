@@ -1,0 +1,295 @@
+"""FreeBSD's names: net.inet.tcp.*, net.inet.ip.*, net.inet6.*, kern.ipc.* (tcp(4), ip(4), ip6(4) and the sources)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lastack.packetdrill.errors import Unsupported
+from lastack.packetdrill.sysctl_knobs import Entry, Made, Number, Only, Unseen, Words, Written, flag, number_of
+from lastack.tcp.config import MILLISECOND, SECOND, Config
+from lastack.tcp.congestion import ALGORITHMS
+
+_TCP = "net.inet.tcp."
+_NO_LIMIT = 1 << 30  # so many a second
+
+
+def _ms(setting: str, *, least: int = 1) -> Number:
+    return Number(setting, MILLISECOND, least=least)
+
+
+# --- what is made of several names ---
+
+
+def _write_rfc1323(text: str, config: Config, written: Written) -> dict[str, Any]:
+    value = number_of(text, 0, 3)
+    return {"window_scaling": value in (1, 2), "timestamps": value in (1, 3)}
+
+
+def _read_rfc1323(config: Config, written: Written) -> str:
+    return {(True, True): "1", (True, False): "2", (False, True): "3"}.get(
+        (config.window_scaling, config.timestamps), "0"
+    )
+
+
+def _first_window(config: Config, written: Written) -> dict[str, Any]:
+    """initcwnd_segments, or where that is 0 RFC 3390, or where that is off RFC 5681's two to four segments."""
+    segments = int(written.get(_TCP + "initcwnd_segments", config.initial_window_segments))
+    return {"initial_window_segments": segments or 4}
+
+
+def _write_initcwnd(text: str, config: Config, written: Written) -> dict[str, Any]:
+    number_of(text, 0, 255)
+    return _first_window(config, written)
+
+
+def _write_rfc3390(text: str, config: Config, written: Written) -> dict[str, Any]:
+    number_of(text, 0, 1)
+    return _first_window(config, written)
+
+
+def _fin_wait_2(config: Config, written: Written, **fresh: int) -> dict[str, Any]:
+    """Without fast recycling an orphan in FIN-WAIT-2 is looked at after keepcnt * keepintvl of idle time, then every
+    keepintvl; with it, it ends after finwait2_timeout."""
+    if written.get(_TCP + "fast_finwait2_recycle", "0") != "0":
+        timeout = int(written.get(_TCP + "finwait2_timeout", "60000")) * MILLISECOND
+        return {"fin_wait_2_timeout": max(timeout, 1), "fin_wait_2_counts_idle": False}
+    interval = fresh.get("keepalive_interval", config.keepalive_interval)
+    probes = fresh.get("keepalive_probes", config.keepalive_probes)
+    return {"fin_wait_2_timeout": (probes + 1) * interval, "fin_wait_2_counts_idle": True}
+
+
+def _write_finwait2_timeout(text: str, config: Config, written: Written) -> dict[str, Any]:
+    written[_TCP + "finwait2_timeout"] = str(number_of(text, 1))
+    return _fin_wait_2(config, written)
+
+
+def _write_recycle(text: str, config: Config, written: Written) -> dict[str, Any]:
+    number_of(text, 0, 1)
+    return _fin_wait_2(config, written)
+
+
+def _write_keepintvl(text: str, config: Config, written: Written) -> dict[str, Any]:
+    interval = number_of(text, 1) * MILLISECOND
+    return {"keepalive_interval": interval, **_fin_wait_2(config, written, keepalive_interval=interval)}
+
+
+def _write_keepcnt(text: str, config: Config, written: Written) -> dict[str, Any]:
+    probes = number_of(text, 1, 127)
+    return {"keepalive_probes": probes, **_fin_wait_2(config, written, keepalive_probes=probes)}
+
+
+def _write_delayed_ack(text: str, config: Config, written: Written) -> dict[str, Any]:
+    if not number_of(text, 0, 1):
+        return {"delayed_ack": 0}
+    return {"delayed_ack": int(written.get(_TCP + "delacktime", "40")) * MILLISECOND}
+
+
+def _write_delacktime(text: str, config: Config, written: Written) -> dict[str, Any]:
+    value = number_of(text, 1, 10_000)
+    return {"delayed_ack": value * MILLISECOND} if config.delayed_ack else {}
+
+
+def _read_delacktime(config: Config, written: Written) -> str:
+    return str(config.delayed_ack // MILLISECOND or 40)
+
+
+def _write_syncookies(text: str, config: Config, written: Written) -> dict[str, Any]:
+    number_of(text, 0, 1)
+    only = written.get(_TCP + "syncookies_only", "0") != "0"
+    return {"syn_cookies": "always" if only else "when_full" if text == "1" else "off"}
+
+
+def _write_syncookies_only(text: str, config: Config, written: Written) -> dict[str, Any]:
+    number_of(text, 0, 1)
+    on = written.get(_TCP + "syncookies", "1") != "0"
+    return {"syn_cookies": "always" if text == "1" else "when_full" if on else "off"}
+
+
+def _write_abc(text: str, config: Config, written: Written) -> dict[str, Any]:
+    """RFC 3465: an ACK opens the window in slow start by at most abc_l_var segments, without it by one."""
+    number_of(text, 0, 1)
+    return {"slow_start_limit": int(written.get(_TCP + "abc_l_var", "2")) if text == "1" else 1}
+
+
+def _write_abc_l_var(text: str, config: Config, written: Written) -> dict[str, Any]:
+    limit = number_of(text, 1, 1000)
+    return {"slow_start_limit": limit} if written.get(_TCP + "rfc3465", "1") != "0" else {}
+
+
+def _write_maxsockbuf(text: str, config: Config, written: Written) -> dict[str, Any]:
+    """The most that a socket may ask for; the window scale is chosen for it."""
+    size = number_of(text, 1)
+    return {"scaled_buffer": size, "receive_buffer_limit": size, "send_buffer_limit": size}
+
+
+def _write_recvspace(text: str, config: Config, written: Written) -> dict[str, Any]:
+    size = number_of(text, 1)
+    return {"receive_buffer_initial": size, "receive_buffer": max(size, config.receive_buffer)}
+
+
+def _write_sendspace(text: str, config: Config, written: Written) -> dict[str, Any]:
+    size = number_of(text, 1)
+    return {"send_buffer_initial": size, "send_buffer": max(size, config.send_buffer)}
+
+
+def _write_congestion(text: str, config: Config, written: Written) -> dict[str, Any]:
+    if text not in ALGORITHMS:
+        raise Unsupported(f"no congestion control of that name; there are {', '.join(sorted(ALGORITHMS))}")
+    return {"congestion": text}
+
+
+def _write_icmplim(text: str, config: Config, written: Written) -> dict[str, Any]:
+    return {"rst_per_second": number_of(text) or _NO_LIMIT}
+
+
+def _write_fast_open_key(text: str, config: Config, written: Written) -> dict[str, Any]:
+    try:
+        key = bytes.fromhex(text)
+    except ValueError:
+        key = b""
+    if len(key) != 16:
+        raise ValueError("expected 32 hexadecimal digits")
+    return {"fastopen_key": key}
+
+
+def _kept(write: Any, default: str) -> Made:
+    return Made(lambda _config, _written: default, write, kept=True)
+
+
+_NAMES: dict[str, Entry] = {
+    # options and recovery
+    "rfc1323": Made(_read_rfc1323, _write_rfc1323),
+    "tolerate_missing_ts": Only("0"),  # RFC 7323 section 3.2
+    "ts_offset_per_conn": flag("timestamp_offsets"),
+    "rfc3042": flag("limited_transmit"),
+    "rfc3390": _kept(_write_rfc3390, "1"),
+    "rfc3465": _kept(_write_abc, "1"),
+    "abc_l_var": Made(lambda config, _: str(config.slow_start_limit or 2), _write_abc_l_var),
+    "initcwnd_segments": Made(lambda config, _: str(config.initial_window_segments), _write_initcwnd, kept=True),
+    "rfc6675_pipe": Only("1"),
+    "do_prr": flag("prr"),
+    "do_prr_conservative": Only("0"),
+    "do_lrd": Only("1"),  # RACK finds lost retransmissions
+    "newcwv": flag("window_validation"),
+    "sack.enable": flag("sack"),
+    "sack.revised": Only("1"),
+    "sack.lrd": Only("1"),
+    "sack.tso": Unseen("1"),
+    "sack.maxholes": Unseen("128"),
+    "sack.globalmaxholes": Unseen("65536"),
+    "dsack": flag("dsack"),
+    "ecn.enable": Words("ecn", {"0": "off", "1": "on", "2": "passive"}),
+    "ecn.maxretries": Number("ecn_syns", plus=1, most=100),
+    # protections
+    "blackhole": Words("black_hole", {"0": "off", "1": "syn", "2": "all", "3": "all"}),
+    "blackhole_local": Unseen(),
+    "insecure_rst": flag("rfc5961_rst", inverted=True),
+    "insecure_syn": flag("rfc5961_syn", inverted=True),
+    "insecure_ack": flag("rfc5961_ack", inverted=True),
+    "drop_synfin": flag("drop_syn_fin"),
+    "ack_war_cnt": Number("challenge_acks_per_second", special={"0": _NO_LIMIT}),
+    "ack_war_timewindow": Only("1000"),
+    "icmp_may_rst": Only("1"),
+    # times, in milliseconds
+    "rexmit_initial": _ms("rto_initial"),
+    "rexmit_min": _ms("rto_min"),
+    "rexmit_slop": _ms("rto_slop", least=0),
+    "retries": Number("r2_retransmissions", least=1, most=127),
+    "rexmit_drop_options": Only("0"),
+    "keepidle": _ms("keepalive_idle"),
+    "keepintvl": Made(lambda config, _: str(config.keepalive_interval // MILLISECOND), _write_keepintvl),
+    "keepcnt": Made(lambda config, _: str(config.keepalive_probes), _write_keepcnt),
+    "keepinit": _ms("open_timeout", least=0),
+    "always_keepalive": flag("keepalive"),
+    "msl": _ms("msl"),
+    "finwait2_timeout": _kept(_write_finwait2_timeout, "60000"),
+    "fast_finwait2_recycle": _kept(_write_recycle, "0"),
+    "delayed_ack": Made(lambda config, _: str(int(config.delayed_ack > 0)), _write_delayed_ack),
+    "delacktime": Made(_read_delacktime, _write_delacktime, kept=True),
+    # sizes
+    "mssdflt": Number("default_mss", least=48, most=65495, special={"536": 0}),
+    "v6mssdflt": Number("default_mss_v6", least=48, most=65495, special={"1220": 0}),
+    "minmss": Number("min_pmtu", plus=40, least=28, most=65495),
+    "path_mtu_discovery": Words("path_mtu_discovery", {"1": 1, "0": 0}),
+    "pmtud_blackhole_detection": Words("mtu_probing", {"0": "off", "1": "on_black_hole"}),
+    "pmtud_blackhole_mss": Number("base_plpmtu", plus=40, least=48, most=65495),
+    "v6pmtud_blackhole_mss": Unseen("1220"),
+    "recvspace": Made(lambda config, _: str(config.receive_buffer_initial), _write_recvspace),
+    "sendspace": Made(lambda config, _: str(config.send_buffer_initial), _write_sendspace),
+    "recvbuf_auto": flag("receive_autotuning"),
+    "sendbuf_auto": flag("send_autotuning"),
+    "recvbuf_max": Number("receive_buffer", least=1),
+    "sendbuf_max": Number("send_buffer", least=1),
+    **dict.fromkeys(("recvbuf_inc", "sendbuf_inc", "sendbuf_auto_lowat"), Unseen("8192")),
+    # listeners and TIME-WAIT
+    "syncookies": Made(lambda config, _: str(int(config.syn_cookies != "off")), _write_syncookies, kept=True),
+    "syncookies_only": Made(
+        lambda config, _: str(int(config.syn_cookies == "always")), _write_syncookies_only, kept=True
+    ),
+    "syncache.rexmtlimit": Number("syn_ack_retransmissions", most=255),
+    "syncache.cachelimit": Number("host_half_open_limit", least=1),
+    "syncache.rst_on_sock_fail": flag("abort_on_overflow"),
+    **dict.fromkeys(("syncache.bucketlimit", "syncache.hashsize", "syncache.see_other"), Unseen("30")),
+    "maxtcptw": Number("time_wait_limit", least=1),
+    "nolocaltimewait": Only("0"),
+    "msl_local": Unseen("10000"),  # of connections of a host with itself
+    # what is remembered
+    "hostcache.enable": Words("path_mtu_entries", {"1": 4096, "0": 0}),
+    "hostcache.expire": Number("path_mtu_age", SECOND, least=1),
+    "hostcache.purgenow": Unseen(),  # `Sysctls` is told what to do
+    **{f"hostcache.{name}": Unseen() for name in ("prune", "purge", "cachelimit", "bucketlimit", "hashsize", "count")},
+    # congestion control
+    "cc.algorithm": Made(lambda config, _: config.congestion, _write_congestion),
+    "cc.available": Only("newreno cubic"),
+    "cc.abe": Only("0"),
+    "cc.hystartplusplus.bblogs": Unseen(),
+    # Fast Open, RFC 7413
+    "fastopen.enabled": flag("fastopen_server"),
+    "fastopen.server_enable": flag("fastopen_server"),
+    "fastopen.client_enable": flag("fastopen_client"),
+    "fastopen.setkey": Made(lambda config, _: config.fastopen_key.hex(), _write_fast_open_key),
+    "fastopen.acceptany": flag("fastopen_cookie_required", inverted=True),
+    **{f"fastopen.{name}": Unseen() for name in ("autokey", "maxkeys", "keylen", "numkeys", "ccache_bucket_limit")},
+    # nothing that a script can see
+    "functions_default": Only("freebsd"),
+    "functions_inherit_listen_socket_stack": Unseen("1"),
+    **{
+        name: Unseen() for name in ("tso", "log_debug", "log_in_vain", "do_tcpdrain", "isn_reseed_interval", "pcbcount")
+    },
+    **{name: Unseen() for name in ("per_cpu_timers", "require_unique_port", "tcbhashsize", "udp_tunneling_overhead")},
+    **{f"reass.{name}": Unseen() for name in ("maxqueuelen", "maxsegments", "cursegments", "new_limit")},
+    "udp_tunneling_port": Unseen(),
+    "lro.entries": Unseen("8"),
+}
+
+FREEBSD: dict[str, Entry] = {
+    **{_TCP + name: entry for name, entry in _NAMES.items()},
+    "kern.ipc.maxsockbuf": Made(
+        lambda config, _: str(config.scaled_buffer or config.receive_buffer), _write_maxsockbuf
+    ),
+    "kern.ipc.somaxconn": Number("backlog_limit", least=1),
+    "kern.ipc.soacceptqueue": Number("backlog_limit", least=1),
+    "kern.ipc.nmbclusters": Unseen(),
+    "kern.ostype": Only("FreeBSD"),
+    "kern.hz": Unseen("1000"),
+    "net.inet.ip.ttl": Number("hop_limit", least=1, most=255),
+    "net.inet.ip.portrange.first": Number("ephemeral_first", least=1, most=65535),
+    "net.inet.ip.portrange.last": Number("ephemeral_last", least=1, most=65535),
+    **{f"net.inet.ip.portrange.{name}": Unseen() for name in ("hifirst", "hilast", "randomized", "randomcps")},
+    **{
+        f"net.inet.ip.{name}": Unseen()
+        for name in ("random_id", "rfc6864", "forwarding", "redirect", "check_interface")
+    },
+    "net.inet.icmp.icmplim": Made(
+        lambda config, _: "0" if config.rst_per_second == _NO_LIMIT else str(config.rst_per_second), _write_icmplim
+    ),
+    **{
+        f"net.inet.icmp.{name}": Unseen()
+        for name in ("icmplim_output", "icmplim_jitter", "drop_redirect", "bmcastecho")
+    },
+    "net.inet6.ip6.hlim": Number("hop_limit", least=1, most=255),
+    "net.inet6.ip6.v6only": flag("v6only"),
+    "net.inet6.ip6.auto_flowlabel": flag("flow_labels"),
+    **{f"net.inet6.ip6.{name}": Unseen() for name in ("dad_count", "forwarding", "accept_rtadv", "redirect")},
+    "net.inet6.icmp6.errppslimit": Unseen("100"),
+}

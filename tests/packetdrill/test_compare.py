@@ -70,7 +70,7 @@ def test_what_is_as_expected(text: str, line: str):
         (". 1:1(0) ack 1 win 6", ". 1:1(0) ack 1 win 5", "win: expected 6, got 5"),
         ("U. 1:1(0) ack 1 urg 6", "U. 1:1(0) ack 1 urg 5", "urg: expected 6, got 5"),
         (". 1:1(0) ack 1", ". 1:1(0) ack 1 <mss 5>", "options: expected <>, got <mss 5>"),
-        (". 1:1(0) ack 1 <mss 6>", ". 1:1(0) ack 1 <mss 5>", "MaximumSegmentSize: expected"),
+        (". 1:1(0) ack 1 <mss 6>", ". 1:1(0) ack 1 <mss 5>", "option: expected mss 6, got mss 5"),
         (
             ". 1:1(0) ack 1 <nop,nop,TS val 1 ecr 6>",
             ". 1:1(0) ack 1 <nop,nop,TS val 1 ecr 5>",
@@ -81,7 +81,11 @@ def test_what_is_as_expected(text: str, line: str):
             ". 1:1(0) ack 1 <nop,nop,TS val 2 ecr 6>",
             "TS val: expected 1, got 2",
         ),
-        (". 1:1(0) ack 1 <nop,nop,sack 3:5>", ". 1:1(0) ack 1 <nop,nop,sack 3:6>", "Sack: expected"),
+        (
+            ". 1:1(0) ack 1 <nop,nop,sack 3:5>",
+            ". 1:1(0) ack 1 <nop,nop,sack 3:6>",
+            "option: expected sack 3:5, got sack 3:6",
+        ),
         ("[ect0] . 1:1(0) ack 1", "[ect1] . 1:1(0) ack 1", "ECN: expected ect0, got ect1"),
         ("[ect01] . 1:1(0) ack 1", "[ce] . 1:1(0) ack 1", "ECN: expected ect0 or ect1, got ce"),
         (".4 1:1(0) ack 1", ".EW 1:1(0) ack 1", "ACE: expected 4, got 3"),

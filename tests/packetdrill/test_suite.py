@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 import lastack.packetdrill
-from lastack.packetdrill.playing import Way
+from lastack.packetdrill import playing
+from lastack.packetdrill.playing import Way, play_path
 from lastack.packetdrill.report import Outcome
 from lastack.packetdrill.suite import NoScripts, captures, find, play_each, play_file, play_files, way_of
 from lastack.trace.pcapng import read
@@ -94,6 +95,20 @@ def test_a_failure_shows_what_helps(standin: Path) -> None:
     assert told.details.splitlines()[2:6] == ["> 3 | +0 > S 0:0(0)", "", "expected: > S 0:0(0)", "got:      > R 0:0(0)"]
     assert "S. 0:0(0) ack 1" in told.details
     assert not play_file(write(standin, "good.pkt")[0]).details
+
+
+def test_on_both_the_worse_outcome_counts_and_the_traces_stand_side_by_side(
+    standin: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(playing.MACHINES, "kernel", "another")
+    (path,) = write(standin, "differs.pkt")
+    told = play_path(path, Way(on="both"), capture=standin / "one.pcapng")
+    assert (told.outcome, told.line, told.virtual_seconds) == ("failed", 3, 3.0)
+    assert told.message == "kernel: other flags (lastack: passed)"
+    assert ["lastack", "kernel"] in [line.split() for line in told.details.splitlines()]
+    assert told.details.count("> S. 0:0(0) ack 1") == 2
+    assert [name for _, name, _ in read(standin / "one.pcapng")] == ["lastack", "lastack", "kernel", "kernel"]
+    assert play_path(write(standin, "good.pkt")[0], Way(on="both")).ok
 
 
 def test_what_cannot_be_read_is_told(standin: Path) -> None:

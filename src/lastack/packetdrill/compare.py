@@ -200,8 +200,7 @@ class Comparison:
                 assert isinstance(other, Timestamps)
                 self._stamp(one, other)
             else:
-                offset_free = self._in_script(other, {})
-                self._differ(_name(one), one, offset_free)
+                self._differ("option", _text(one), _text(self._in_script(other, {})))
 
     def _stamp(self, wanted: Stamp, got: Timestamps) -> None:
         if wanted.ecr is not None:
@@ -222,8 +221,9 @@ class Comparison:
         flow.stamps[wanted.val] = got.val
 
 
-def _name(option: Option) -> str:
-    return type(option).__name__
+def _text(option: Option) -> str:
+    """An option in the script's notation."""
+    return format_options(build([option])).removesuffix(",eol")  # padding
 
 
 _Any = TypeVar("_Any", bound=Option | Stamp)

@@ -113,3 +113,12 @@ def test_accept4_sets_what_it_is_asked_for():
     s.does("accept4(3, ..., ..., SOCK_NONBLOCK) = 4", "fcntl(4, F_GETFL) = 0x802 (flags O_RDWR O_NONBLOCK)")
     s.does("fcntl(4, F_SETFL, O_RDWR) = 0", "fcntl(4, F_GETFL) = O_RDWR", "shutdown(4, SHUT_RDWR) = 0")
     s.bench.forget()
+
+
+def test_a_script_may_use_a_number_again():
+    s = Scripted()
+    peer = s.accepts()
+    s.bench.peer(4712, 8080).opens()
+    s.does("accept(3, ..., ...) = 4", "write(4, ..., 10) = 10")
+    assert s.bench.pending[0][1].destination_port == 4712 != peer.port
+    s.bench.forget()

@@ -108,10 +108,24 @@ def test_a_send_waits_for_the_handshake():
     waiting = s.begins("write(3, ..., 10) = 10")
     assert not waiting.ended
     peer.gets("S. 0:0(0) ack 1 <mss 1460>")
-    s.bench.forget()
-    waiting.goes_on()
-    s.bench.settle()
     peer.sends("P. 1:11(10) ack 1")
+    waiting.goes_on()
+    assert waiting.ended
+
+
+def test_a_blocked_send_goes_on_only_where_there_is_room_worth_it():
+    s = Scripted(send_buffer=9000)
+    peer = s.accepts()
+    waiting = s.begins("write(4, ..., 10000) = 10000")
+    s.bench.forget()
+    peer.gets(". 1:1(0) ack 2001")
+    waiting.goes_on()
+    assert not waiting.ended  # not a third of the buffer
+    peer.gets(". 1:1(0) ack 3001")
+    waiting.goes_on()
+    assert waiting.ended
+    s.bench.settle()
+    s.bench.forget()
 
 
 def test_a_read_waits_for_data_and_for_all_where_it_is_asked_to():

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from lastack.host import options as o
 from lastack.host.host import Host
-from lastack.packetdrill import virtual_options
+from lastack.packetdrill import virtual_options, virtual_sending
 from lastack.packetdrill.epoll import EpollFile
 from lastack.packetdrill.errors import Unsupported
 from lastack.packetdrill.files import SocketFile
@@ -26,18 +26,12 @@ _CLOSING = frozenset({State.FIN_WAIT_1, State.CLOSING, State.LAST_ACK})
 _INQ = (CONSTANTS["SOL_TCP"], CONSTANTS["TCP_CM_INQ"])
 
 
-class Stack(Protocol):
+class Stack(virtual_sending.Clock, Protocol):
     """What of a virtual machine its system calls need."""
 
     @property
     def host(self) -> Host:
         """The host whose sockets they are."""
-
-    def host_now(self) -> int:
-        """The host's time, by which a call also says when it is to be asked again."""
-
-    def touched(self) -> None:
-        """Let the host send, and calls that wait go on."""
 
 
 def _error(number: int) -> OSError:
@@ -164,50 +158,12 @@ class VirtualSystem:
         sending = _socket_of(file)
         if flags & CONSTANTS["MSG_ZEROCOPY"]:
             raise Unsupported("MSG_ZEROCOPY")
-        waits = sending.blocking and not flags & o.MSG_DONTWAIT
-        data, taken, deadline = memoryview(b"".join(buffers)), 0, self._deadline(sending.send_timeout)
-        while True:
-            socket = _socket_of(file).socket
-            try:
-                if taken and socket.error:
-                    return taken  # the next call tells it
-                taken += socket.sendto(self._stack.host_now(), data[taken:], flags, address)
-            except BlockingIOError:
-                if not waits or self._over(deadline):
-                    sending.lacks_room()
-                    self._stack.touched()
-                    if taken:
-                        return taken
-                    raise
-            except OSError:
-                if taken:
-                    return taken
-                raise
-            on_syn = waits and taken and socket.state is State.SYN_SENT  # RFC 7413
-            if on_syn:
-                self._stack.touched()
-                yield from self._opened(sending, deadline)
-            if taken == len(data):
-                break
-            if on_syn:
-                continue
-            sending.lacks_room()
-            if not waits:
-                break
-            self._stack.touched()
-            yield deadline
+        data = memoryview(b"".join(buffers))
+        taken = yield from virtual_sending.send(self._stack, sending, data, flags, address)
         if flags & _FIN and taken == len(data):
-            socket.shutdown(self._stack.host_now(), o.SHUT_WR)
+            sending.socket.shutdown(self._stack.host_now(), o.SHUT_WR)
         self._stack.touched()
         return taken
-
-    def _opened(self, file: SocketFile, deadline: int | None) -> Generator[int | None, None, None]:
-        """Wait for the end of a handshake, and raise the OSError with which it ends: what went with it has not come."""
-        while file.socket.state is State.SYN_SENT and not self._over(deadline):
-            yield deadline
-        number = _socket_of(file).socket.getsockopt(o.SOL_SOCKET, o.SO_ERROR)
-        if isinstance(number, int) and number:
-            raise _error(number)
 
     def recv(self, file: File, size: int, flags: int = 0, *, wants_control: bool = False) -> Doing:
         """See `System`. There is nothing in the queue of errors."""

@@ -50,15 +50,20 @@ def agree(tcb: Tcb, told: int | None) -> None:
     if value < tcb.config.min_snd_mss:
         tcb.count("limit: the peer's MSS")
         value = tcb.config.min_snd_mss
-    limit = tcb.config.send_mss_limit
-    tcb.send_mss = min(value, limit) if limit else value
+    tcb.send_mss = value
     set_mss(tcb)
     tcb.rcv_mss = min(tcb.snd_mss, DEFAULT_MSS[len(tcb.local[0])])
 
 
+def largest_packet(tcb: Tcb) -> int:
+    """The largest packet that the peer takes, and that the user wants to be sent."""
+    limit = tcb.config.send_mss_limit
+    return (min(tcb.send_mss, limit) if limit else tcb.send_mss) + IP_AND_TCP[len(tcb.local[0])]
+
+
 def set_mss(tcb: Tcb) -> None:
     """Eff.snd.MSS (MUST-16): the smaller of what the peer takes and what the path takes, options taken off."""
-    most = min(tcb.send_mss + IP_AND_TCP[len(tcb.local[0])], tcb.mtu)
+    most = min(largest_packet(tcb), tcb.mtu)
     tcb.snd_mss = max(most - headers(tcb), 1)
     tcb.congestion.resized(tcb.snd_mss)
 

@@ -29,7 +29,7 @@ def base(tcb: Tcb) -> int:
 
 def most(tcb: Tcb) -> int:
     """MAX_PLPMTU: what the link and the peer take."""
-    return min(tcb.link_mtu, tcb.send_mss + mss.IP_AND_TCP[len(tcb.local[0])])
+    return min(tcb.link_mtu, mss.largest_packet(tcb))
 
 
 def begin(tcb: Tcb) -> None:

@@ -60,10 +60,11 @@ class Descriptors:
         return file
 
     def add(self, arguments: Arguments, file: File) -> int:
-        """A number for a new file: the one that the script expects, or the lowest that is free."""
+        """A number for a new file: the one that the script expects, though it be in use, or the lowest that
+        is free."""
         wanted = arguments.call.result
         number = wanted.value if isinstance(wanted, Number) else -1
-        if number < 0 or number in self.files:
+        if number < 0:
             number = _FIRST
             while number in self.files:
                 number += 1

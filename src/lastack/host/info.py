@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lastack.tcp import calls, ecn, rtt
+from lastack.tcp import busy, calls, ecn, rtt
 from lastack.tcp.config import NEVER
 from lastack.tcp.mss import receive_mss
 from lastack.tcp.sequence import HALF, MASK
@@ -30,9 +30,15 @@ def tcp_info(tcb: Tcb, now: int | None = None) -> dict[str, int]:
     `tcpi_snd_cwnd` and `tcpi_snd_ssthresh`, which are segments, like all that counts packets: as Linux.
 
     `tcpi_soft_error` is the errno of the last ICMP soft error (MUST-47, SHLD-25), 0 once the peer has answered. Left
-    out is what is not measured: rates, what limited the sender for how long, what Linux counts of its own machinery.
+    out is what is not measured: rates, what Linux counts of its own machinery.
     """
-    return {**_condition(tcb), **_sending(tcb), **_receiving(tcb), **(_ages(tcb, now) if now is not None else {})}
+    return {
+        **_condition(tcb),
+        **_sending(tcb),
+        **_limits(tcb, now),
+        **_receiving(tcb),
+        **(_ages(tcb, now) if now is not None else {}),
+    }
 
 
 def _condition(tcb: Tcb) -> dict[str, int]:
@@ -108,6 +114,23 @@ def _sending(tcb: Tcb) -> dict[str, int]:
     }
 
 
+def _limits(tcb: Tcb, now: int | None) -> dict[str, int]:
+    """What was delivered, what timed out, and for how long what held the sender back (without `now`: until the last
+    change). `tcpi_reordering` stands where SACK is agreed: without, duplicate ACKs say too little of it."""
+    counted = tcb.statistics
+    sending, window, buffer = busy.times(tcb, now)
+    found = {
+        "tcpi_delivered": counted.delivered,
+        "tcpi_total_rto": counted.time_outs,
+        "tcpi_total_rto_recoveries": counted.time_out_recoveries,
+        "tcpi_rehash": counted.time_outs if tcb.config.flow_label_rethink else 0,
+        "tcpi_busy_time": sending,
+        "tcpi_rwnd_limited": window,
+        "tcpi_sndbuf_limited": buffer,
+    }
+    return found if tcb.rack is None else {**found, "tcpi_reordering": tcb.rack.reordering}
+
+
 def _receiving(tcb: Tcb) -> dict[str, int]:
     counted, tuning = tcb.statistics, tcb.tuning
     return {
@@ -128,6 +151,7 @@ def _ages(tcb: Tcb, now: int) -> dict[str, int]:
 
     return {
         "tcpi_last_data_sent": age(tcb.sent_at),
+        "tcpi_last_ack_sent": 0,  # Linux does not remember it
         "tcpi_last_data_recv": age(tcb.statistics.text_at),
         "tcpi_last_ack_recv": age(tcb.received_at),
     }

@@ -95,6 +95,7 @@ def send(
     if size > tcb.snd_buf - tcb.send_buffer.length:
         autotune.grow_send(tcb, now)
     size = min(size, send_room(tcb))
+    tcb.statistics.wants_room = size < len(data)
     if size <= 0:
         return 0
     tcb.statistics.bytes_written += size

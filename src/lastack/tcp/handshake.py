@@ -132,6 +132,7 @@ def cookie_returned(tcb: Tcb, syn: Segment, now: int) -> None:
     syn_window(tcb, syn)
     tcb.syn_queued = False
     tcb.snd_una = tcb.snd_nxt = (tcb.iss + 1) & MASK
+    tcb.statistics.delivered = 1
     tcb.rcv_adv = (tcb.rcv_nxt + syn_ack_window(tcb.config)) & MASK
 
 

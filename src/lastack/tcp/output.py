@@ -6,7 +6,20 @@ where the device takes it, and is cut at the MSS here where it does not.
 
 from __future__ import annotations
 
-from lastack.tcp import control, episode, fast_open, handshake, plpmtud, ranges, rtt, sack, segments, spurious, tlp
+from lastack.tcp import (
+    busy,
+    control,
+    episode,
+    fast_open,
+    handshake,
+    plpmtud,
+    ranges,
+    rtt,
+    sack,
+    segments,
+    spurious,
+    tlp,
+)
 from lastack.tcp.config import NEVER
 from lastack.tcp.scoreboard import SentRange
 from lastack.tcp.sequence import HALF, MASK, lt
@@ -46,6 +59,8 @@ def transmit(tcb: Tcb, now: int) -> list[Segment]:
     if tcb.ack_now:
         out.append(segments.pure_ack(tcb, now))
     arm_timers(tcb, now)
+    if tcb.send_buffer.length or tcb.statistics.limit:
+        busy.note(tcb, now)
     return out
 
 

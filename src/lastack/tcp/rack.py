@@ -10,6 +10,7 @@ from lastack.tcp.tcb import Tcb
 
 PERSIST = 16  # recoveries for which a widened reordering window stays (section 6.2 step 4)
 _THRESHOLD = 3  # DupThresh
+FARTHEST = 300  # segments: Linux's tcp_max_reordering
 
 
 def sent_after(at: int, end: int, other_at: int, other_end: int) -> bool:
@@ -26,6 +27,8 @@ def delivered(tcb: Tcb, rack: Rack, sent: SentRange, now: int, ts_ecr: int | Non
         rack.fack = sent.end
     elif sent.transmissions == 1:
         rack.reordered = True
+        behind = -(-((rack.fack - sent.first) & MASK) // max(tcb.snd_mss, 1))
+        rack.reordering = max(rack.reordering, min(behind, FARTHEST))
     took = now - sent.sent_at
     if sent.transmissions > 1:
         if ts_ecr and (ts_ecr - (sent.sent_at // 1000 + tcb.ts_offset)) & MASK >= HALF:

@@ -26,6 +26,11 @@ def cut(tcb: Tcb, index: int, size: int) -> None:
     tcb.sent.insert(index + 1, rest)
 
 
+def segments(tcb: Tcb, sent: SentRange) -> int:
+    """How many segments a range is."""
+    return max(-(-((sent.end - sent.first - sent.syn - sent.fin) & MASK) // max(tcb.snd_mss, 1)), 1)
+
+
 def holding(tcb: Tcb, number: int) -> int:
     """The index of the range that this sequence number lies in; -1 before the first."""
     una = tcb.snd_una
@@ -53,6 +58,7 @@ def mark_sacked(tcb: Tcb, sent: SentRange) -> None:
         tcb.pipe -= size
     sent.sacked, sent.lost = True, False
     tcb.sacked += size
+    tcb.statistics.delivered += 0 if sent.forgotten else segments(tcb, sent)
 
 
 def join_sacked(tcb: Tcb, news: Iterable[SentRange]) -> None:

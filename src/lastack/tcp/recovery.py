@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from lastack.tcp import control, episode, plpmtud, rack, ranges, rtt, sack, spurious, tlp
 from lastack.tcp.config import NEVER
-from lastack.tcp.scoreboard import Episode
+from lastack.tcp.scoreboard import Episode, SentRange
 from lastack.tcp.sequence import HALF, MASK
 from lastack.tcp.tcb import WRITABLE, Tcb
 from lastack.wire.segment import Segment, segment_length
@@ -148,6 +148,7 @@ def _take_off(tcb: Tcb, ack: int, now: int, ts_ecr: int | None) -> int:
             text -= sent.syn + sent.fin
             if not sent.sacked:
                 sent_at = sent.sent_at
+                tcb.statistics.delivered += 0 if sent.forgotten else ranges.segments(tcb, sent)
                 if state is not None:
                     rack.delivered(tcb, state, sent, now, ts_ecr)
         if sent.sacked:
@@ -160,13 +161,23 @@ def _take_off(tcb: Tcb, ack: int, now: int, ts_ecr: int | None) -> int:
             if length:
                 if not (gone or again or sent.sacked):  # HyStart++ (RFC 9406) wants a sample of each ACK
                     tcb.congestion.measured(now - sent.sent_at, tcb.srtt or now - sent.sent_at)
-                sent.first, sent.syn = ack, False
+                _delivered_in_part(tcb, sent, ack)
             break
     if gone and tcb.mss_acked < tcb.snd_mss:
         plpmtud.arrived(tcb, tcb.sent[:gone])
     del tcb.sent[:gone]
     tcb.send_buffer.drop(text)
     return _AMBIGUOUS if again and sent_at >= 0 else sent_at
+
+
+def _delivered_in_part(tcb: Tcb, sent: SentRange, ack: int) -> None:
+    """What is acknowledged reaches into this range: a SYN, or whole segments, and the rest is left."""
+    before = ranges.segments(tcb, sent)
+    if not sent.sacked:
+        tcb.statistics.delivered += sent.syn
+    syn, sent.first, sent.syn = sent.syn, ack, False
+    if not sent.sacked:
+        tcb.statistics.delivered += 0 if syn else before - ranges.segments(tcb, sent)
 
 
 def _pull_up(tcb: Tcb, ack: int) -> None:
@@ -244,6 +255,10 @@ def timed_out(tcb: Tcb, now: int) -> None:
     control.timed_out(tcb, ranges.flight_size(tcb), now)
     tcb.episode.frto = int(doubted)
     tcb.retransmissions += 1
+    tcb.statistics.time_outs += 1
+    tcb.statistics.time_out_recoveries += not again
+    if tcb.rack is not None and not again and tcb.sacked >= _DUPLICATES * tcb.snd_mss:
+        tcb.rack.reordering = min(tcb.rack.reordering, _DUPLICATES)
     if rtt.timeout(tcb) < tcb.config.rto_max:
         tcb.backoff += 1
     tcb.recover = tcb.snd_nxt

@@ -62,6 +62,7 @@ class Rack(_Plain):
         "reo_mult",
         "reo_persist",
         "reordered",
+        "reordering",
         "rtt",
         "sampled",
         "tlp_end",
@@ -76,6 +77,7 @@ class Rack(_Plain):
         self.min_rtt = 0  # 0: not measured
         self.fack = una  # the end of the highest that was delivered
         self.reordered = False
+        self.reordering = 3  # by how many segments at most what came late had been overtaken; DupThresh where by fewer
         self.reo_mult = 1
         self.reo_persist = 16
         self.dsack_round: int | None = None

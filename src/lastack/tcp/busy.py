@@ -1,0 +1,46 @@
+"""How long a sender was busy, and what held it back: Linux's tcpi_busy_time, tcpi_rwnd_limited, tcpi_sndbuf_limited.
+
+It is busy while something waits to be sent or to be acknowledged. Of that time the peer's window limits it while the
+next segment does not fit there, and the send buffer while all of it has been sent, the congestion window would take
+more, and the user waits for room.
+"""
+
+from __future__ import annotations
+
+from lastack.tcp.calls import unsent
+from lastack.tcp.sequence import HALF, MASK
+from lastack.tcp.statistics import BUFFER, BUSY, IDLE, WINDOW
+from lastack.tcp.tcb import Tcb
+
+
+def note(tcb: Tcb, now: int) -> None:
+    """After all has been sent that may be: what holds back the rest?"""
+    counted = tcb.statistics
+    by = _limit(tcb)
+    if by != counted.limit:
+        counted.held_back(by, now)
+
+
+def _limit(tcb: Tcb) -> int:
+    if not tcb.send_buffer.length or tcb.syn_queued:
+        return IDLE
+    waiting = unsent(tcb)
+    room = tcb.congestion.cwnd - tcb.pipe
+    if waiting:
+        usable = (tcb.snd_una + tcb.snd_wnd - tcb.snd_nxt) & MASK
+        shut = usable >= HALF or usable < min(waiting, tcb.snd_mss)
+        return WINDOW if shut and room > 0 else BUSY
+    slow_start = tcb.congestion.cwnd < tcb.congestion.ssthresh
+    full = tcb.congestion.cwnd < 2 * tcb.congestion.used if slow_start else room < tcb.snd_mss
+    # Linux wakes who waits for room once a third of the buffer is free.
+    wanted = tcb.statistics.wants_room and 3 * tcb.send_buffer.length > 2 * tcb.snd_buf
+    return BUFFER if wanted and not full else BUSY
+
+
+def times(tcb: Tcb, now: int | None) -> tuple[int, int, int]:
+    """Microseconds in all that the sender was busy, and of these limited by the window and by the buffer."""
+    counted = tcb.statistics
+    spent = list(counted.limit_times)
+    if now is not None:
+        spent[counted.limit] += now - counted.limit_since
+    return spent[BUSY] + spent[WINDOW] + spent[BUFFER], spent[WINDOW], spent[BUFFER]

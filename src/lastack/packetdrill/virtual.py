@@ -178,7 +178,7 @@ class VirtualMachine:
 
     def configure(self, **values: Any) -> None:
         """Give the host other settings: they hold for what is opened from now on. ValueError, TypeError as Config."""
-        self.host.config = self.host.config.having(**values)
+        self.host.configure(**values)
 
     def sockets(self) -> list[SocketRow]:
         """See `Machine`."""

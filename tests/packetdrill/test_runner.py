@@ -97,6 +97,21 @@ def test_what_is_not_here_is_unsupported_and_named(text: str, feature: str):
     assert feature in result.message
 
 
+def test_commands_and_code_are_done():
+    text = "`sysctl -q net.ipv4.tcp_timestamps=0`\n" + CALLED.replace(",TS val 100 ecr 0,nop", ",nop")
+    text = (
+        text.replace("sackOK,nop", "nop,nop,sackOK,nop")
+        .replace(",TS val 700 ecr 100", "")
+        .replace("<nop,nop,TS val 200 ecr 700>", "")
+    )
+    text += "+0 %{ seen = tcpi_state }%\n+0 `ss -tan | grep -q ESTAB`\n+0 %{ assert seen == TCP_ESTABLISHED }%\n"
+    assert run(text).message == ""
+    failed = run(text + "+0 %{ assert tcpi_snd_cwnd == 11 }%\n")
+    assert (failed.outcome, failed.line) == ("failed", 12)
+    assert "10" in failed.got
+    assert run(text + "+0 `cat /etc/passwd`\n").outcome != "passed"
+
+
 def test_what_makes_no_sense_is_an_error():
     result = run("--frobnicate=7\n0 < . 1:1(0) ack 1 win 5\n")
     assert (result.outcome, result.line) == ("error", 1)

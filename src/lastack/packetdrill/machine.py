@@ -7,6 +7,7 @@ microseconds since the script began. The names, numbers and errors of system cal
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 # A system call under way. It yields where it cannot go on: the time at which it wants to be asked again at the latest,
@@ -99,6 +100,13 @@ class Pending(Protocol):
     finished: int | None
 
 
+class Commands(Protocol):
+    """Does what scripts say in back-quotes."""
+
+    def run(self, text: str, line: int) -> None:
+        """Failed where it ends with a status other than 0, Unsupported, ScriptError; all with the line."""
+
+
 class Machine(Protocol):
     """A machine under test. `version` is 4 or 6; `local` and `remote` are the addresses of both ends, as texts."""
 
@@ -131,6 +139,9 @@ class Machine(Protocol):
 
     def drop(self, local: Address, remote: Address) -> bool:
         """End a connection as `tcpdrop` does; whether there was one."""
+
+    def commands(self, folder: Path) -> Commands:
+        """What does the back-quoted commands of a script that stands in `folder`."""
 
     def describe(self) -> str:
         """The connection's state and variables, for who looks for a mistake; "" where there is none."""

@@ -9,8 +9,10 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from lastack.host.options import IPPROTO_TCP, TCP_INFO
 from lastack.packetdrill import compare, inject
 from lastack.packetdrill.calls.performing import Calls
+from lastack.packetdrill.code import CodeBlocks
 from lastack.packetdrill.compare import Sent, join
 from lastack.packetdrill.errors import Failed, ScriptError, Unsupported
 from lastack.packetdrill.flows import Flow, Flows
@@ -104,6 +106,8 @@ class Runner:
         self.machine: Machine = machine(preset, settings, result.timeline.observer("lastack", START))
         self.flows = Flows(settings)
         self.calls = Calls(self.machine.system, settings, self.flows)
+        self.commands = self.machine.commands(folder)
+        self.code = CodeBlocks(bsd=preset.name == "bsd")
         self.timing = Timing(settings)
         self._blocking: tuple[Pending, Event, Due] | None = None
 
@@ -111,14 +115,14 @@ class Runner:
         """Play it to its end. Failed, Unsupported, ScriptError with the line."""
         self.result.line = self.script.setup_line
         if self.script.setup is not None:
-            self._command(self.script.setup)
+            self.commands.run(self.script.setup.text, self.script.setup_line)
         for event in self.script.events:
             self.result.line = event.line
             self._event(event)
         self._finish_blocking()
         if self.script.cleanup is not None:
             self.result.line = self.script.cleanup_line
-            self._command(self.script.cleanup)
+            self.commands.run(self.script.cleanup.text, self.script.cleanup_line)
         self.result.line = 0
 
     def end(self) -> None:
@@ -145,9 +149,9 @@ class Runner:
         elif isinstance(action, Call):
             self._call(event, action, due)
         elif isinstance(action, Command):
-            self._command(action)
+            self.commands.run(action.text, event.line)
         elif isinstance(action, Code):
-            raise Unsupported("code in %{ }%", event.line)
+            self.code.run(action.text, event.line, self._tcp_info())
 
     # --- calls ---
 
@@ -183,8 +187,17 @@ class Runner:
                 pending.error.line = event.line
             raise pending.error
 
-    def _command(self, command: Command) -> None:
-        raise Unsupported("commands in back-quotes")
+    def _tcp_info(self) -> dict[str, int] | None:
+        """TCP_INFO of the connection that the script means; None where it has no descriptor of it."""
+        flow = self.flows.current
+        if flow is None or flow.file is None:
+            return None
+        try:
+            info = self.machine.system.getsockopt(flow.file, IPPROTO_TCP, TCP_INFO)
+        except OSError:
+            return None
+        assert isinstance(info, dict)
+        return info
 
     # --- packets ---
 

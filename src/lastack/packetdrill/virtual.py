@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
+from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from lastack.host.host import Host
 from lastack.link.finishing import finish
+from lastack.packetdrill.commands import Commands
 from lastack.packetdrill.errors import Failed, ScriptError
 from lastack.packetdrill.machine import Address, Doing, Sniffed, SocketRow
 from lastack.packetdrill.settings import Settings
@@ -203,6 +205,10 @@ class VirtualMachine:
                 self.touched()
                 return True
         return False
+
+    def commands(self, folder: Path) -> Commands:
+        """See `Machine`."""
+        return Commands(self, folder)
 
     def describe(self) -> str:
         """See `Machine`."""

@@ -84,16 +84,6 @@ def test_nothing_outside_the_suite_is_reached_by_a_link(home: Path, tmp_path_fac
         far.unlink()
 
 
-def test_how_far_up_a_setting_file_may_stand(home: Path) -> None:
-    deep = home / "a" / "b" / "c" / "d" / "e"
-    deep.mkdir(parents=True)
-    for folder in (home / "a", home):
-        (folder / "x.sh").write_text("true\n")
-    assert read(deep, "../" * FOLDERS_UP + "x.sh", 1) == "true\n"
-    with pytest.raises(ScriptError, match="more than 4 folders above"):
-        read(deep, "../" * (FOLDERS_UP + 1) + "x.sh", 1)
-
-
 def test_a_file_that_is_too_large_or_no_text(home: Path) -> None:
     (home / "large.sh").write_text("#" * (LARGEST + 1))
     (home / "binary.sh").write_bytes(b"\xff\xfe")

@@ -53,7 +53,7 @@ def get_option(socket: Settings, level: int, option: int) -> object:
 
 def _set_send_buffer(socket: Settings, value: int) -> None:
     most = socket.config.send_buffer_limit
-    size = max(_unsigned(value, most), o.SMALLEST_SEND_BUFFER)
+    size = max(_unsigned(value, most), o.SMALLEST_SEND_BUFFER) * (2 if socket.config.send_units else 1)
     for name in ("send_buffer", "send_buffer_initial"):  # it grows no more
         configure(socket, name, size)
     if socket.tcb is not None:
@@ -63,7 +63,8 @@ def _set_send_buffer(socket: Settings, value: int) -> None:
 
 def _get_send_buffer(socket: Settings) -> int:
     config, tcb = socket.config, socket.tcb
-    return 2 * (tcb.snd_buf if tcb is not None else first_size(config, config.send_buffer_initial, config.send_buffer))
+    size = tcb.snd_buf if tcb is not None else first_size(config, config.send_buffer_initial, config.send_buffer)
+    return size if config.send_units else 2 * size
 
 
 def _set_receive_buffer(socket: Settings, value: int) -> None:

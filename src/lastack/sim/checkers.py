@@ -17,7 +17,7 @@ from lastack.sim.streams import Streams
 from lastack.sim.taps import Silent, TraceHash
 from lastack.sim.wire_watch import WireWatch
 from lastack.sim.world import World
-from lastack.tcp import window
+from lastack.tcp import units, window
 from lastack.tcp.config import NEVER
 from lastack.tcp.states import RECEIVE_CLOSED, SYNCHRONIZED, TRANSITIONS, Event, State
 from lastack.tcp.tcb import Tcb
@@ -137,8 +137,9 @@ def _silence_problem(tcb: Tcb, now: int) -> str:
 
 def _buffer_problem(tcb: Tcb) -> str:
     config = tcb.config
-    if tcb.send_buffer.length > config.send_buffer:
-        return f"{tcb.send_buffer.length} bytes wait to be sent, {config.send_buffer} may"
+    most = config.send_buffer + (units.UNIT if config.send_units else 0)
+    if tcb.send_buffer.length > most:
+        return f"{tcb.send_buffer.length} bytes wait to be sent, {most} may"
     held = tcb.receive_buffer.length + (tcb.reassembly.length if tcb.reassembly is not None else 0)
     # Rounding by the scale may have promised a little more than there is (RFC 7323 section 2.4).
     size = max(tcb.rcv_buf, config.receive_buffer)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from errno import ECONNABORTED, ECONNRESET, EINVAL, EISCONN, ENOTCONN, EPIPE
 
-from lastack.tcp import autotune, fast_open, handshake
+from lastack.tcp import autotune, fast_open, handshake, units
 from lastack.tcp.config import NEVER
 from lastack.tcp.early import FastOpen
 from lastack.tcp.segments import reset
@@ -111,6 +111,8 @@ def send_room(tcb: Tcb) -> int:
     """Bytes that SEND would take now."""
     if tcb.state in SEND_CLOSED or tcb.fin_queued:
         return 0
+    if tcb.config.send_units:
+        return units.room(tcb, unsent(tcb))
     room = tcb.snd_buf - tcb.send_buffer.length
     if tcb.config.notsent_low_water:
         room = min(room, tcb.config.notsent_low_water - unsent(tcb))

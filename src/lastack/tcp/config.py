@@ -98,6 +98,8 @@ class Config:
     send_autotuning: bool = True  # and the send buffer (FreeBSD sendbuf_auto)
     send_buffer_initial: int = 64 * 1024  # Linux comes to about as much with an initial window of 10 segments
     send_buffer: int = 4 * 1024 * 1024  # Linux tcp_wmem[2]
+    # The send buffer's size is memory, and SEND fills each unit it begins (Linux, `lastack.tcp.units`); False: text.
+    send_units: bool = False
     send_buffer_limit: int = 4 * 1024 * 1024  # the most that SO_SNDBUF may ask for: Linux net.core.wmem_max
 
     # --- receiving ---

@@ -111,3 +111,40 @@ def test_a_buffer_that_is_too_small_for_the_congestion_window_limits():
     h.after(0.01)
     h.forget()
     assert some(h, peer, "busy_time", "sndbuf_limited") == [30_000, 20_000]
+
+
+def test_text_on_a_syn_is_delivered_with_it():  # RFC 7413 4.2.2
+    h = Bench(fastopen_without_cookie=True)
+    socket = h.socket()
+    assert h.do(socket.sendto, bytes(1000), o.MSG_FASTOPEN, ("10.0.0.2", 7)) == 1000
+    peer = h.peer(7, socket.getsockname()[1])
+    peer.hears(h.pending[-1][1])
+    peer.sends("S 0:1000(1000)")
+    peer.gets("S. 0:0(0) ack 1001 <mss 300>")
+    peer.sends(". 1001:1001(0) ack 1")
+    assert some(h, peer, "delivered") == [1]
+
+
+def test_no_slow_start_threshold_is_linuxs_infinity():  # RFC 5681 3.1
+    h = Bench()
+    _, peer = connect(h)
+    assert some(h, peer, "snd_ssthresh") == [0x7FFFFFFF]
+
+
+def test_the_time_without_text_counts_from_the_opening():
+    h = Bench()
+    _, peer = connect(h)
+    h.after(1)
+    assert some(h, peer, "last_data_recv", "last_ack_sent") == [1000, 0]
+    peer.gets("P. 1:101(100) ack 1")
+    h.forget()
+    h.after(0.5)
+    assert some(h, peer, "last_data_recv") == [500]
+
+
+def test_a_low_water_mark_of_the_host_is_none_of_the_sockets():  # Linux tcp_notsent_lowat
+    h = Bench(notsent_low_water=4000)
+    socket, _ = connect(h)
+    assert socket.getsockopt(o.IPPROTO_TCP, o.TCP_NOTSENT_LOWAT) == 0
+    socket.setsockopt(o.IPPROTO_TCP, o.TCP_NOTSENT_LOWAT, 5000)
+    assert socket.getsockopt(o.IPPROTO_TCP, o.TCP_NOTSENT_LOWAT) == 5000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lastack.tcp import busy, calls, ecn, rtt
 from lastack.tcp.config import NEVER
+from lastack.tcp.congestion.interface import INFINITE
 from lastack.tcp.mss import receive_mss
 from lastack.tcp.sequence import HALF, MASK
 from lastack.tcp.states import State
@@ -23,6 +24,8 @@ STATE_NUMBERS = {
     State.LISTEN: 10,
     State.CLOSING: 11,
 }
+
+NO_SSTHRESH = 0x7FFF_FFFF  # Linux's TCP_INFINITE_SSTHRESH
 
 
 def tcp_info(tcb: Tcb, now: int | None = None) -> dict[str, int]:
@@ -99,7 +102,7 @@ def _sending(tcb: Tcb) -> dict[str, int]:
         "tcpi_rtt": tcb.srtt or 0,
         "tcpi_rttvar": tcb.rttvar,
         "tcpi_min_rtt": tcb.rack.min_rtt if tcb.rack is not None else 0,
-        "tcpi_snd_ssthresh": control.ssthresh // mss,
+        "tcpi_snd_ssthresh": control.ssthresh // mss if control.ssthresh < INFINITE else NO_SSTHRESH,
         "tcpi_snd_cwnd": control.cwnd // mss,
         "tcpi_snd_wnd": tcb.snd_wnd,
         "tcpi_total_retrans": tcb.total_retransmissions,

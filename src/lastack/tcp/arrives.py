@@ -112,6 +112,7 @@ def in_syn_sent(tcb: Tcb, segment: Segment, now: int) -> None:
     tcb.received_at = now
     if acceptable:
         _opened(tcb, segment, Event.RCV_SYN_ACK, now)
+        tcb.statistics.delivered = 1  # our SYN, with its text if it had any (RFC 7413)
         tcb.ack_now = True
         check_urg(tcb, segment)
         segment.seq = (segment.seq + 1) & MASK
@@ -142,6 +143,7 @@ def _opened(tcb: Tcb, segment: Segment, event: Event, now: int) -> None:
 
 
 def _is_open(tcb: Tcb, now: int) -> None:
+    tcb.statistics.text_at = tcb.statistics.text_at or now  # from here Linux counts the time without text
     if tcb.config.keepalive:
         tcb.keepalive_at = now + tcb.config.keepalive_idle
     tcb.signals |= OPENED | WRITABLE

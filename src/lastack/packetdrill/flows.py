@@ -26,6 +26,7 @@ class Flow:
         "file",
         "first_stamp",
         "labels",
+        "last_syn",
         "local_isn",
         "local_port",
         "met",
@@ -41,6 +42,7 @@ class Flow:
         self.file = file
         self.phase = "new"
         self.met = False  # a packet of the script has told the remote number
+        self.last_syn: tuple[int, int] | None = None  # number and length of the script's latest SYN
         self.local_port = 0
         self.remote_port = 0
         self.local_isn = 0
@@ -66,10 +68,11 @@ class Flow:
         if not segment.flags & SYN:
             return
         self.local_isn, self.script_local_isn = segment.seq, expected.seq or 0
-        if segment.flags & ACK and segment.ack != self.remote_isn + 1 and expected.ack is not None:
-            new = (expected.ack - 1) & _MASK  # another SYN than the first has been answered: its numbers hold now
-            if new == (segment.ack - 1 - segment.length) & _MASK or new == (segment.ack - 1) & _MASK:
-                self.remote_isn = self.script_remote_isn = new
+        if segment.flags & ACK and self.last_syn is not None:
+            # The SYN that is answered, with or without its text, need not be the first: its numbers hold now.
+            number, length = self.last_syn
+            if (segment.ack - 1 - number) & _MASK <= length:
+                self.remote_isn = self.script_remote_isn = number
 
 
 class Flows:
@@ -120,9 +123,11 @@ class Flows:
     def incoming(self, packet: TcpPacket) -> Flow:
         """The connection that a packet of the script belongs to; a new one where nothing but a listener is there."""
         flow = self._find(packet)
-        if packet.flags & SYN and not flow.met:
-            flow.met = True
-            flow.remote_isn = flow.script_remote_isn = packet.seq or 0
+        if packet.flags & SYN:
+            flow.last_syn = packet.seq or 0, packet.length
+            if not flow.met:
+                flow.met = True
+                flow.remote_isn = flow.script_remote_isn = packet.seq or 0
         return flow
 
     def _find(self, packet: TcpPacket) -> Flow:

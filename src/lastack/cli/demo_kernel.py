@@ -17,12 +17,12 @@ from lastack.apps.http_files import Folder
 from lastack.apps.http_server import Site, http_server
 from lastack.cli.demo_story import Piece
 from lastack.cli.errors import CommandError
-from lastack.cli.kernel_sockets import NETLINK_SOCK_DIAG, kernel_sockets
 from lastack.cli.place import Place
 from lastack.cli.progress import rate
 from lastack.cli.running import Running, given
 from lastack.cli.settings import Settings
 from lastack.cli.socket_table import rows_of, table
+from lastack.device.kernel_sockets import NETLINK_SOCK_DIAG, kernel_sockets
 from lastack.device.sandbox import Sandbox
 from lastack.tcp.states import State
 

@@ -282,7 +282,7 @@ class Experiment:
 
     def _wait_until_it_listens(self) -> None:
         """Raises CommandError where the program ends before, or takes too long."""
-        from lastack.cli.kernel_sockets import NETLINK_SOCK_DIAG, kernel_sockets
+        from lastack.device.kernel_sockets import NETLINK_SOCK_DIAG, kernel_sockets
 
         assert self.process is not None
         began = time.monotonic()
@@ -328,8 +328,8 @@ class Experiment:
 
     def show(self, style: str) -> None:
         """The sockets that are left at both ends."""
-        from lastack.cli.kernel_sockets import NETLINK_SOCK_DIAG, kernel_sockets
         from lastack.cli.socket_table import rows_of, table
+        from lastack.device.kernel_sockets import NETLINK_SOCK_DIAG, kernel_sockets
 
         if self.running is None or self.process is None:
             return

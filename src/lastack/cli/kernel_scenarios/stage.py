@@ -14,9 +14,9 @@ from typing import Any, TypeVar
 
 from lastack.cli.kernel_scenarios.parties import KernelParty, OurParty, Prompted
 from lastack.cli.kernel_scenarios.watch import ACK, CALL, TIME, Watch, likely
-from lastack.cli.kernel_sockets import NETLINK_SOCK_DIAG
 from lastack.device.driver import Driver
 from lastack.device.errors import DeviceError
+from lastack.device.kernel_sockets import NETLINK_SOCK_DIAG
 from lastack.device.sandbox import Sandbox
 from lastack.link.frame import Frame, read_segment
 from lastack.link.pipeline import Entry, Pipeline

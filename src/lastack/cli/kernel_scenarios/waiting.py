@@ -6,7 +6,7 @@ import socket as kernel_socket
 
 from lastack.cli.kernel_scenarios.catalogue import KernelPlay, against_kernel
 from lastack.cli.kernel_scenarios.stage import KernelStage
-from lastack.cli.kernel_sockets import kernel_sockets
+from lastack.device.kernel_sockets import kernel_sockets
 from lastack.host import options as o
 from lastack.tcp.config import MILLISECOND, SECOND
 from lastack.tcp.states import State

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from itertools import pairwise
 from socket import socket
 
-from lastack.cli.kernel_sockets import kernel_sockets
+from lastack.device.kernel_sockets import kernel_sockets
 from lastack.tcp.states import TRANSITIONS, Event, State
 from lastack.trace.entries import NOWHERE, Endpoint, Move
 from lastack.trace.timeline import Timeline

@@ -13,8 +13,8 @@ import socket
 from collections.abc import Iterator
 from typing import Any
 
-from lastack.cli.socket_table import KEEPALIVE, ON, PERSIST, TIMEWAIT, Row, Timer
 from lastack.device.errors import DeviceError
+from lastack.device.socket_rows import KEEPALIVE, ON, PERSIST, TIMEWAIT, Row, Timer
 from lastack.trace.names import from_kernel
 
 NETLINK_SOCK_DIAG = 4

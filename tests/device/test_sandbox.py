@@ -198,7 +198,7 @@ def test_links_are_configured() -> None:
                 netlink.index("nowhere")
             with pytest.raises(DeviceError, match="is no address with a prefix length"):
                 netlink.add_address(box.tun.name, "10.9.0.300/24")
-        routes = ["203.0.113.0/24", "2001:db8:1::/48", "default", "::/0"]
+        routes = [("203.0.113.0/24", None), ("2001:db8:1::/48", None), ("default", None), ("::/0", None)]
         configure(box.tun.name, routes=routes, connection=box._netlink())
         for family, target in ((2, "203.0.113.9"), (10, "2001:db8:1::9"), (2, "8.8.8.8"), (10, "2001:db8:2::1")):
             with box.socket(family, socket.SOCK_DGRAM) as sender:

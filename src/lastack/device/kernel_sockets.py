@@ -1,4 +1,5 @@
-"""The kernel's own TCP sockets, by netlink (sock_diag(7)): what ss shows, those in TIME-WAIT and their timers too.
+"""The kernel's own TCP sockets, by netlink (sock_diag(7)): what ss shows, those in TIME-WAIT and their timers too; and
+ending them from outside, as `ss -K` does.
 
 pyroute2 speaks it, by its plain NetlinkSocket: its DiagSocket takes no socket made elsewhere, such as a sandbox's, and
 does not tell errors. It is imported when first needed, and not to be used from within a coroutine (see
@@ -11,14 +12,19 @@ import errno
 import os
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
+from struct import unpack
 from typing import Any
 
 from lastack.device.errors import DeviceError
-from lastack.device.socket_rows import KEEPALIVE, ON, PERSIST, TIMEWAIT, Row, Timer
+from lastack.device.socket_rows import KEEPALIVE, ON, PERSIST, TIMEWAIT, Address, Row, Timer
 from lastack.trace.names import from_kernel
+from lastack.wire.address import parse_address
 
 NETLINK_SOCK_DIAG = 4
 
+_SOCK_DESTROY = 21
+_ANY_COOKIE = (1 << 64) - 1  # INET_DIAG_NOCOOKIE
 _INFO = 2  # INET_DIAG_INFO: struct tcp_info
 _TIMERS = {1: ON, 2: KEEPALIVE, 3: TIMEWAIT, 4: PERSIST}
 _SCALES_AT = 4 + 6  # the octet of both window scales, from the start of the attribute
@@ -30,6 +36,40 @@ def kernel_sockets(connection: socket.socket | None = None) -> list[Row]:
     `connection` is a socket of (AF_NETLINK, SOCK_DGRAM, NETLINK_SOCK_DIAG), owned from here on: it decides of which
     network namespace; by default that of this process.
     """
+    with _conversation(connection) as netlink:
+        return [row for family in (socket.AF_INET, socket.AF_INET6) for row in _dump(netlink, family)]
+
+
+def destroy(local: Address, remote: Address, connection: socket.socket | None = None) -> bool:
+    """End a TCP connection of the kernel by a RST, or a listener (`remote` is ("0.0.0.0", 0) or ("::", 0)); whether
+    there was such a one. `connection` as above. Raises DeviceError; a kernel may be built without this (EOPNOTSUPP)."""
+    from pyroute2 import NetlinkError
+    from pyroute2.netlink import NLM_F_ACK, NLM_F_REQUEST
+    from pyroute2.netlink.diag import SS_ALL, inet_diag_req
+
+    request = inet_diag_req()
+    request["sdiag_family"] = socket.AF_INET6 if ":" in local[0] else socket.AF_INET
+    request["sdiag_protocol"] = socket.IPPROTO_TCP
+    request["idiag_states"] = SS_ALL
+    request["idiag_src"], request["idiag_sport"] = _words(local[0]), local[1]
+    request["idiag_dst"], request["idiag_dport"] = _words(remote[0]), remote[1]
+    request["idiag_cookie"] = _ANY_COOKIE
+    with _conversation(connection) as netlink:
+        try:
+            list(netlink.nlm_request(request, _SOCK_DESTROY, NLM_F_REQUEST | NLM_F_ACK))
+        except NetlinkError as error:
+            if error.code == errno.ENOENT:
+                return False
+            raise DeviceError(f"the kernel ends no sockets: {os.strerror(error.code)}", error.code) from None
+    return True
+
+
+def _words(address: str) -> tuple[int, ...]:
+    return unpack(">4I", parse_address(address).ljust(16, b"\0"))
+
+
+@contextmanager
+def _conversation(connection: socket.socket | None) -> Iterator[Any]:
     from pyroute2.netlink import NLMSG_DONE, nlmsg
     from pyroute2.netlink.diag import inet_diag_msg
     from pyroute2.netlink.nlsocket import NetlinkSocket
@@ -39,7 +79,7 @@ def kernel_sockets(connection: socket.socket | None = None) -> list[Row]:
             # Not by its type: that is the request's too, which comes back within an error and is of another shape.
             netlink.marshal.default_message_class = inet_diag_msg
             netlink.register_policy(NLMSG_DONE, nlmsg)
-            return [row for family in (socket.AF_INET, socket.AF_INET6) for row in _dump(netlink, family)]
+            yield netlink
     except DeviceError:
         raise
     except OSError as error:

@@ -135,16 +135,17 @@ def configure(
     *,
     mtu: int | None = None,
     queue: int | None = None,
-    routes: Sequence[str] = (),
+    routes: Sequence[tuple[str, str | None]] = (),
     connection: socket.socket | None = None,
 ) -> None:
-    """Give a link its addresses, bring it up and route over it; `connection` as for Netlink. Raises DeviceError."""
+    """Give a link its addresses, bring it up and route over it: (network, gateway or None); `connection` as for
+    Netlink. Raises DeviceError."""
     with Netlink(connection) as netlink:
         netlink.set_link(name, mtu=mtu, queue=queue)
         for address in addresses:
             netlink.add_address(name, address)
-        for route in routes:
-            netlink.add_route(route, name)
+        for network, gateway in routes:
+            netlink.add_route(network, name, gateway)
 
 
 @contextmanager

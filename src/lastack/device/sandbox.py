@@ -58,9 +58,11 @@ class Sandbox:
         mtu: int = 1500,
         offload: bool = True,
         name: str = "lastack0",
+        routes: Sequence[tuple[str, str | None]] = (),
         as_user: bool = False,
     ) -> None:
-        """Make it; `as_user`: own it by a user namespace even where root need not. Raises DeviceError."""
+        """Make it. `routes`: what else lies behind the device, (network, gateway or None); `as_user`: own it by a user
+        namespace even where root need not. Raises DeviceError."""
         check_name(name)
         self.ours = [text for text, theirs in ((ours, address), (ours6, address6)) if theirs is not None]
         self.theirs = [str(ipaddress.ip_interface(text).ip) for text in (address, address6) if text is not None]
@@ -79,7 +81,7 @@ class Sandbox:
         try:
             self._open_namespaces()
             addresses = [text for text in (address, address6) if text is not None]
-            self.tun = self._open_tun(name, addresses, offload)
+            self.tun = self._open_tun(name, addresses, routes, offload)
         except BaseException:
             self.close()
             raise
@@ -188,7 +190,9 @@ class Sandbox:
             self._namespaces.append((self._ask_fd("namespace", "user"), CLONE_NEWUSER))
         self._namespaces.append((self._ask_fd("namespace", "net"), CLONE_NEWNET))
 
-    def _open_tun(self, name: str, addresses: Sequence[str], offload: bool) -> Tun:
+    def _open_tun(
+        self, name: str, addresses: Sequence[str], routes: Sequence[tuple[str, str | None]], offload: bool
+    ) -> Tun:
         for key, value in _QUIET_IPV6.items():
             try:
                 self._ask("write", f"/proc/sys/net/ipv6/conf/default/{key}", value)
@@ -202,7 +206,7 @@ class Sandbox:
         tun = Tun(fd, name, offload=offload)
         try:
             configure("lo", connection=self._netlink())
-            configure(tun.name, addresses, mtu=self.mtu, queue=_QUEUE, connection=self._netlink())
+            configure(tun.name, addresses, mtu=self.mtu, queue=_QUEUE, routes=routes, connection=self._netlink())
             self._wait_for_addresses()
         except BaseException:
             tun.close()

@@ -110,6 +110,7 @@ class Commands(Protocol):
 class Machine(Protocol):
     """A machine under test. `version` is 4 or 6; `local` and `remote` are the addresses of both ends, as texts."""
 
+    name: str
     version: int
     local: str
     remote: str
@@ -118,6 +119,9 @@ class Machine(Protocol):
     @property
     def now(self) -> int:
         """Microseconds since the script began."""
+
+    def start(self) -> None:
+        """The script begins now; what was set up before is no part of its time."""
 
     def run_until(self, time: int) -> None:
         """Let time pass; at once where it has passed already."""

@@ -15,6 +15,7 @@ from typing import Any
 
 from lastack.packetdrill import failure
 from lastack.packetdrill.errors import ScriptError, Unsupported
+from lastack.packetdrill.kernel.machine import KernelMachine
 from lastack.packetdrill.parser import LONGEST, parse
 from lastack.packetdrill.report import ERROR, FAILED, PASSED, UNSUPPORTED, Outcome, printable
 from lastack.packetdrill.runner import Result, play
@@ -27,8 +28,11 @@ from lastack.trace.pcapng import PcapngWriter
 Player = Callable[..., Result]
 
 # What a script can be played on, by the names of --on; "both" is one after the other.
-MACHINES: dict[str, Callable[..., Any]] = {"lastack": VirtualMachine}
-ON = (*MACHINES, "both") if len(MACHINES) > 1 else tuple(MACHINES)
+MACHINES: dict[str, Callable[..., Any]] = {
+    "lastack": VirtualMachine,
+    "kernel": lambda _preset, settings, _observer: KernelMachine(settings),
+}
+ON = (*MACHINES, "both")
 LOOSE = ("window", "options", "timing")  # what a script need not be taken at its word for
 # limit: seconds of real time for a script, by what it is played on
 REAL_SECONDS = {"lastack": 60.0, "kernel": 600.0, "both": 660.0}

@@ -9,6 +9,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from lastack.device.errors import DeviceError
 from lastack.host.options import IPPROTO_TCP, TCP_INFO
 from lastack.packetdrill import compare, inject
 from lastack.packetdrill.calls.performing import Calls
@@ -74,6 +75,8 @@ def play(
     except ScriptError as error:
         result.outcome = "error"
         _blame(result, error)
+    except DeviceError as error:
+        result.outcome, result.message = "error", str(error)
     finally:
         if runner is not None:
             runner.end()
@@ -102,8 +105,8 @@ class Runner:
         self.settings = settings
         self.loosen = loosen
         self.result = result
-        result.timeline.hosts = ["script", "lastack"]
         self.machine: Machine = machine(preset, settings, result.timeline.observer("lastack", START))
+        result.timeline.hosts = ["script", self.machine.name]
         self.flows = Flows(settings)
         self.calls = Calls(self.machine.system, settings, self.flows)
         self.commands = self.machine.commands(folder)
@@ -116,6 +119,7 @@ class Runner:
         self.result.line = self.script.setup_line
         if self.script.setup is not None:
             self.commands.run(self.script.setup.text, self.script.setup_line)
+        self.machine.start()
         for event in self.script.events:
             self.result.line = event.line
             self._event(event)
@@ -131,7 +135,7 @@ class Runner:
         self.result.connections = self.machine.describe() if self.result.outcome != "passed" else ""
         with suppress(ScriptError):
             while (sniffed := self.machine.sniff(self.machine.now)) is not None:
-                self._record("lastack", sniffed.time, sniffed.data)
+                self._record(self.machine.name, sniffed.time, sniffed.data)
         # A packet is recorded when the script asks for one, which may be long after it was sent.
         self.result.timeline.entries.sort(key=lambda entry: entry.now)
         self.result.capture.sort(key=lambda pair: pair[0])
@@ -216,7 +220,7 @@ class Runner:
         packet = Packet(data, transport=20 if self.machine.version == 4 else 40)
         self.result.capture.append((time, data))
         self.result.timeline.packet_sent(time, sender, packet)
-        self.result.timeline.packet_arrived(time, "lastack" if sender == "script" else "script", packet)
+        self.result.timeline.packet_arrived(time, self.machine.name if sender == "script" else "script", packet)
 
     def _expect(self, event: Event, action: PacketEvent, due: Due) -> None:
         inject.check_supported(action)
@@ -256,7 +260,7 @@ class Runner:
         sniffed = self.machine.sniff(until)
         if sniffed is None:
             raise Failed(f"{'nothing more' if more else 'nothing'} was sent up to {until / 1_000_000:.6f} s")
-        self._record("lastack", sniffed.time, sniffed.data)
+        self._record(self.machine.name, sniffed.time, sniffed.data)
         packet = Packet(sniffed.data, transport=20 if self.machine.version == 4 else 40)
         try:
             return Sent(sniffed.time, *parse(packet))

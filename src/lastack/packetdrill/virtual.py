@@ -60,6 +60,8 @@ class VirtualPending:
 class VirtualMachine:
     """See `Machine`. `host` is the one under test, `config` what its sockets are opened with from now on."""
 
+    name = "lastack"
+
     def __init__(self, config: Config, settings: Settings, observer: Observer | None = None) -> None:
         from lastack.packetdrill.virtual_system import VirtualSystem
 
@@ -68,7 +70,7 @@ class VirtualMachine:
         self.settings = settings
         self.host = Host([self.local], config, secret=_SECRET, mtu=settings.mtu, name="lastack", observer=observer)
         self.system: System = VirtualSystem(self)
-        self._time = START
+        self._time = self._start = START
         self._sent: deque[Sniffed] = deque()
         self._pending: list[VirtualPending] = []
         self._settling = False
@@ -79,18 +81,22 @@ class VirtualMachine:
     @property
     def now(self) -> int:
         """See `Machine`."""
-        return self._time - START
+        return self._time - self._start
 
     def host_now(self) -> int:
         """The time as the host counts it."""
         return self._time
+
+    def start(self) -> None:
+        """See `Machine`."""
+        self._start = self._time
 
     def run_until(self, time: int) -> None:
         """See `Machine`. ScriptError where a limit is reached."""
         self._check(time)
         while self._step(time):
             pass
-        self._time = max(self._time, time + START)
+        self._time = max(self._time, time + self._start)
 
     def sniff(self, until: int) -> Sniffed | None:
         """See `Machine`."""
@@ -112,7 +118,7 @@ class VirtualMachine:
             )
         moments = [self.host.deadline(), *(one.wake for one in self._pending)]
         nearest = min((moment for moment in moments if moment is not None), default=None)
-        if nearest is None or nearest > until + START:
+        if nearest is None or nearest > until + self._start:
             return False
         self._time = max(self._time, nearest)
         self.host.advance(self._time)
@@ -174,7 +180,7 @@ class VirtualMachine:
         while pending.finished is None and self._step(until):
             pass
         if pending.finished is None:
-            self._time = max(self._time, until + START)
+            self._time = max(self._time, until + self._start)
 
     # --- what may be looked at and changed ---
 

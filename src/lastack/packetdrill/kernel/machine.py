@@ -1,4 +1,4 @@
-"""The Linux kernel as the machine under test: in a sandbox, in real time, over a TUN device that the script is behind."""
+"""The Linux kernel as the machine under test: in a sandbox, in real time, over a TUN device."""
 
 from __future__ import annotations
 

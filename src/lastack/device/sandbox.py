@@ -26,6 +26,7 @@ from typing import Any
 from lastack.device.errors import DeviceError
 from lastack.device.inside import CLONE_NEWNET, CLONE_NEWUSER, MESSAGE_LIMIT
 from lastack.device.netlink import configure
+from lastack.device.seclusion import seclude
 from lastack.device.tun import PATH, Tun, check_name, why_not_open
 
 _GRACE = 1.0  # seconds between SIGTERM and SIGKILL for what was started inside
@@ -86,14 +87,16 @@ class Sandbox:
             self.close()
             raise
 
-    def popen(self, command: Sequence[str], **options: Any) -> subprocess.Popen[Any]:
+    def popen(self, command: Sequence[str], *, secluded: bool = False, **options: Any) -> subprocess.Popen[Any]:
         """Start a program inside; `options` as for subprocess.Popen. It is ended by `close` at the latest.
 
-        Raises FileNotFoundError where there is no such program.
+        `secluded`: the machine's files lie before it read-only (see seclusion.py; only where root would have the right
+        to write them). Raises FileNotFoundError where there is no such program.
         """
         if not os.path.dirname(command[0]) and shutil.which(command[0]) is None:
             raise FileNotFoundError(errno.ENOENT, "no such program", command[0])
-        process: subprocess.Popen[Any] = subprocess.Popen(list(command), preexec_fn=self.enter, **options)
+        enter = self._enter_secluded if secluded and not self.user else self.enter
+        process: subprocess.Popen[Any] = subprocess.Popen(list(command), preexec_fn=enter, **options)
         self._processes.append(process)
         try:
             self._ask("mind", process.pid)
@@ -131,6 +134,10 @@ class Sandbox:
             if self._setns(fd, kind):
                 number = ctypes.get_errno()
                 raise OSError(number, os.strerror(number))
+
+    def _enter_secluded(self) -> None:
+        self.enter()
+        seclude()
 
     def sysctl(self, name: str, value: str | int | None = None) -> str:
         """Set a sysctl of the namespace, such as "net.ipv4.tcp_fin_timeout"; its value. Raises DeviceError."""

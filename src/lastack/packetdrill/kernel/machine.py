@@ -5,18 +5,24 @@ from __future__ import annotations
 import ipaddress
 import os
 import select
+import signal
 import time
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from socket import AF_NETLINK, SOCK_DGRAM, socket
+from subprocess import DEVNULL, Popen
+from tempfile import TemporaryFile
 from time import monotonic_ns
+from typing import Any
 
 from lastack.device.errors import DeviceError
 from lastack.device.kernel_sockets import NETLINK_SOCK_DIAG, destroy, kernel_sockets
 from lastack.device.sandbox import Sandbox
 from lastack.device.socket_rows import Row
 from lastack.packetdrill.errors import Failed, ScriptError
+from lastack.packetdrill.kernel.commands import KernelCommands
 from lastack.packetdrill.kernel.pending import KernelPending, Workers
 from lastack.packetdrill.kernel.system import KernelSystem
 from lastack.packetdrill.kernel.tap import Tap
@@ -32,6 +38,7 @@ _LET_BEGIN = 1000  # microseconds in which a call that is to block has come to d
 _GRACE = 1.0  # seconds that threads have to end
 _FINE = 2000  # microseconds that are slept to the point: poll(2) knows milliseconds alone
 _PREFIX_OF_V6 = 48  # of the script's own addresses, where it says nothing
+_LONGEST_LINE = 400  # octets of what a command complains by
 _IPV4_MULTICAST = range(224, 240)
 
 
@@ -101,7 +108,7 @@ class KernelMachine:
             elif fd == self._tap.fileno():
                 for when, data in self._tap.read():
                     self._take(when, data)
-            else:
+            elif fd == self.box.tun.fileno():
                 while self.box.tun.read() is not None:
                     pass  # the tap has seen it
             left = 0
@@ -134,6 +141,53 @@ class KernelMachine:
         """See `Machine`."""
         while pending.finished is None and (left := until - self.now) > 0:
             self._turn(left)
+
+    # --- commands ---
+
+    def commands(self, folder: Path) -> KernelCommands:
+        """See `Machine`."""
+        return KernelCommands(self, folder)
+
+    def sysctl(self, name: str, value: str | None = None) -> str:
+        """See `Sandbox.sysctl`."""
+        return self.box.sysctl(name, value)
+
+    def run(self, command: list[str], folder: Path, variables: dict[str, str], seconds: float) -> tuple[int, str]:
+        """Run a program in the sandbox, with its children to its end or that of its time: its status, and the first
+        line that it has complained by. The script's time goes on. Failed where it takes too long."""
+        with TemporaryFile() as errors:
+            process = self.box.popen(
+                command,
+                secluded=True,
+                cwd=folder,
+                env={**os.environ, **variables},
+                stdin=DEVNULL,
+                stdout=DEVNULL,
+                stderr=errors,
+                start_new_session=True,
+            )
+            try:
+                self._turn_while(process, self.now + round(seconds * 1_000_000))
+            finally:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+                status = process.wait()
+            errors.seek(0)
+            line = errors.readline(_LONGEST_LINE).decode("utf-8", "replace").strip()
+        return status, line
+
+    def _turn_while(self, process: Popen[Any], until: int) -> None:
+        ended = os.pidfd_open(process.pid)
+        self._poller.register(ended, select.POLLIN)
+        try:
+            while process.poll() is None:
+                left = until - self.now
+                if left <= 0:
+                    raise Failed("the command takes too long")
+                self._turn(left)
+        finally:
+            self._poller.unregister(ended)
+            os.close(ended)
 
     # --- what may be looked at and changed ---
 

@@ -15,7 +15,9 @@ SECOND = 1_000_000
 def due(*texts: str, now: int = 0, **settings: float) -> tuple[Timing, Due]:
     """The last of these events; `now` is when it is asked."""
     timing = Timing(Settings(**settings))  # type: ignore[arg-type]
-    for event in parse("\n".join(f"{text} > . 1:1(0) ack 1" for text in texts)).events:
+    for event in parse(
+        "\n".join(f"{text} > . 1:1(0) ack 1" if text[-1:] != "<" else f"{text} . 1:1(0) ack 1" for text in texts)
+    ).events:
         found = timing.due(event, now)
     return timing, found
 
@@ -24,7 +26,9 @@ def due(*texts: str, now: int = 0, **settings: float) -> tuple[Timing, Due]:
     ("texts", "now", "start", "end"),
     [
         (["1"], 0, SECOND, SECOND),
-        (["1", "+.5"], 7, 1_500_000, 1_500_000),  # from when the one before was due, not from when it came
+        (["1", "+.5"], 1_000_007, 1_500_007, 1_500_007),  # from when the one before came, not from when it was due
+        (["1 <", "+.5 <"], 1_000_007, 1_500_000, 1_500_000),  # but what comes in in a row keeps to the script
+        (["1 <", "+.5"], 1_000_007, 1_500_007, 1_500_007),
         (["1", "1.5"], 7, 1_500_000, 1_500_000),
         (["1~2"], 0, SECOND, 2 * SECOND),
         (["1", "+1~+2"], 900_000, 1_900_000, 2_900_000),
@@ -47,7 +51,7 @@ def test_times_do_not_go_back():
     [(996_000, True), (995_999, False), (1_004_000, True), (1_004_001, False)],
 )
 def test_what_was_not_waited_for_may_be_off_by_4_ms(happened: int, fine: bool):
-    timing, at = due("1", "+0")
+    timing, at = due("1", "+0", now=SECOND)
     if fine:
         timing.check("it", at, happened)
     else:
@@ -56,14 +60,14 @@ def test_what_was_not_waited_for_may_be_off_by_4_ms(happened: int, fine: bool):
 
 
 def test_the_longer_the_wait_the_more_may_it_be_off():
-    timing, at = due("1", "+8")
+    timing, at = due("1", "+8", now=SECOND)
     timing.check("it", at, 10 * SECOND)  # 12.5 % of 8 s
     with pytest.raises(Failed, match=r"tolerance 1.000000 s"):
         timing.check("it", at, 10 * SECOND + 1)
 
 
 def test_the_tolerance_can_be_chosen():
-    timing, at = due("1", "+8", tolerance_percent=0.0, tolerance_usecs=10)
+    timing, at = due("1", "+8", now=SECOND, tolerance_percent=0.0, tolerance_usecs=10)
     timing.check("it", at, 9_000_010)
     with pytest.raises(Failed):
         timing.check("it", at, 9_000_011)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from lastack.packetdrill.errors import Failed
 from lastack.packetdrill.settings import Settings
-from lastack.packetdrill.syntax import Call, Clock, Event
+from lastack.packetdrill.syntax import Call, Clock, Event, PacketEvent
 
 _SECOND = 1_000_000
 
@@ -30,23 +30,29 @@ class Timing:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._last = 0  # when the event before was due
-        self._loose = False  # it was not due at one moment: what follows counts from when it happened
+        self._absolute = False  # that was said outright
+        self._arriving = False  # and it was a packet for the machine
 
     def due(self, event: Event, now: int) -> Due:
-        """When an event is due. ScriptError's kin where that is before the event before it."""
-        when = event.when
-        fixed = when.clock is not Clock.ANY and when.end is None
+        """When an event is due. Failed where that is before the event before it.
+
+        As with packetdrill a relative time counts from when the event before it was over, be it late, so that what is
+        late once is so once. Packets in a row that come in keep to the script's times among each other.
+        """
+        when, action = event.when, event.action
+        arriving = isinstance(action, PacketEvent) and not action.outgoing
+        absolute = when.clock is Clock.ABSOLUTE
         if when.clock is Clock.ANY:
             due = Due(now, None)
-        elif when.clock is Clock.ABSOLUTE:
+        elif absolute:
             due = Due(when.start, when.start if when.end is None else when.end)
-            if due.start < self._last and not self._loose:
+            if due.start < self._last and self._absolute:
                 raise Failed(f"its time is before that of the event before ({self._last / _SECOND:.6f} s)", event.line)
         else:
-            base = self._last if fixed and not self._loose else now
+            base = self._last if arriving and self._arriving else now
             due = Due(base + when.start, base + (when.start if when.end is None else when.end))
         self._before = self._last
-        self._last, self._loose = due.start, not fixed
+        self._last, self._absolute, self._arriving = due.start, absolute, arriving
         return due
 
     def end_of(self, event: Event, due: Due) -> int | None:

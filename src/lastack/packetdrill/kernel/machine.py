@@ -36,6 +36,8 @@ PATIENCE = 30_000_000  # limit: microseconds that an event is waited for that ma
 LONGEST = 600_000_000  # limit: microseconds of a script
 _LET_BEGIN = 1000  # microseconds in which a call that is to block has come to do so
 _GRACE = 1.0  # seconds that threads have to end
+_COARSE = 6  # CLOCK_MONOTONIC_COARSE: the time of the last tick
+_BEHIND_TICK = 250_000  # nanoseconds
 _FINE = 2000  # microseconds that are slept to the point: poll(2) knows milliseconds alone
 _PREFIX_OF_V6 = 48  # of the script's own addresses, where it says nothing
 _LONGEST_LINE = 400  # octets of what a command complains by
@@ -79,7 +81,9 @@ class KernelMachine:
         self._scheduled = _hurry()
         self._turn(0)
         self._sent.clear()
-        self._start = monotonic_ns()
+        # A little behind a tick of the kernel's timers, as packetdrill does: each run meets the same ticks.
+        tick = round(time.clock_getres(_COARSE) * 1_000_000_000)
+        self._start = time.clock_gettime_ns(_COARSE) + 2 * tick + _BEHIND_TICK
 
     def run_until(self, time: int) -> None:
         """See `Machine`. ScriptError where a limit is reached."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import os
 import select
@@ -57,12 +58,15 @@ class KernelMachine:
         self._closed = False
         self._start = monotonic_ns()
         self._sent: deque[Sniffed] = deque()
+        self.system = KernelSystem(self.box)
         try:
             self._tap = Tap(self.box)
+            for name, value in _AS_LINUX_COMES.items():
+                self.sysctl(name, value)
         except BaseException:
+            self.system.close_all()
             self.box.close()
             raise
-        self.system = KernelSystem(self.box)
         self._woken = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._workers = Workers(_hurry, lambda: self.now, lambda: os.eventfd_write(self._woken, 1))
         self._poller = select.poll()
@@ -153,8 +157,14 @@ class KernelMachine:
         return KernelCommands(self, folder)
 
     def sysctl(self, name: str, value: str | None = None) -> str:
-        """See `Sandbox.sysctl`."""
-        return self.box.sysctl(name, value)
+        """See `Sandbox.sysctl`. A congestion control that a namespace may not have for all is given to each socket."""
+        try:
+            return self.box.sysctl(name, value)
+        except DeviceError as error:
+            if name != _CONGESTION or error.errno != errno.EPERM or value is None:
+                raise
+        self.system.congestion = value
+        return value
 
     def run(self, command: list[str], folder: Path, variables: dict[str, str], seconds: float) -> tuple[int, str]:
         """Run a program in the sandbox, with its children to its end or that of its time: its status, and the first
@@ -235,6 +245,15 @@ class KernelMachine:
         with suppress(DeviceError):
             for row in self._rows():
                 self.drop(row.local, row.remote)
+
+
+_CONGESTION = "net.ipv4.tcp_congestion_control"
+# What a new namespace takes over from the machine that it is on: the kernel's own defaults instead.
+_AS_LINUX_COMES = {
+    _CONGESTION: "cubic",
+    "net.ipv4.tcp_rmem": "4096 131072 6291456",
+    "net.ipv4.tcp_wmem": "4096 16384 4194304",
+}
 
 
 def _sandbox(settings: Settings) -> Sandbox:

@@ -28,6 +28,7 @@ class KernelSystem:
     def __init__(self, box: Sandbox) -> None:
         self._box = box
         self.files: list[KernelFile] = []
+        self.congestion = ""  # of new sockets, where it is not the namespace's
         self._over = os.eventfd(0, os.EFD_CLOEXEC)
 
     def release(self) -> None:
@@ -59,7 +60,10 @@ class KernelSystem:
 
     def socket(self, domain: int, kind: int, protocol: int) -> File:
         """See `System`."""
-        return self._keep(KernelFile(self._box.socket(domain, kind, protocol)))
+        made = self._box.socket(domain, kind, protocol)
+        if self.congestion and made.type == socket.SOCK_STREAM and made.family in (socket.AF_INET, socket.AF_INET6):
+            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, self.congestion.encode())
+        return self._keep(KernelFile(made))
 
     def bind(self, file: File, address: Address) -> None:
         """See `System`."""

@@ -47,14 +47,18 @@ def destroy(local: Address, remote: Address, connection: socket.socket | None = 
     from pyroute2.netlink import NLM_F_ACK, NLM_F_REQUEST
     from pyroute2.netlink.diag import SS_ALL, inet_diag_req
 
+    family = socket.AF_INET6 if ":" in local[0] else socket.AF_INET
     request = inet_diag_req()
-    request["sdiag_family"] = socket.AF_INET6 if ":" in local[0] else socket.AF_INET
+    request["sdiag_family"] = family
     request["sdiag_protocol"] = socket.IPPROTO_TCP
     request["idiag_states"] = SS_ALL
     request["idiag_src"], request["idiag_sport"] = _words(local[0]), local[1]
     request["idiag_dst"], request["idiag_dport"] = _words(remote[0]), remote[1]
     request["idiag_cookie"] = _ANY_COOKIE
     with _conversation(connection) as netlink:
+        # The kernel looks for it as for a packet, and would end the listener where there is no such connection.
+        if not any((row.local, row.remote) == (local, remote) for row in _dump(netlink, family)):
+            return False
         try:
             list(netlink.nlm_request(request, _SOCK_DESTROY, NLM_F_REQUEST | NLM_F_ACK))
         except NetlinkError as error:

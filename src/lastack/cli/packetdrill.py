@@ -80,7 +80,8 @@ def packetdrill(
         bool, typer.Option("--verbose", "-v", help="Whole ladders, and those of scripts that pass, too.")
     ] = False,
 ) -> None:
-    """Play packetdrill scripts against lastack, in virtual time: minutes of a script take milliseconds.
+    """Play packetdrill scripts against lastack, in virtual time: minutes of a script take milliseconds. Or, with
+    `--on kernel`, against the Linux kernel in a sandbox, in real time.
 
     A line for each script tells what became of it, and of one that fails is shown what was expected, what came, and
     what had happened so far. A script that asks for what there is not here is unsupported, and has not passed. Exit

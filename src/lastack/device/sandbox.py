@@ -30,6 +30,7 @@ from lastack.device.seclusion import seclude
 from lastack.device.tun import PATH, Tun, check_name, why_not_open
 
 _GRACE = 1.0  # seconds between SIGTERM and SIGKILL for what was started inside
+_ADDRESSED = 5.0  # seconds in which the kernel makes an address usable: it looks at new links once a second, if busy
 _HELPER = Path(__file__).with_name("inside.py")
 
 # Packets that wait in the kernel for us to read them. The kernel's 500 are 0.7 MB of plain packets: less than one
@@ -223,7 +224,7 @@ class Sandbox:
     def _wait_for_addresses(self) -> None:
         """The kernel makes an IPv6 address usable a little later, also without duplicate address detection: until then
         it drops what comes for it, and a SYN that is lost costs a second."""
-        until = time.monotonic() + _GRACE
+        until = time.monotonic() + _ADDRESSED
         while time.monotonic() < until:
             try:
                 table = str(self._ask("read", "/proc/self/net/if_inet6")[0])

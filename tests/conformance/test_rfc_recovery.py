@@ -157,9 +157,9 @@ def test_reordering_is_noticed():  # RFC 8985 6.2 step 3
     t = holding(4)
     t.after(100)
     held(t, 1)
-    assert t.tcb.rack is not None and not t.tcb.rack.reordered
+    assert t.tcb.rack is not None and not t.tcb.rack.reorderings
     t.gets(f"{ACK} {1 + 2 * MSS}")
-    assert t.tcb.rack.reordered
+    assert t.tcb.rack.reorderings
 
 
 def test_a_time_out_marks_the_first():  # RFC 8985 section 6.3

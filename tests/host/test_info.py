@@ -5,6 +5,7 @@ from __future__ import annotations
 from lastack.host import options as o
 from lastack.host.info import tcp_info
 from tests.host.harness import Bench, connect
+from tests.tcp.test_sack import held, sending
 
 
 def info(socket) -> dict[str, int]:
@@ -79,3 +80,16 @@ def test_counts_outlive_a_reset():
     h.forget()
     peer.gets("R. 1:1(0) ack 1")
     assert some(socket, "bytes_acked", "notsent_bytes") == [0, 0]
+
+
+def test_ssthresh_before_the_first_loss_is_linux_s_infinity():  # TCP_INFINITE_SSTHRESH
+    socket, _ = connect(Bench())
+    assert some(socket, "snd_ssthresh", "reord_seen") == [0x7FFFFFFF, 0]
+
+
+def test_what_is_lost_counts_until_it_is_acknowledged():  # as Linux: also once it has gone again
+    t = sending(10)
+    held(t, "2001:5001")
+    found = tcp_info(t.tcb)
+    assert [found[f"tcpi_{name}"] for name in ("lost", "retrans", "sacked", "ca_state")] == [2, 2, 3, 3]
+    t.pending.clear()

@@ -44,7 +44,7 @@ def a_round(
         left -= size
         at = now + rtt * (number + 1) // count
         control.measured(rtt, rtt)
-        control.acknowledged(size, left if last else flight - size, at, False)
+        control.acknowledged(size, left if last else flight - size, at)
         if not last:
             control.used = max(control.used, round(control.cwnd * share))
     return now + rtt

@@ -44,8 +44,24 @@ def test_the_length_of_a_burst_follows_the_rate():
     assert bursts.length(t.tcb, 1000) == 2  # 10 segments in 100 ms are a fifth of one in a millisecond
     t.tcb.congestion.cwnd = 1_000_000
     assert bursts.length(t.tcb, 1000) == 19  # 2 * 1,000,000 in 100 ms: 19,531 in 1/1024 s
-    near = established(CONFIG, options="mss 1000", rtt=1)
-    assert bursts.length(near.tcb, 1000) == 52  # 19,531 and, as the path is short, half of 65,536
-    unknown = established(CONFIG, options="mss 1000")
-    unknown.tcb.srtt = 0
-    assert bursts.length(unknown.tcb, 1000) == 65
+    near = established(CONFIG, options="mss 1000", rtt=1, initial_window_segments=120)
+    assert bursts.length(near.tcb, 1000) == 60  # as the path is short, half of 65,536 more; half of the window
+    t.tcb.congestion.cwnd = 1_000_000
+    t.tcb.srtt = 0
+    assert bursts.length(t.tcb, 1000) == 65  # not known yet: what a device takes
+
+
+def test_a_burst_is_no_more_than_half_of_the_window():  # Linux tcp_cwnd_test
+    t = established(CONFIG.having(least_burst=10), options="mss 1000", rtt=100)
+    t.call.send(10_000)
+    t.sends(*burst(10, every=5))
+
+
+def test_what_goes_again_leaves_in_its_bursts():
+    """As Linux keeps them: what is left of a burst bears PSH if it is more than one segment."""
+    t = established(CONFIG, options="mss 1000,sackOK,nop,nop", rtt=100)
+    t.call.send(10_000)
+    t.sends(*burst(10))
+    t.after(100)
+    t.gets(". 1:1(0) ack 1001 <nop,nop,sack 5001:10001>")
+    t.sends(". 1001:2001(1000) ack 1", ". 2001:3001(1000) ack 1", "P. 3001:4001(1000) ack 1", ". 4001:5001(1000) ack 1")

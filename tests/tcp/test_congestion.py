@@ -83,7 +83,7 @@ def test_slow_start_grows_by_what_is_acknowledged():  # RFC 9293 MUST-19, RFC 34
 def test_one_ack_opens_the_window_by_so_many_segments(limit: int, grown: int):  # RFC 5681 equation (2), RFC 3465 2.2
     control = alone("newreno", slow_start_limit=limit)
     control.used = control.cwnd
-    control.acknowledged(6 * MSS, 4 * MSS, 0, False)
+    control.acknowledged(6 * MSS, 4 * MSS, 0)
     assert control.cwnd == (10 + grown) * MSS
 
 
@@ -115,7 +115,7 @@ def test_what_crosses_ssthresh_is_avoidance_s(name: str):  # RFC 5681 3.1: slow 
     control = alone(name, 10, slow_start_limit=0)
     control.ssthresh = 12 * MSS
     control.used = control.cwnd
-    control.acknowledged(10 * MSS, 0, 0, False)
+    control.acknowledged(10 * MSS, 0, 0)
     assert 12 * MSS <= control.cwnd <= 13 * MSS
 
 
@@ -138,6 +138,41 @@ def test_a_window_that_is_not_used_does_not_grow():  # RFC 7661 section 4.4
         t.sends(f"P. {1 + 100 * number}:{101 + 100 * number}(100) ack 1")
         t.gets(f". 1:1(0) ack {101 + 100 * number}")
     assert cwnd(t) == before
+
+
+@pytest.mark.parametrize(("segments", "grown"), [(5, 10), (6, 12), (9, 18), (10, 20)])
+def test_slow_start_doubles_what_was_used(segments: int, grown: int):  # RFC 7661 section 4.4; Linux
+    t = established(options=f"mss {MSS}", hystart=False)
+    t.call.send(segments * MSS)
+    t.pending.clear()
+    for number in range(2, segments + 2, 2):
+        t.gets(f". 1:1(0) ack {1 + min(number, segments) * MSS}")
+    assert cwnd(t) == grown * MSS
+
+
+@NAMES
+def test_in_congestion_avoidance_all_of_it_must_be_used(name: str):  # RFC 9438 5.8
+    for used, grows in ((18, False), (19, True), (20, True)):
+        control = alone(name, 20)
+        control.ssthresh = control.cwnd
+        control.used = used * MSS + 1
+        for _ in range(30):
+            control.acknowledged(MSS, used * MSS - MSS, 10_000_000)
+            control.used = used * MSS + 1
+        assert (control.cwnd > 20 * MSS) == grows
+
+
+def test_what_duplicate_acks_told_of_opens_nothing():  # as Linux; a burst would answer the ACK that fills the hole
+    for options, blocks in ((f"mss {MSS}", ()), (f"mss {MSS},sackOK,nop,nop", ("1001:2001", "1001:3001"))):
+        t = established(options=options, hystart=False, rtt=100)
+        t.call.send(10 * MSS)
+        t.pending.clear()
+        t.after(100)
+        for number in range(2):
+            t.gets(". 1:1(0) ack 1" + (f" <nop,nop,sack {blocks[number]}>" if blocks else ""))
+        t.gets(f". 1:1(0) ack {1 + 3 * MSS}")  # the first was late
+        assert cwnd(t) == 11 * MSS
+        t.pending.clear()
 
 
 # --- receivers that lie: RFC 3465, RFC 5681 section 5 ---
@@ -163,7 +198,7 @@ def test_who_splits_its_acks_gains_nothing(name: str, slow: bool, pieces: int): 
             for part in range(split):
                 control.used = control.cwnd
                 size = MSS * (part + 1) // split - MSS * part // split
-                control.acknowledged(size, control.cwnd - size, 1_000_000, False)
+                control.acknowledged(size, control.cwnd - size, 1_000_000)
         return control.cwnd
 
     assert abs(after(pieces) - after(1)) <= MSS // 50

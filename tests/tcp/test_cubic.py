@@ -73,7 +73,7 @@ def test_the_target_is_a_round_trip_ahead_and_half_a_window_at_most():  # RFC 94
     control.srtt = 100 * SECOND  # the curve is far up by then
     before = control.cwnd
     control.used = control.cwnd
-    control.acknowledged(control.cwnd, 0, now, False)
+    control.acknowledged(control.cwnd, 0, now)
     assert control.cwnd == before * 3 // 2
 
 
@@ -140,7 +140,7 @@ def test_small_steps_are_not_lost():
     for control, size in ((one, 10), (other, MSS)):
         for number in range(210 * MSS // size):
             control.used = control.cwnd
-            control.acknowledged(size, control.cwnd - size, RTT * number * size // (210 * MSS), False)
+            control.acknowledged(size, control.cwnd - size, RTT * number * size // (210 * MSS))
     assert abs(one.cwnd - other.cwnd) < MSS // 4
 
 

@@ -19,7 +19,7 @@ def round_of(control: Congestion, rtt: int, *, samples: int = 10) -> int:
     for number in range(samples):
         control.measured(rtt, rtt)
         size = flight // samples if number < samples - 1 else flight - (samples - 1) * (flight // samples)
-        control.acknowledged(size, control.cwnd - size, 0, False)
+        control.acknowledged(size, control.cwnd - size, 0)
         control.used = control.cwnd  # and the window is filled again
     return control.cwnd - before
 
@@ -82,7 +82,7 @@ def test_a_loss_ends_it_and_a_later_slow_start_has_none():  # RFC 9406 section 4
 def test_without_pacing_one_ack_opens_the_window_by_eight_segments():  # RFC 9406 sections 4.2 and 4.3: L
     control = alone("newreno", 50, hystart=True)
     control.used = control.cwnd
-    control.acknowledged(50 * MSS, 0, 0, False)
+    control.acknowledged(50 * MSS, 0, 0)
     assert control.cwnd == 58 * MSS
 
 

@@ -25,6 +25,13 @@ def test_a_slop_comes_on_top_of_what_was_measured_and_is_not_doubled() -> None: 
     assert [round(at) for at, _ in t.log(600)] == [230, 490]  # 30 and 60 of the RTO, and 200
 
 
+def test_the_least_rto_may_stand_above_the_round_trip() -> None:  # Linux tcp_rto_min; G of RFC 6298 (2.3)
+    for rtt, plain, above in ((100, 300, 300), (50, 200, 250), (150, 450, 450)):
+        for on, expected in ((False, plain), (True, above)):
+            t = established(rtt=rtt, rto_min_above_srtt=on)
+            assert t.tcb.rto == expected * MILLISECOND
+
+
 def test_every_segment_is_acknowledged_at_once_without_delay() -> None:  # FreeBSD delayed_ack 0; RFC 9293 MUST-58
     t = established(delayed_ack=0, quick_acks=0)
     t.gets("P. 1:101(100) ack 1")

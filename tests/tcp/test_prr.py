@@ -71,6 +71,22 @@ def test_after_many_losses_it_grows_as_slow_start_does():  # RFC 6937 section 3:
     t.pending.clear()
 
 
+def test_it_grows_only_while_all_goes_well():  # PRR-CRB and PRR-SSRB of RFC 6937 section 3, as Linux chooses
+    t = established(options=BOTH, rtt=10, initial_window_segments=10)
+    t.call.send(20 * MSS)
+    t.pending.clear()
+    t.after(10)
+    counts = []
+    for end in (5, 6, 7, 8, 9, 10):
+        held(t, f"{1 + 4 * MSS}:{1 + end * MSS}")
+        counts.append(len(t.pending))
+        t.pending.clear()
+    t.after(10)
+    held(t, f"{1 + 4 * MSS}:{1 + 10 * MSS}", ack=1 + MSS)  # SND.UNA moves
+    assert (counts, len(t.pending)) == ([1, 1, 1, 1, 1, 1], 2)
+    t.pending.clear()
+
+
 def test_limited_transmit_sends_two():  # RFC 3042 section 2
     for on, expected in ((True, [1, 1]), (False, [0, 0])):
         t = established(options=f"mss {MSS}", initial_window_segments=4, limited_transmit=on)

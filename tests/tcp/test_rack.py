@@ -39,6 +39,41 @@ def test_a_lost_retransmission_reduces_the_window_again():  # RFC 5681 4.3: MUST
     assert t.tcb.congestion.cwnd == 7 * 7 * MSS // 10
 
 
+def test_a_lost_retransmission_may_leave_the_window_alone():  # Linux: once an episode
+    t = sending(10, reduce_again=False)
+    held(t, "1001:2001 3001:5001")
+    t.sends(*full(0, 2))
+    t.after(100)
+    held(t, "1001:10001")
+    t.sends(*full(0))
+    t.gets(f". 1:1(0) ack {1 + 10 * MSS}")
+    assert t.tcb.congestion.cwnd == t.tcb.congestion.ssthresh == 7 * MSS
+
+
+def test_part_of_what_was_sent_at_once_tells_the_time():  # RFC 8985 section 6.2 steps 1 and 2: of each segment
+    t = sending(10)
+    t.gets(f". 1:1(0) ack {1 + 3 * MSS}")
+    assert (rack_of(t).rtt, (rack_of(t).end - t.tcb.iss) & 0xFFFFFFFF) == (100_000, 1 + 3 * MSS)
+
+
+@pytest.mark.parametrize(("on", "rtt"), [(False, 100), (True, 200)])
+def test_of_several_the_last_in_sequence_may_tell_the_time(on: bool, rtt: int):  # RFC 8985 6.2 step 2; Linux
+    t = sending(10, rack_in_sequence=on)
+    held(t, "1001:4001")
+    t.sends(*full(0))
+    t.after(100)
+    t.gets(f". 1:1(0) ack {1 + 10 * MSS}")
+    assert rack_of(t).rtt == rtt * 1000
+
+
+def test_each_reordering_is_counted_once():  # RFC 8985 section 6.2 step 3
+    t = sending(10)
+    held(t, "9001:10001")
+    held(t, "3001:4001 9001:10001")
+    t.gets(f". 1:1(0) ack {1 + 10 * MSS}")
+    assert (rack_of(t).reorderings, rack_of(t).reordering) == (2, 10)
+
+
 def test_a_lost_retransmission_is_a_new_instance_of_congestion():  # RFC 3168 section 6.1.2: where ECN is agreed too
     t = asking()
     t.after(100)
@@ -70,7 +105,7 @@ def test_reordering_that_was_seen_is_waited_for_whatever_is_sacked():  # RFC 898
     t = sending(4)
     held(t, "1001:2001")
     t.gets(f". 1:1(0) ack {1 + 2 * MSS}")  # the first came late
-    assert rack_of(t).reordered
+    assert rack_of(t).reorderings
     t.gets(f". 1:1(0) ack {1 + 4 * MSS}")
     t.call.send(5 * MSS)
     t.sends(*full(4, 5, 6, 7, 8, last=8))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from lastack.tcp.config import NEVER
 from tests.tcp.harness import Exchange, established
 
@@ -9,9 +11,9 @@ MSS = 1000
 BOTH = f"mss {MSS},sackOK,nop,nop"
 
 
-def sending(segments: int) -> Exchange:
+def sending(segments: int, **more: Any) -> Exchange:
     """Established with SACK and a round trip of 100 ms, `segments` full segments under way."""
-    t = established(options=BOTH, rtt=100)
+    t = established(options=BOTH, rtt=100, **more)
     t.call.send(segments * MSS)
     t.sends(*full(*range(segments), last=segments - 1))
     t.after(100)
@@ -101,13 +103,24 @@ def test_edges_within_a_segment_are_taken_as_they_are():
     assert (t.tcb.sacked, t.tcb.pipe) == (1000, 2000)
 
 
+def test_only_whole_segments_may_count():  # RFC 2018 section 5: "wholly contained within that block"
+    for block, held_of_it in (("1501:2501", 0), ("1501:3201", 1), ("2001:3000", 0), ("1002:4001", 2), ("1001:3001", 2)):
+        t = sending(4, sack_whole_segments=True)
+        held(t, block)
+        assert t.tcb.sacked == held_of_it * MSS, block
+        t.pending.clear()
+    t = sending(4, sack_whole_segments=True, tail_loss_probes=False)
+    held(t, "4000:4001")
+    t.silent()
+
+
 def test_reordering_within_a_quarter_of_the_round_trip_is_no_loss():  # RFC 8985 section 6.2 step 4
     t = sending(4)
     held(t, "1001:2001")
     assert t.tcb.rack is not None and t.tcb.rack.reo_at != NEVER
     t.after(20)
     t.gets(f". 1:1(0) ack {1 + 2 * MSS}")
-    assert t.tcb.rack.reordered
+    assert t.tcb.rack.reorderings
     assert not t.tcb.in_recovery
     t.silent()
 
@@ -126,7 +139,7 @@ def test_a_lost_tail_is_probed():  # RFC 8985 section 7.3: after two round trips
     t.sends(*full(3, last=3))
     t.after(100)
     held(t, "3001:4001")
-    t.sends(*full(0, 1))
+    t.sends(*full(0))
 
 
 def test_after_a_time_out_nothing_that_is_held_is_relied_on():  # RFC 2018 section 8
@@ -249,7 +262,7 @@ def test_an_old_incarnation_s_text_is_no_duplicate():  # RFC 2883 section 4: wha
 def test_the_blocks_of_one_ack_are_no_reordering():  # RFC 8985 section 6.2 step 3: in ascending order of sequence
     t = sending(4)
     held(t, "3001:4001 1001:2001")  # the latest stands first (RFC 2018 section 4)
-    assert t.tcb.rack is not None and not t.tcb.rack.reordered
+    assert t.tcb.rack is not None and not t.tcb.rack.reorderings
     t.after(25)
     t.sends(*full(0))
 

@@ -139,3 +139,10 @@ def test_a_keep_alive_of_the_peer_keeps_ts_recent_fresh():
     t.gets(f"P. 1:11(10) ack 1 {ts(RECENT + 600)}")
     t.after(40)
     t.sends(f". 1:1(0) ack 11 {ts(1040, RECENT + 600)}")
+
+
+def test_a_reset_bears_one_too():  # RFC 7323 section 3.2: SHOULD
+    t = stamped()
+    t.after(50)
+    t.call.abort()
+    t.sends(f"R. 1:1(0) ack 1 <nop,nop,TS val 1050 ecr {RECENT}>")

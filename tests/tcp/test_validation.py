@@ -41,7 +41,7 @@ def test_it_grows_only_when_all_of_it_is_used():  # RFC 7661 section 4.4, sectio
     now = quiet(control, now)
     before = control.cwnd
     control.used = before * 3 // 4  # more than half, yet nothing held the sender back
-    control.acknowledged(MSS, before * 3 // 4, now, False)
+    control.acknowledged(MSS, before * 3 // 4, now)
     assert control.cwnd == before
     a_round(control, now)  # this validates it
     assert control.cwnd > before

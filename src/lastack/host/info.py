@@ -6,6 +6,7 @@ from lastack.tcp import busy, calls, ecn, rtt
 from lastack.tcp.config import NEVER
 from lastack.tcp.congestion.interface import INFINITE
 from lastack.tcp.mss import receive_mss
+from lastack.tcp.scoreboard import SentRange
 from lastack.tcp.sequence import HALF, MASK
 from lastack.tcp.states import State
 from lastack.tcp.tcb import Tcb
@@ -89,19 +90,19 @@ def _options(tcb: Tcb) -> int:
 
 def _sending(tcb: Tcb) -> dict[str, int]:
     mss = max(tcb.snd_mss, 1)
-    control, counted = tcb.congestion, tcb.statistics
+    control, counted, rack = tcb.congestion, tcb.statistics, tcb.rack
     flight = (tcb.snd_nxt - tcb.snd_una) & MASK
     acked = counted.bytes_written - tcb.send_buffer.length
     again = [one for one in tcb.sent if one.transmissions > 1 and not one.lost and not one.sacked]
     return {
         "tcpi_unacked": -(-flight // mss),
         "tcpi_sacked": -(-tcb.sacked // mss),
-        "tcpi_lost": -(-sum((one.end - one.first) & MASK for one in tcb.sent if one.lost) // mss),
+        "tcpi_lost": -(-sum((one.end - one.first) & MASK for one in tcb.sent if _lost(tcb, one)) // mss),
         "tcpi_retrans": -(-sum((one.end - one.first) & MASK for one in again) // mss),
         "tcpi_fackets": 0,
         "tcpi_rtt": tcb.srtt or 0,
         "tcpi_rttvar": tcb.rttvar,
-        "tcpi_min_rtt": tcb.rack.min_rtt if tcb.rack is not None else 0,
+        "tcpi_min_rtt": rack.min_rtt if rack is not None else 0,
         "tcpi_snd_ssthresh": control.ssthresh // mss if control.ssthresh < INFINITE else NO_SSTHRESH,
         "tcpi_snd_cwnd": control.cwnd // mss,
         "tcpi_snd_wnd": tcb.snd_wnd,
@@ -113,7 +114,7 @@ def _sending(tcb: Tcb) -> dict[str, int]:
         "tcpi_segs_out": counted.segments_out,
         "tcpi_data_segs_out": counted.text_out,
         "tcpi_dsack_dups": counted.duplicates_told,
-        "tcpi_reord_seen": int(tcb.rack is not None and tcb.rack.reordered),
+        "tcpi_reord_seen": rack.reorderings if rack is not None else 0,
     }
 
 
@@ -132,6 +133,13 @@ def _limits(tcb: Tcb, now: int | None) -> dict[str, int]:
         "tcpi_sndbuf_limited": buffer,
     }
     return found if tcb.rack is None else {**found, "tcpi_reordering": tcb.rack.reordering}
+
+
+def _lost(tcb: Tcb, sent: SentRange) -> bool:
+    """Linux counts what is lost until it is acknowledged, also while it is on its way again; a tail probe is not."""
+    if sent.lost or sent.sacked or sent.transmissions == 1:
+        return sent.lost
+    return tcb.rack is None or not tcb.rack.tlp_is_retransmission or tcb.rack.tlp_end != sent.end
 
 
 def _receiving(tcb: Tcb) -> dict[str, int]:

@@ -16,7 +16,7 @@ from lastack.tcp.states import CLOSED, SEND_CLOSED, Event, State, move
 from lastack.tcp.tcb import ENDED, MORE_FOLLOWS, NOTHING_SAID, READABLE, WRITABLE, Reason, Tcb
 from lastack.tcp.window import update_due
 from lastack.wire.packet import Buffer
-from lastack.wire.segment import RST
+from lastack.wire.segment import RST, Segment
 
 
 def _told(tcb: Tcb, now: int, call: str, detail: str = "") -> None:
@@ -238,20 +238,18 @@ def abort_for_lost_data(tcb: Tcb, now: int, expected: int | None = None) -> None
     """
     error = 0 if tcb.orphan else ECONNRESET
     if expected is not None:
-        answer = reset(tcb)
-        answer.seq, answer.ack, answer.flags = expected, 0, RST
-        tcb.replies.append(answer)
+        tcb.replies.append(Segment(tcb.local[1], tcb.remote[1], expected, flags=RST))
         ended(tcb, Event.ABORT, now, Reason.DATA_LOST, error)
         return
     if tcb.state is State.CLOSING or tcb.state is State.LAST_ACK:
-        tcb.replies.append(reset(tcb))
+        tcb.replies.append(reset(tcb, now))
     _abort(tcb, now, Reason.DATA_LOST, error)
 
 
 def abort_orphan(tcb: Tcb, now: int) -> None:
     """One connection too many that nobody holds: the peer hears of it in every state."""
     if tcb.state is State.CLOSING or tcb.state is State.LAST_ACK:
-        tcb.replies.append(reset(tcb))
+        tcb.replies.append(reset(tcb, now))
     _abort(tcb, now, Reason.ORPHANS, 0)
 
 
@@ -260,7 +258,7 @@ def _abort(tcb: Tcb, now: int, reason: Reason, error: int) -> None:
     if state is CLOSED:
         return
     if state in _RESET_ON_ABORT:
-        tcb.replies.append(reset(tcb))
+        tcb.replies.append(reset(tcb, now))
     ended(tcb, Event.ABORT, now, reason, error)
 
 

@@ -49,6 +49,8 @@ class Config:
     # --- retransmission, RFC 6298 ---
     rto_initial: int = 1 * SECOND  # RFC 6298 (2.1)
     rto_min: int = 200 * MILLISECOND  # RFC 6298 (2.4) says 1 s; Linux 200 ms
+    # `rto_min` is the least of what the variance adds to SRTT (the G of (2.3)), as in Linux, not of the whole.
+    rto_min_above_srtt: bool = False
     rto_slop: int = 0  # what comes on top of each RTO: FreeBSD's rexmit_slop
     rto_max: int = 120 * SECOND  # RFC 6298 (2.5): at least 60 s
     rto_after_syn_loss: int = 3 * SECOND  # (5.7)
@@ -81,6 +83,7 @@ class Config:
     sws_override: int = 200 * MILLISECOND  # 3.8.6.2.1 (4): 0.1 to 1 s
     # PSH on the last of each burst of segments (`lastack.tcp.bursts`), and not only where SEND's data ends (MUST-61).
     push_bursts: bool = False
+    least_burst: int = 2  # segments of a burst, at the least (Linux tcp_min_tso_segs)
     initial_window_segments: int = 10  # RFC 6928; RFC 5681 (3.1) gives 2 to 4
     congestion: str = "cubic"  # RFC 9438
     hystart: bool = True  # RFC 9406, in the first slow start
@@ -122,12 +125,18 @@ class Config:
     sack: bool = True  # RFC 2018
     # New segments for the first two duplicate ACKs (RFC 3042), with SACK for what is held (RFC 6675 section 5 (3)).
     limited_transmit: bool = True
+    # What goes again in fast recovery and is lost again reduces the window again (RFC 5681 4.3); not on Linux.
+    reduce_again: bool = True
     prr: bool = True  # RFC 6937: what leaves in fast recovery follows what is delivered
     frto: bool = True  # RFC 5682: a time-out is doubted before all is sent again
     undo: bool = True  # RFC 4015: what a spurious loss did to the windows is undone
+    # RACK.rtt is that of the last in sequence of what an ACK delivers (Linux), not of the last sent (RFC 8985).
+    rack_in_sequence: bool = False
     tail_loss_probes: bool = True  # RFC 8985 section 7, where SACK is agreed
     max_ack_delay: int = 200 * MILLISECOND  # how long a peer may delay an ACK: WCDelAckT of RFC 8985 section 7.2
     sent_ranges: int = 8192  # into how many ranges the peer's SACKs may cut what is outstanding
+    # Only segments that a block covers whole count as held (the letter of RFC 2018 section 5; Linux).
+    sack_whole_segments: bool = False
     dsack: bool = True  # RFC 2883: tell the peer what came twice
     # The options of a SYN in the order in which they stand there; no RFC asks for one.
     syn_options: tuple[str, ...] = ("mss", "sack", "timestamps", "window_scale")

@@ -10,14 +10,14 @@ from lastack.tcp.sequence import MASK
 from lastack.tcp.tcb import Tcb
 
 
-def acknowledged(tcb: Tcb, size: int, repairing: bool, now: int) -> None:
-    """`size` bytes of text were acknowledged outside of recovery; SND.UNA has moved. The SYN does not count (RFC 5681
-    3.1: its acknowledgment must not open the window)."""
+def acknowledged(tcb: Tcb, size: int, news: int, now: int) -> None:
+    """`size` bytes of text were acknowledged outside of recovery, of which `news` may open the window; SND.UNA has
+    moved. The SYN does not count (RFC 5681 3.1: its acknowledgment must not open the window)."""
     if tcb.ecn is not None:
         ecn.progress(tcb)
         if tcb.ecn.quiet:  # SHOULD NOT increase (RFC 3168 6.1.2)
             return
-    tcb.congestion.acknowledged(size, (tcb.snd_nxt - tcb.snd_una) & MASK, now, repairing)
+    tcb.congestion.acknowledged(size, (tcb.snd_nxt - tcb.snd_una) & MASK, now, news)
 
 
 def lost(tcb: Tcb, flight: int, now: int, again: bool = False) -> None:

@@ -36,9 +36,10 @@ def begin(tcb: Tcb, now: int) -> None:
         congestion.cwnd = congestion.ssthresh + one.presumed
 
 
-def proportional(tcb: Tcb, size: int) -> None:
-    """`size` bytes were delivered in fast recovery: PRR with its slow-start reduction bound. Without SACK the pipe is
-    what is left when each duplicate ACK has taken a segment off."""
+def proportional(tcb: Tcb, size: int, safe: bool = False) -> None:
+    """`size` bytes were delivered in fast recovery: PRR with its conservative reduction bound, and where the ACK is
+    `safe` (SND.UNA moved, and no more was lost) with the slow-start one, as Linux and the RFC's revision choose between
+    the two. Without SACK the pipe is what is left when each duplicate ACK has taken a segment off."""
     # RFC 6937 section 3
     one = tcb.episode
     if one is None or not tcb.config.prr:
@@ -49,7 +50,7 @@ def proportional(tcb: Tcb, size: int) -> None:
     if pipe > congestion.ssthresh:
         room = -(-one.delivered * congestion.ssthresh // one.flight) - one.out
     else:
-        room = min(congestion.ssthresh - pipe, max(one.delivered - one.out, size) + tcb.snd_mss)
+        room = min(congestion.ssthresh - pipe, max(one.delivered - one.out, size) + tcb.snd_mss * safe)
     if not one.out:
         room = max(room, tcb.snd_mss)
     congestion.cwnd = max(tcb.pipe + max(room, 0), tcb.snd_mss)

@@ -18,27 +18,38 @@ def sent_after(at: int, end: int, other_at: int, other_end: int) -> bool:
     return at > other_at or (at == other_at and 0 < (end - other_end) & MASK < HALF)
 
 
-def delivered(tcb: Tcb, rack: Rack, sent: SentRange, now: int, ts_ecr: int | None) -> None:
-    """Steps 1 to 3 of section 6.2: a range was acknowledged, cumulatively or selectively."""
+def delivered(tcb: Tcb, rack: Rack, sent: SentRange, end: int, now: int, ts_ecr: int | None) -> bool:
+    """Steps 1 and 2 of section 6.2: a range was acknowledged up to `end`, cumulatively or selectively. Returns whether
+    it came out of order (step 3), which the caller tells to `reordered` once an ACK."""
     # RFC 8985 6.2 steps 1 to 3
     if sent.forgotten:
-        return
-    if (sent.end - rack.fack) & MASK < HALF:
-        rack.fack = sent.end
-    elif sent.transmissions == 1:
-        rack.reordered = True
-        behind = -(-((rack.fack - sent.first) & MASK) // max(tcb.snd_mss, 1))
-        rack.reordering = max(rack.reordering, min(behind, FARTHEST))
+        return False
+    late = False
+    if (end - rack.fack) & MASK < HALF:
+        rack.fack = end
+    else:
+        late = sent.transmissions == 1
     took = now - sent.sent_at
     if sent.transmissions > 1:
         if ts_ecr and (ts_ecr - (sent.sent_at // 1000 + tcb.ts_offset)) & MASK >= HALF:
-            return  # an answer to an earlier transmission
+            return late  # an answer to an earlier transmission
         if took < rack.min_rtt:
-            return
+            return late
     else:
         rack.min_rtt = min(rack.min_rtt, took) if rack.min_rtt else max(took, 1)
-    if sent_after(sent.sent_at, sent.end, rack.xmit, rack.end):
-        rack.xmit, rack.end, rack.rtt = sent.sent_at, sent.end, took
+    if sent_after(sent.sent_at, end, rack.xmit, rack.end):
+        rack.xmit, rack.end, rack.rtt = sent.sent_at, end, took
+    elif tcb.config.rack_in_sequence:
+        rack.rtt = took
+    return late
+
+
+def reordered(tcb: Tcb, rack: Rack, first: int) -> None:
+    """Step 3: an ACK brought what begins at `first`, after what had been sent later, and had not gone again."""
+    # RFC 8985 6.2 step 3
+    rack.reorderings += 1
+    behind = -(-((rack.fack - first) & MASK) // max(tcb.snd_mss, 1))
+    rack.reordering = max(rack.reordering, min(behind, FARTHEST))
 
 
 def widen(tcb: Tcb, rack: Rack, twice: bool) -> None:
@@ -54,7 +65,7 @@ def widen(tcb: Tcb, rack: Rack, twice: bool) -> None:
 
 def reordering_window(tcb: Tcb, rack: Rack) -> int:
     """RACK.reo_wnd in microseconds, section 6.2 step 4 (RFC 8985 6.2 step 4)."""
-    if not rack.reordered and (episode.repairing(tcb) or _many_sacked(tcb)):
+    if not rack.reorderings and (episode.repairing(tcb) or _many_sacked(tcb)):
         return 0
     return min(rack.reo_mult * rack.min_rtt // 4, tcb.srtt or 0)
 
@@ -68,19 +79,19 @@ def _many_sacked(tcb: Tcb) -> bool:
     return sum([sent.sacked for sent in tcb.sent]) >= _THRESHOLD
 
 
-def detect(tcb: Tcb, rack: Rack, now: int) -> None:
+def detect(tcb: Tcb, rack: Rack, now: int) -> bool:
     """Step 5: mark lost what was sent so long before something that has arrived; a timer waits for what is younger.
 
-    Recovery begins, also anew where what was sent again in it is lost.
+    Recovery begins, also anew where what was sent again in it is lost. Returns whether something was marked.
     """
     # RFC 8985 6.2 step 5, RFC 8985 7.4.1
     rack.reo_at = NEVER
     if rack.xmit < 0 or not tcb.sent:
-        return
+        return False
     xmit, edge = rack.xmit, rack.end
     oldest = -1  # sent_at of what is lost as soon as this much time has passed
     begun = tcb.episode.at if tcb.in_recovery and tcb.episode is not None else NEVER
-    lost = again = False
+    marked = lost = again = False
     for sent in tcb.sent:
         if sent.sacked or sent.lost:
             continue
@@ -93,13 +104,15 @@ def detect(tcb: Tcb, rack: Rack, now: int) -> None:
             oldest = now - slack
         if sent.sent_at <= oldest:
             ranges.mark_lost(tcb, sent)
+            marked = True
             lost = not plpmtud.probe_lost(tcb, sent, now) or lost
             again = again or (sent.transmissions > 1 and sent.sent_at >= begun)
         else:
             rack.reo_at = min(rack.reo_at, sent.sent_at + slack)
-    if again or (lost and not episode.repairing(tcb)):
+    if (again and tcb.config.reduce_again) or (lost and not episode.repairing(tcb)):
         rack.probe_at = NEVER
         episode.begin(tcb, now)
+    return marked
 
 
 def timed_out(tcb: Tcb, rack: Rack, now: int) -> None:

@@ -75,7 +75,7 @@ def join_sacked(tcb: Tcb, news: Iterable[SentRange]) -> None:
             index -= 1
         if last - index > 1:
             whole, end = sent[index], sent[last - 1]
-            whole.end, whole.fin, whole.push = end.end, end.fin, end.push
+            whole.end, whole.fin, whole.push, whole.size = end.end, end.fin, end.push, 0
             whole.transmissions = max(part.transmissions for part in sent[index:last])
             del sent[index + 1 : last]
 

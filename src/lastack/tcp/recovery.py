@@ -63,8 +63,9 @@ def _told(tcb: Tcb, ack: int, told: sack.Told, ts_ecr: int | None, now: int) -> 
     """What an ACK says beside its number: what is held behind holes, and what came twice."""
     state = tcb.rack
     assert state is not None
-    for one in told.news:
-        rack.delivered(tcb, state, one, now, ts_ecr)
+    late = [one.first for one in told.news if rack.delivered(tcb, state, one, one.end, now, ts_ecr)]
+    if late:
+        rack.reordered(tcb, state, late[0])
     ranges.join_sacked(tcb, told.news)
     tcb.statistics.duplicates_told += told.twice is not None
     if told.twice is not None and told.twice[1] != state.tlp_end:
@@ -79,11 +80,11 @@ def _delivered(tcb: Tcb, size: int, advances: bool, now: int) -> None:
     assert state is not None
     if advances and tcb.sent and tcb.sent[0].sacked:
         _reneged(tcb, now)
-    rack.detect(tcb, state, now)
+    more_lost = rack.detect(tcb, state, now)
     if tcb.sacked:
         state.probe_at = NEVER  # what is missing will be noticed without a probe
     if tcb.in_recovery:
-        episode.proportional(tcb, max(size, 0))
+        episode.proportional(tcb, max(size, 0), advances and not more_lost)
 
 
 def _reneged(tcb: Tcb, now: int) -> None:
@@ -137,6 +138,7 @@ def _take_off(tcb: Tcb, ack: int, now: int, ts_ecr: int | None) -> int:
     text = (ack - tcb.snd_una) & MASK
     state = tcb.rack
     sent_at, again = _NOTHING, False
+    late = None  # where the first begins of what came out of order
     gone = 0
     for sent in tcb.sent:
         length = (sent.end - sent.first) & MASK
@@ -149,8 +151,8 @@ def _take_off(tcb: Tcb, ack: int, now: int, ts_ecr: int | None) -> int:
             if not sent.sacked:
                 sent_at = sent.sent_at
                 tcb.statistics.delivered += 0 if sent.forgotten else ranges.segments(tcb, sent)
-                if state is not None:
-                    rack.delivered(tcb, state, sent, now, ts_ecr)
+                if state is not None and rack.delivered(tcb, state, sent, sent.end, now, ts_ecr) and late is None:
+                    late = sent.first
         if sent.sacked:
             tcb.sacked -= length
         elif not sent.lost:
@@ -161,8 +163,12 @@ def _take_off(tcb: Tcb, ack: int, now: int, ts_ecr: int | None) -> int:
             if length:
                 if not (gone or again or sent.sacked):  # HyStart++ (RFC 9406) wants a sample of each ACK
                     tcb.congestion.measured(now - sent.sent_at, tcb.srtt or now - sent.sent_at)
+                if state is not None and not sent.sacked and rack.delivered(tcb, state, sent, ack, now, ts_ecr):
+                    late = sent.first if late is None else late
                 _delivered_in_part(tcb, sent, ack)
             break
+    if state is not None and late is not None:
+        rack.reordered(tcb, state, late)
     if gone and tcb.mss_acked < tcb.snd_mss:
         plpmtud.arrived(tcb, tcb.sent[:gone])
     del tcb.sent[:gone]
@@ -197,17 +203,30 @@ def _advanced(tcb: Tcb, ack: int, now: int, ts_ecr: int | None) -> None:
     acked = (ack - tcb.snd_una) & MASK
     repairing = episode.repairing(tcb)
     recover = tcb.recover
+    sacked, duplicates = tcb.sacked, tcb.dup_acks
     text = advance_una(tcb, ack, now, ts_ecr)
     tcb.dup_acks = 0
     if tcb.episode is not None:
         tcb.episode.advance = acked
         episode.forget(tcb, ack)
     if not tcb.in_recovery and text:
-        control.acknowledged(tcb, text, repairing, now)
+        news = _news(tcb, text, repairing, sacked - tcb.sacked, duplicates)
+        control.acknowledged(tcb, text, news, now)
     if repairing and (ack - recover) & MASK < HALF:  # RFC 6582 3.2 step 3, full acknowledgment
         episode.over(tcb)
     elif tcb.in_recovery and tcb.rack is None:
         episode.partial(tcb, acked)
+
+
+def _news(tcb: Tcb, text: int, repairing: bool, sacked: int, duplicates: int) -> int:
+    """For how many bytes of text an ACK opens the window. What duplicate ACKs have told of is no news (RFC 5681 3.1:
+    "previously unacknowledged"; it would let a burst out); after a time-out an ACK may stand for much that arrived long
+    before, and counts as one segment at most (RFC 3465 2.3)."""
+    if repairing:
+        return min(text, tcb.snd_mss)
+    if sacked:
+        return max(text - sacked, 0)
+    return max(text - duplicates * tcb.snd_mss, min(text, tcb.snd_mss)) if duplicates else text
 
 
 def duplicate_ack(tcb: Tcb, now: int) -> None:

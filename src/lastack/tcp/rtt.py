@@ -23,7 +23,8 @@ def measured(tcb: Tcb, rtt: int, samples: int = 1) -> None:
         tcb.rttvar += _step(abs(tcb.srtt - rtt) - tcb.rttvar, 4 * samples)
         tcb.srtt += _step(rtt - tcb.srtt, 8 * samples)
     # The clock's granularity G is one microsecond, so max(G, 4 * RTTVAR) needs no G but at zero.
-    tcb.rto = min(max(tcb.srtt + max(1, 4 * tcb.rttvar), config.rto_min), config.rto_max)
+    granularity = config.rto_min if config.rto_min_above_srtt else 1
+    tcb.rto = min(max(tcb.srtt + max(granularity, 4 * tcb.rttvar), config.rto_min), config.rto_max)
     tcb.backoff = 0
     tcb.congestion.measured(rtt, tcb.srtt)
 

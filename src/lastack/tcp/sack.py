@@ -115,12 +115,14 @@ def _mark(tcb: Tcb, first: int, end: int, news: list[SentRange]) -> None:
     index = ranges.holding(tcb, first)
     if index < 0:
         return
-    if sent[index].first != first:
-        if not sent[index].sacked:
+    one = sent[index]
+    if one.first != first:
+        before = _edge(tcb, one, first, up=True)
+        if not one.sacked and before < (one.end - one.first) & MASK:
             if len(sent) >= tcb.config.sent_ranges:
                 tcb.count("limit: sent ranges")
             else:
-                ranges.cut(tcb, index, (first - sent[index].first) & MASK)
+                ranges.cut(tcb, index, before)
         index += 1
     while index < len(sent):
         one = sent[index]
@@ -129,6 +131,9 @@ def _mark(tcb: Tcb, first: int, end: int, news: list[SentRange]) -> None:
             return
         if not one.sacked:
             if rest < (one.end - one.first) & MASK:
+                rest = _edge(tcb, one, end, up=False)
+                if rest <= 0:
+                    return
                 if len(sent) >= tcb.config.sent_ranges:
                     tcb.count("limit: sent ranges")
                     return
@@ -136,3 +141,11 @@ def _mark(tcb: Tcb, first: int, end: int, news: list[SentRange]) -> None:
             ranges.mark_sacked(tcb, one)
             news.append(one)
         index += 1
+
+
+def _edge(tcb: Tcb, sent: SentRange, number: int, *, up: bool) -> int:
+    """How far from the start of a range a block begins or ends in it; where segments count whole (RFC 2018 section 5),
+    the next edge of one, or the last before it."""
+    size = sent.size if tcb.config.sack_whole_segments else 0
+    over = ((number - sent.origin) & MASK) % size if size else 0
+    return ((number - sent.first) & MASK) + (size - over if over and up else -over)

@@ -14,7 +14,21 @@ class SentRange:
     (up to 64 KiB); it is cut where an acknowledgment or a retransmission cuts it.
     """
 
-    __slots__ = ("end", "fin", "first", "forgotten", "lost", "push", "sacked", "sent_at", "syn", "transmissions")
+    __slots__ = (
+        "burst",
+        "end",
+        "fin",
+        "first",
+        "forgotten",
+        "lost",
+        "origin",
+        "push",
+        "sacked",
+        "sent_at",
+        "size",
+        "syn",
+        "transmissions",
+    )
 
     def __init__(self, first: int, end: int, sent_at: int, syn: bool = False, fin: bool = False) -> None:
         self.first = first
@@ -23,6 +37,9 @@ class SentRange:
         self.syn = syn
         self.fin = fin
         self.push = False  # its last octet ended what the user had given
+        self.origin = first  # where it began before it was cut
+        self.size = 0  # it left in segments of so many bytes, counted from `origin`; 0: of different ones
+        self.burst = 0  # and in bursts of so many; 0: their ends bear no PSH
         self.lost = False
         self.sacked = False  # the peer holds it behind a hole, and may forget it again (RFC 2018 section 8)
         self.forgotten = False  # it was sacked, and that is not relied on: when it arrives now says nothing
@@ -33,6 +50,7 @@ class SentRange:
         other = SentRange(self.first, self.end, self.sent_at, self.syn, self.fin)
         other.lost, other.push, other.transmissions = self.lost, self.push, self.transmissions
         other.sacked, other.forgotten = self.sacked, self.forgotten
+        other.origin, other.size, other.burst = self.origin, self.size, self.burst
         return other
 
 
@@ -61,8 +79,8 @@ class Rack(_Plain):
         "reo_at",
         "reo_mult",
         "reo_persist",
-        "reordered",
         "reordering",
+        "reorderings",
         "rtt",
         "sampled",
         "tlp_end",
@@ -76,7 +94,7 @@ class Rack(_Plain):
         self.rtt = 0
         self.min_rtt = 0  # 0: not measured
         self.fack = una  # the end of the highest that was delivered
-        self.reordered = False
+        self.reorderings = 0  # how often something came late
         self.reordering = 3  # by how many segments at most what came late had been overtaken; DupThresh where by fewer
         self.reo_mult = 1
         self.reo_persist = 16

@@ -74,7 +74,13 @@ def emit(tcb: Tcb, sent: SentRange, now: int, out: list[Segment]) -> None:
     full = tcb.snd_mss if tcb.path is None else plpmtud.segment_size(tcb, sent)
     # No super-segment while something is urgent: not every device adjusts the pointer when it cuts.
     unit = tcb.unit if tcb.snd_up is None else 0
-    pushed = bursts.length(tcb, full) if tcb.config.push_bursts and size > full else 0
+    alike = full if tcb.reassembly is None and tcb.dsack is None else 0
+    if sent.transmissions == 1:
+        sent.size = alike
+        if tcb.config.push_bursts and size > full:
+            sent.burst = bursts.length(tcb, full) * full
+    elif sent.size != alike or (alike and ((seq - sent.origin) & MASK) % alike):
+        sent.size = 0
     while True:
         sacks = sack.option(tcb) if full == tcb.snd_mss else b""  # a probe of the path has its size
         mss = full - len(sacks)
@@ -83,7 +89,7 @@ def emit(tcb: Tcb, sent: SentRange, now: int, out: list[Segment]) -> None:
         flags = ACK
         if not size:
             flags |= (FIN if sent.fin else 0) | (PSH if part and sent.push else 0)
-        if pushed and bursts.ends(seq - sent.first, part, mss, pushed, not size):
+        if sent.burst and bursts.ends(sent, seq, part, mss):
             flags |= PSH
         segment = _segment(tcb, seq, flags, now, sacks)
         if part:
@@ -124,6 +130,10 @@ def keepalive_probe(tcb: Tcb, now: int) -> Segment:
     return _segment(tcb, (tcb.snd_nxt - 1) & MASK, ACK, now)
 
 
-def reset(tcb: Tcb) -> Segment:
-    """<SEQ=SND.NXT><CTL=RST> (3.10.5). With ACK, as every segment of a synchronized state (3.8)."""
-    return Segment(tcb.local[1], tcb.remote[1], tcb.snd_nxt, tcb.rcv_nxt, RST | ACK)
+def reset(tcb: Tcb, now: int) -> Segment:
+    """<SEQ=SND.NXT><CTL=RST> (3.10.5). With ACK, as every segment of a synchronized state (3.8), and the timestamps
+    that were agreed (RFC 7323 3.2: SHOULD)."""
+    segment = Segment(tcb.local[1], tcb.remote[1], tcb.snd_nxt, tcb.rcv_nxt, RST | ACK)
+    if tcb.ts_on:
+        segment.options = build_timestamp(handshake.timestamp(tcb, now), tcb.ts_recent)
+    return segment

@@ -149,7 +149,7 @@ def _keepalive(tcb: Tcb, now: int, out: list[Segment]) -> None:
         tcb.keepalive_at = tcb.received_at + config.keepalive_idle
     elif _keepalive_unanswered(tcb, now):
         _fired(tcb, now, "keep-alive")
-        tcb.replies.append(segments.reset(tcb))
+        tcb.replies.append(segments.reset(tcb, now))
         _give_up(tcb, now, Reason.KEEPALIVE)
     else:
         _fired(tcb, now, "keep-alive")

@@ -103,11 +103,10 @@ class Congestion:
         if self.hystart is not None:
             self.hystart.measured(rtt)
 
-    def acknowledged(self, size: int, flight: int, now: int, repairing: bool) -> None:
+    def acknowledged(self, size: int, flight: int, now: int, news: int | None = None) -> None:
         """`size` new bytes were acknowledged outside of recovery, which leaves `flight` outstanding.
 
-        `repairing`: after a time-out an ACK may stand for much that arrived long before, and counts as one segment at
-        most (RFC 3465 section 2.3).
+        `news`: for how many of them the window may grow, where not for all.
         """
         if self._left < 0:
             self._left = flight + size
@@ -122,7 +121,7 @@ class Congestion:
             if self.validation is not None:
                 self._expire(self.validation, now)
         if self._in_use(now):
-            self.acked(min(size, self.mss) if repairing else size, now)
+            self.acked(size if news is None else news, now)
         else:
             self.limited(now)
         if over:
@@ -156,10 +155,15 @@ class Congestion:
                 self.cwnd = min(self.cwnd, max(self.cwnd // 2, self.initial))
 
     def _in_use(self, now: int) -> bool:
-        """Whether the window may grow: half of it was used, or nearly all where it is not validated (RFC 7661 4.4)."""
+        """Whether the window may grow: nothing of it was left over for another segment (RFC 9438 5.8, RFC 7661 4.4).
+
+        In slow start more than half of it suffices, so that it grows to twice what was used.
+        """
+        if self.used + self.mss > self.cwnd:
+            return True
         if self.validation is not None and self.validation.preserves(self.cwnd, self.srtt, now):
-            return self.used + self.mss >= self.cwnd
-        return 2 * self.used >= self.cwnd
+            return False
+        return self.cwnd < min(self.ssthresh, 2 * self.used)
 
     def lost(self, flight: int, now: int) -> None:
         """Recovery begins with `flight` bytes outstanding. How it uses `cwnd` meanwhile is its own affair."""

@@ -153,7 +153,7 @@ _TCP: dict[str, Entry] = {
     "limit_output_bytes": Unseen("1048576"),  # bytes in the device's queue: there is none
     "autocorking": Unseen("1"),  # waits for such a queue
     "tso_win_divisor": Unseen("3"),  # segments leave when the windows let them: nothing waits to be larger
-    "min_tso_segs": Unseen("2"),
+    "min_tso_segs": Number("least_burst", least=1, most=65535),
     "tso_rtt_log": Unseen("9"),
     "pacing_ss_ratio": Unseen("200"),  # nothing is paced
     "pacing_ca_ratio": Unseen("120"),

@@ -14,6 +14,7 @@ from lastack.tcp.states import State
 
 RTO: dict[str, Any] = {
     "rto_slop": 0,
+    "rto_min_above_srtt": False,
     "rto_min": 200 * MILLISECOND,
     "delayed_ack": 40 * MILLISECOND,  # well below the RTO
     "rto_max": 120 * SECOND,

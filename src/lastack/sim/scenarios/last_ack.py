@@ -131,6 +131,7 @@ def late_syn_meets_last_ack(play: Play) -> None:
                 window_scaling=True,
                 autotuning=False,
                 rto_slop=0,
+                rto_min_above_srtt=False,
                 rto_min=200 * MILLISECOND,
                 delayed_ack=40 * MILLISECOND,
             )

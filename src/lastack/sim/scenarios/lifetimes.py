@@ -95,6 +95,7 @@ def _until_the_cut(play: Play, title: str, time_wait: int) -> tuple[Stage, Ages]
     timers: dict[str, Any] = {
         "rto_min": rto,
         "rto_slop": 0,
+        "rto_min_above_srtt": False,
         "rto_initial": rto,
         "rto_max": 60 * SECOND,
         "orphan_retransmissions": 8,

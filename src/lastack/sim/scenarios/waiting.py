@@ -112,6 +112,7 @@ def last_ack_ends(play: Play) -> None:
     """
     rto: dict[str, Any] = {
         "rto_slop": 0,
+        "rto_min_above_srtt": False,
         "rto_min": 200 * MILLISECOND,
         "rto_max": 120 * SECOND,
         "user_timeout": 0,

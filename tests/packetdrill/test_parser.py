@@ -173,6 +173,9 @@ def test_what_is_defined_outside_goes_before_what_the_script_defines():
         ("+0 > . 1:1(0) ack 99999999999", 1, "not in 0 to 4294967295"),
         ("+0 > S 0:0(0) ack 1", 1, "an ack needs the flag"),
         ("`a` `b` `c`", 1, "expected the end"),
+        ("", 0, "the script has no event"),
+        ("--mtu=900\n`true`\n// nothing else\n", 0, "the script has no event"),
+        ("\x0b\x1c\n\x00", 2, "expected the time of an event"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_line(text: str, line: int, message: str):

@@ -39,6 +39,8 @@ def parse(text: str, name: str = "script", defines: Mapping[str, str] | None = N
                 raise cursor.error("the end behind the last command, which has no time (write +0 before it)")
         else:
             script.events.append(_event(cursor))
+    if not script.events:
+        raise ScriptError("the script has no event")
     return script
 
 

@@ -9,8 +9,9 @@ import pytest
 from lastack.packetdrill.parser import parse
 from lastack.packetdrill.runner import Result, play
 from lastack.packetdrill.settings import Settings
+from lastack.packetdrill.suite import play_file
 from lastack.tcp.config import DEFAULT
-from lastack.tcp.presets import LINUX
+from lastack.tcp.presets import BSD, LINUX
 from lastack.trace.entries import Departure
 
 OPENED = """
@@ -110,6 +111,25 @@ def test_commands_and_code_are_done():
     assert (failed.outcome, failed.line) == ("failed", 12)
     assert "10" in failed.got
     assert run(text + "+0 `cat /etc/passwd`\n").outcome != "passed"
+
+
+def test_freebsd_tells_windows_in_bytes():
+    text = (
+        OPENED.replace("mss 1460,nop,nop,sackOK,nop,wscale 7", "...")
+        + "+0 write(4, ..., 500) = 500\n+0 > P. 1:501(500) ack 1\n"
+    )
+    text += "+0 %{ assert (tcpi_snd_cwnd, tcpi_state) == (10000, TCPS_ESTABLISHED) }%\n"
+    text += "+0 %{ assert tcpi_snd_nxt - tcpi_snd_una == 500 }%\n"
+    made = Settings()
+    assert play(parse(text), made, preset=BSD, folder=Path()).message == ""
+    assert play(parse(text), made, preset=LINUX, folder=Path()).outcome != "passed"
+
+
+def test_a_scripts_own_defines_go_before_those_of_the_ip_version(tmp_path: Path):
+    text = "--define=CODE=port_unreachable" + CALLED.split("+.1 <")[0] + "+.1 < icmp unreachable CODE [0:0(0)]\n"
+    (tmp_path / "a.pkt").write_text(text + "+0 getsockopt(3, SOL_SOCKET, SO_ERROR, [ECONNREFUSED], [4]) = 0\n")
+    assert play_file(tmp_path / "a.pkt").message == ""
+    assert not play_file(tmp_path / "a.pkt", defines={"CODE": "host_unreachable"}).ok
 
 
 def test_what_makes_no_sense_is_an_error():

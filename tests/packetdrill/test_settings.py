@@ -10,7 +10,7 @@ from lastack.packetdrill.settings import Settings, from_options, from_script
 
 
 def played(head: str, base: Settings | None = None) -> Settings:
-    return from_script(parse(head), base or Settings())
+    return from_script(parse(f"{head}\n0 f() = 0"), base or Settings())
 
 
 def test_what_nobody_says_is_the_default_of_the_ip_version() -> None:

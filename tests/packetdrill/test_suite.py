@@ -145,3 +145,8 @@ def test_the_examples_of_the_document_do_what_it_says(
     Path("tests/close.pkt").write_text(script[1])
     exec(python[1], {})
     assert capsys.readouterr().out.split()[:2] == ["tests/close.pkt", "passed"]
+
+
+def test_an_argument_that_there_is_not_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="define: the arguments are on, preset"):
+        play_file(tmp_path / "a.pkt", define=["A=1"])  # type: ignore[call-arg]

@@ -66,6 +66,13 @@ def test_the_longer_the_wait_the_more_may_it_be_off():
         timing.check("it", at, 10 * SECOND + 1)
 
 
+def test_a_call_that_blocks_is_held_to_how_long_it_did():
+    timing, at = due("1", "+0")
+    timing.check("it", Due(at.start + 8 * SECOND, at.start + 8 * SECOND), at.start + 9 * SECOND, at.start)
+    with pytest.raises(Failed):
+        timing.check("it", Due(at.start + 8 * SECOND, at.start + 8 * SECOND), at.start + 9 * SECOND + 1, at.start)
+
+
 def test_the_tolerance_can_be_chosen():
     timing, at = due("1", "+8", now=SECOND, tolerance_percent=0.0, tolerance_usecs=10)
     timing.check("it", at, 9_000_010)

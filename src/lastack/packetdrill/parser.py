@@ -13,22 +13,22 @@ from lastack.packetdrill.syntax import Action, Anything, Call, Clock, Code, Comm
 LONGEST = 4_000_000  # characters of a script
 
 
+def head(text: str, name: str = "script") -> Script:
+    """The script's options alone: what it says of how it is to be played. ScriptError as `parse`."""
+    script = Script(name)
+    _options(_cursor(text, {}), script)
+    return script
+
+
 def parse(text: str, name: str = "script", defines: Mapping[str, str] | None = None) -> Script:
     """The script `text`. `defines` are names and what they stand for; those of its own --define options are added.
 
     ScriptError says what is wrong in which line.
     """
-    if len(text) > LONGEST:
-        raise ScriptError(f"{len(text):,} characters; a script has at most {LONGEST:,}")
-    known = dict(defines or {})
-    cursor = Cursor(tokens(text, known), text)
+    known = {**dict(_defines(head(text))), **(defines or {})}
+    cursor = _cursor(text, known)
     script = Script(name)
     _options(cursor, script)
-    own = {key: value for key, value in _defines(script) if key not in known}
-    if own:  # they hold for the whole script, which is therefore read anew; what is given from outside goes first
-        cursor = Cursor(tokens(text, {**own, **known}), text)
-        script = Script(name)
-        _options(cursor, script)
     script.setup_line = cursor.line
     script.setup = _command(cursor)
     while cursor.next.kind is not Kind.END:
@@ -42,6 +42,12 @@ def parse(text: str, name: str = "script", defines: Mapping[str, str] | None = N
     if not script.events:
         raise ScriptError("the script has no event")
     return script
+
+
+def _cursor(text: str, defines: Mapping[str, str]) -> Cursor:
+    if len(text) > LONGEST:
+        raise ScriptError(f"{len(text):,} characters; a script has at most {LONGEST:,}")
+    return Cursor(tokens(text, defines), text)
 
 
 def _options(cursor: Cursor, script: Script) -> None:

@@ -16,10 +16,10 @@ from typing import Any
 from lastack.packetdrill import failure
 from lastack.packetdrill.errors import ScriptError, Unsupported
 from lastack.packetdrill.kernel.machine import KernelMachine
-from lastack.packetdrill.parser import LONGEST, parse
+from lastack.packetdrill.parser import LONGEST, head, parse
 from lastack.packetdrill.report import ERROR, FAILED, PASSED, UNSUPPORTED, Outcome, printable
 from lastack.packetdrill.runner import Result, play
-from lastack.packetdrill.settings import Settings
+from lastack.packetdrill.settings import Settings, from_script
 from lastack.packetdrill.virtual import VirtualMachine
 from lastack.tcp.config import DEFAULT, Config
 from lastack.trace.ladder import Style
@@ -104,7 +104,9 @@ def _read(path: Path) -> str:
 
 
 def _play(text: str, path: Path, way: Way, on: str) -> Result:
-    script = parse(text, path.name, way.settings.all_defines)
+    # What names stand for depends on the IP version, which a script may choose itself.
+    settings = from_script(head(text), way.settings)
+    script = parse(text, path.name, settings.all_defines)
     return play(
         script,
         way.settings,

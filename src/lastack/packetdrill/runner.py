@@ -110,9 +110,10 @@ class Runner:
         self.flows = Flows(settings)
         self.calls = Calls(self.machine.system, settings, self.flows)
         self.commands = self.machine.commands(folder)
-        self.code = CodeBlocks(bsd=preset.name == "bsd")
+        self._bsd = preset.name == "bsd"
+        self.code = CodeBlocks(bsd=self._bsd)
         self.timing = Timing(settings)
-        self._blocking: tuple[Pending, Event, Due] | None = None
+        self._blocking: tuple[Pending, Event, Due, int] | None = None  # with when it was due to end, and to begin
 
     def run(self) -> None:
         """Play it to its end. Failed, Unsupported, ScriptError with the line."""
@@ -168,13 +169,13 @@ class Runner:
         else:
             end = self.timing.end_of(event, due)
             assert end is not None
-            self._blocking = pending, event, Due(end, end)
+            self._blocking = pending, event, Due(end, end), due.start
 
     def _finish_blocking(self) -> None:
         """A call that blocks has to have returned before the next one, and in time."""
         if self._blocking is None:
             return
-        (pending, event, due), self._blocking = self._blocking, None
+        (pending, event, due, begun), self._blocking = self._blocking, None
         self.result.line = event.line
         assert due.end is not None
         if pending.finished is None:
@@ -183,7 +184,7 @@ class Runner:
             raise Failed(f"the call still blocks; it was due to return {due.text()}", event.line, event.source)
         self._raise(pending, event)
         if "timing" not in self.loosen:
-            self.timing.check("the return of the call", due, pending.finished)
+            self.timing.check("the return of the call", due, pending.finished, begun)
 
     def _raise(self, pending: Pending, event: Event) -> None:
         if pending.error is not None:
@@ -201,7 +202,7 @@ class Runner:
         except OSError:
             return None
         assert isinstance(info, dict)
-        return info
+        return {**info, **self.machine.variables(flow.file)} if self._bsd else info
 
     # --- packets ---
 

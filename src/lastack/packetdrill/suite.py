@@ -120,7 +120,9 @@ class How(TypedDict, total=False):
 
 
 def way_of(**how: Unpack[How]) -> Way:
-    """The way of playing that is meant. ValueError for what means nothing."""
+    """The way of playing that is meant. ValueError for what means nothing, TypeError for a name that there is not."""
+    if strange := ", ".join(sorted(how.keys() - How.__annotations__.keys())):
+        raise TypeError(f"{strange}: the arguments are {', '.join(How.__annotations__)}")
     on, preset, loosen = how.get("on", "lastack"), how.get("preset", "default"), frozenset(how.get("loosen", ()))
     if on not in ON:
         raise ValueError(f"nothing can be played on {on!r}: choose of {', '.join(ON)}")

@@ -61,16 +61,17 @@ class Timing:
             return None
         return due.start - event.when.start + event.action.end
 
-    def tolerance(self, due: int) -> int:
-        """Microseconds by which what was due then may be early or late: more, the longer it was waited for."""
-        share = int(self._settings.tolerance_percent / 100 * (due - self._before))
+    def tolerance(self, due: int, since: int | None = None) -> int:
+        """Microseconds by which what was due then may be early or late: more, the longer it was waited for, `since`
+        the event before or another moment."""
+        share = int(self._settings.tolerance_percent / 100 * (due - (self._before if since is None else since)))
         return max(self._settings.tolerance_usecs, share)
 
-    def check(self, what: str, due: Due, happened: int) -> None:
-        """Raise Failed where what happened did so too early or too late."""
+    def check(self, what: str, due: Due, happened: int, since: int | None = None) -> None:
+        """Raise Failed where what happened did so too early or too late; `since` as for `tolerance`."""
         if due.end is None:
             return
-        tolerance = self.tolerance(due.start)
+        tolerance = self.tolerance(due.start, since)
         if not due.start - tolerance <= happened <= due.end + tolerance:
             raise Failed(
                 f"{what} was due {due.text()} and happened at {happened / _SECOND:.6f} s "

@@ -11,7 +11,8 @@ from lastack.host.host import Host
 from lastack.link.finishing import finish
 from lastack.packetdrill.commands import Commands
 from lastack.packetdrill.errors import Failed, ScriptError
-from lastack.packetdrill.machine import Address, Doing, Sniffed, SocketRow
+from lastack.packetdrill.files import SocketFile
+from lastack.packetdrill.machine import Address, Doing, File, Sniffed, SocketRow
 from lastack.packetdrill.settings import Settings
 from lastack.tcp.config import HOUR, SECOND, Config
 from lastack.tcp.observer import Observer
@@ -215,6 +216,20 @@ class VirtualMachine:
     def commands(self, folder: Path) -> Commands:
         """See `Machine`."""
         return Commands(self, folder)
+
+    def variables(self, file: File) -> dict[str, int]:
+        """See `Machine`."""
+        tcb = file.socket.tcb if isinstance(file, SocketFile) else None
+        if tcb is None:
+            return {}
+        return {
+            "bytes_cwnd": tcb.congestion.cwnd,
+            "bytes_ssthresh": tcb.congestion.ssthresh,
+            "snd_una": tcb.snd_una,
+            "snd_nxt": tcb.snd_nxt,
+            "rcv_nxt": tcb.rcv_nxt,
+            "rcv_adv": tcb.rcv_adv,
+        }
 
     def describe(self) -> str:
         """See `Machine`."""

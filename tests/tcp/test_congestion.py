@@ -175,6 +175,28 @@ def test_what_duplicate_acks_told_of_opens_nothing():  # as Linux; a burst would
         t.pending.clear()
 
 
+@pytest.mark.parametrize(("on", "left"), [(False, 2), (True, 5)])
+def test_a_loss_leaves_half_of_what_is_in_flight_or_of_the_window(on: bool, left: int):  # RFC 5681 (4); Linux
+    t = established(options=f"mss {MSS}", congestion="newreno", reduce_from_cwnd=on)
+    t.call.send(MSS)
+    t.pending.clear()
+    t.log(300)
+    assert t.tcb.congestion.ssthresh == left * MSS
+
+
+@pytest.mark.parametrize(("on", "left"), [(True, 2500), (False, 5000)])
+def test_a_time_out_in_recovery_reduces_again_or_not(on: bool, left: int):  # RFC 5681 4.3; Linux: once an episode
+    t = established(options=f"mss {MSS}", congestion="newreno", reduce_again=on)
+    t.call.send(10 * MSS)
+    for ack in (0, 0, 0, 4):
+        t.pending.clear()
+        t.gets(f". 1:1(0) ack {1 + ack * MSS}")
+    assert t.tcb.in_recovery and t.tcb.congestion.ssthresh == 5 * MSS
+    t.pending.clear()
+    t.log(300)
+    assert (t.tcb.in_recovery, cwnd(t), t.tcb.congestion.ssthresh) == (False, MSS, left)
+
+
 # --- receivers that lie: RFC 3465, RFC 5681 section 5 ---
 
 

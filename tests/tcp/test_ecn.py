@@ -221,6 +221,33 @@ def test_an_echo_halves_the_window_once_and_says_so():  # RFC 3168 6.1.2
     t.sends(f"W. {1 + 12 * MSS}:{1 + 13 * MSS}({MSS}) ack 1")
 
 
+def test_a_mark_may_lower_the_window_as_recovery_does():  # RFC 6937 section 3 in place of RFC 3168 6.1.2: Linux
+    t = sending(10, congestion="newreno", prr_on_marks=True)
+    t.call.send(20 * MSS)
+    t.pending.clear()
+    let_out = []
+    for number in range(1, 11):
+        t.gets(f"{'E' if number == 1 else ''}. 1:1(0) ack {1 + number * MSS}")
+        let_out.append(len(t.pending))
+        t.pending.clear()
+    assert (let_out[0], max(let_out), sum(let_out), sum(let_out[5:])) == (1, 1, 5, 3)  # one for two, all the time
+    assert t.tcb.congestion.ssthresh == 5 * MSS
+    t.gets(f". 1:1(0) ack {1 + 11 * MSS}")  # beyond it
+    assert (t.tcb.episode, t.tcb.congestion.cwnd // MSS) == (None, 5)
+    t.pending.clear()
+
+
+def test_a_loss_while_a_mark_lowers_the_window_is_repaired():  # RFC 3168 section 6.1.2: once a window of data
+    t = sending(10, congestion="newreno", prr_on_marks=True)
+    t.gets(f"E. 1:1(0) ack {1 + MSS}")
+    for _ in range(3):
+        t.gets(f". 1:1(0) ack {1 + MSS}")
+    t.sends(f"[noecn] . {1 + MSS}:{1 + 2 * MSS}({MSS}) ack 1")
+    assert t.tcb.in_recovery and t.tcb.congestion.ssthresh == 5 * MSS
+    t.gets(f". 1:1(0) ack {1 + 10 * MSS}")
+    assert t.tcb.congestion.cwnd == 5 * MSS
+
+
 def test_an_echo_without_an_agreement_says_nothing():
     t = asking()
     t.gets(f"S. 0:0(0) ack 1 win 65535 <mss {MSS}>")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lastack.tcp.congestion import ALGORITHMS, Congestion
+from lastack.tcp.congestion.hystart_at_once import HyStartAtOnce
 from lastack.tcp.congestion.interface import INFINITE
 from tests.tcp.controls import MSS, alone
 from tests.tcp.harness import established
@@ -125,3 +126,46 @@ def test_a_loss_ends_it_at_once():  # RFC 9406 section 4.2: at the first congest
     control = started()
     control.lost(control.cwnd, 0)
     assert control.hystart is None
+
+
+# --- as it was before RFC 9406: Linux (Config.hystart_at_once) ---
+
+
+def at_once(window: int = 20) -> Congestion:
+    """A round trip of 200 ms is known, and ACKs of two segments each begin to arrive, the first of a round."""
+    control = alone("cubic", window, hystart=True, hystart_at_once=True, slow_start_limit=0)
+    control.measured(200_000, 200_000)
+    return control
+
+
+def acks(control: Congestion, count: int, rtt: int, every: int) -> int:
+    """So many of them. The number of the one that ended slow start, or 0."""
+    for number in range(count):
+        control.used = control.cwnd
+        control.measured(rtt, 200_000)
+        control.acknowledged(2 * MSS, 38 * MSS, 1_000_000 + number * every)
+        if control.ssthresh < INFINITE:
+            return number + 1
+    return 0
+
+
+@pytest.mark.parametrize(("rtt", "ended"), [(216_000, 0), (216_001, 9), (190_000, 0)])
+def test_a_longer_round_trip_ends_slow_start_at_once(rtt: int, ended: int):  # Linux hystart_update()
+    control = at_once()
+    assert acks(control, 12, rtt, 3_000) == ended
+    if ended:
+        assert control.ssthresh == 36 * MSS  # eight ACKs have raised it, the ninth does not
+        assert control.hystart is None
+
+
+@pytest.mark.parametrize(("every", "ended"), [(2_000, 52), (2_001, 0), (1_000, 102)])
+def test_a_train_of_acks_half_as_long_as_the_path_ends_it(every: int, ended: int):  # Linux hystart_update()
+    control = at_once()
+    control._left = 1 << 40  # one long round
+    assert isinstance(control.hystart, HyStartAtOnce)
+    control.hystart.began = control.hystart.last_ack = 1_000_000
+    assert acks(control, 110, 200_000, every) == ended
+
+
+def test_in_small_windows_it_does_not_look():
+    assert acks(at_once(4), 5, 400_000, 3_000) == 0

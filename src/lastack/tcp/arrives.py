@@ -329,11 +329,12 @@ def process_ack(tcb: Tcb, segment: Segment, now: int) -> None:
     """The processing of ESTABLISHED, which every later state shares."""
     ack = segment.ack
     new = (ack - tcb.snd_una) & MASK
+    una, sacked = tcb.snd_una, tcb.sacked
     if tcb.ecn is not None:
         ecn.echoed(tcb, segment, now)
     recovery.ack_arrived(tcb, segment, now)
     if tcb.ecn is not None:
-        tcb.ecn.quiet = False
+        ecn.delivered(tcb, ((tcb.snd_una - una) & MASK) + tcb.sacked - sacked)
     if tcb.probes:  # the peer lives: MUST-37
         tcb.unanswered_probes = 0
         if not tcb.config.user_timeout_in_persist:

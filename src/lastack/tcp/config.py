@@ -87,6 +87,10 @@ class Config:
     initial_window_segments: int = 10  # RFC 6928; RFC 5681 (3.1) gives 2 to 4
     congestion: str = "cubic"  # RFC 9438
     hystart: bool = True  # RFC 9406, in the first slow start
+    # The HyStart before it: slow start ends at once, and by trains of ACKs, too (Linux).
+    hystart_at_once: bool = False
+    # A loss leaves its part of cwnd, not of FlightSize (RFC 5681 (4)): Linux; RFC 9438 4.6 lets who limits cwnd by use.
+    reduce_from_cwnd: bool = False
     # Segments by which one ACK may open the window in slow start: 1 by RFC 5681 (2), 2 by RFC 3465, 8 by RFC 9406 4.3
     # for who does not pace; 0: as many as it acknowledges (Linux).
     slow_start_limit: int = 8
@@ -94,6 +98,7 @@ class Config:
     window_validation: bool = False  # RFC 7661, in place of the idle restart
     non_validated_period: int = 5 * MINUTE  # RFC 7661 4.4: at most
     ecn: str = "passive"  # RFC 3168: "off", "passive" (when the peer asks: Linux tcp_ecn 2) or "on" (we ask, too)
+    prr_on_marks: bool = False  # the window goes down as in recovery (RFC 6937), not at once (RFC 3168 6.1.2): Linux
     ecn_syns: int = 1  # SYNs that ask, before one that does not (RFC 3168 6.1.1.1); Linux 1
     # Buffers begin small and grow up to `send_buffer` and `receive_buffer` (`lastack.tcp.autotune`).
     autotuning: bool = True  # off: buffers are whole from the start

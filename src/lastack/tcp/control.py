@@ -15,7 +15,7 @@ def acknowledged(tcb: Tcb, size: int, news: int, now: int) -> None:
     moved. The SYN does not count (RFC 5681 3.1: its acknowledgment must not open the window)."""
     if tcb.ecn is not None:
         ecn.progress(tcb)
-        if tcb.ecn.quiet:  # SHOULD NOT increase (RFC 3168 6.1.2)
+        if tcb.ecn.quiet or ecn.paced(tcb):  # SHOULD NOT increase (RFC 3168 6.1.2)
             return
     tcb.congestion.acknowledged(size, (tcb.snd_nxt - tcb.snd_una) & MASK, now, news)
 
@@ -31,8 +31,10 @@ def lost(tcb: Tcb, flight: int, now: int, again: bool = False) -> None:
 
 
 def timed_out(tcb: Tcb, flight: int, now: int) -> None:
-    """The retransmission timer fired; `Tcb.retransmissions` is not counted up yet."""
-    tcb.congestion.timed_out(flight, now, again=tcb.retransmissions > 0)
+    """The retransmission timer fired; `Tcb.retransmissions` is not counted up yet. In fast recovery the window was
+    reduced already, and where that is done once an episode it holds for the time-out, too."""
+    reduced = tcb.in_recovery and not tcb.config.reduce_again
+    tcb.congestion.timed_out(flight, now, again=tcb.retransmissions > 0 or reduced)
     ecn.reduced(tcb)
     if tcb.ecn is not None:
         tcb.ecn.hold = False

@@ -5,8 +5,10 @@ The IP header's two bits come and go with each segment, as `Segment.ecn`.
 
 from __future__ import annotations
 
+from lastack.tcp import prr, ranges
 from lastack.tcp.config import NEVER
 from lastack.tcp.marks import PLAIN, SETUP, Ecn
+from lastack.tcp.scoreboard import Episode
 from lastack.tcp.sequence import HALF, MASK
 from lastack.tcp.states import State
 from lastack.tcp.tcb import Tcb
@@ -91,8 +93,26 @@ def echoed(tcb: Tcb, segment: Segment, now: int) -> None:
     if control.cwnd <= tcb.snd_mss:
         state.hold = True
         tcb.retransmission_at = tcb.persist_at = NEVER
-    control.echoed(min((tcb.snd_nxt - tcb.snd_una) & MASK, control.cwnd), now)
+    flight = ranges.flight_size(tcb)
+    if tcb.config.prr_on_marks and tcb.config.prr and not state.hold:
+        control.lost(flight, now)
+        tcb.episode = Episode(tcb.snd_una, max(flight, 1), False, now, mark=True)
+    else:
+        control.echoed(flight, now)
     reduced(tcb)
+
+
+def paced(tcb: Tcb) -> bool:
+    """Whether the window is on its way down for a mark: `Config.prr_on_marks`."""
+    return tcb.episode is not None and tcb.episode.mark
+
+
+def delivered(tcb: Tcb, size: int) -> None:
+    """An ACK was taken that says so many bytes have arrived: how much may leave now, if the window is going down."""
+    assert tcb.ecn is not None
+    tcb.ecn.quiet = False
+    if paced(tcb):
+        prr.proportional(tcb, size)
 
 
 def _passed(tcb: Tcb, ack: int) -> bool:
@@ -119,6 +139,10 @@ def progress(tcb: Tcb) -> None:
     """SND.UNA has moved: a reduction that lies behind it says nothing any more, and 2**31 bytes later would."""
     if tcb.ecn is not None and _passed(tcb, tcb.snd_una):
         tcb.ecn.recover = None
+        if paced(tcb):
+            tcb.congestion.cwnd = tcb.congestion.ssthresh
+            tcb.congestion.recovered()
+            tcb.episode = None
 
 
 def mark(tcb: Tcb, segment: Segment) -> None:

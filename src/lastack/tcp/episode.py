@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lastack.tcp import control, ranges
+from lastack.tcp import control, prr, ranges
 from lastack.tcp.scoreboard import Episode
 from lastack.tcp.sequence import HALF, MASK
 from lastack.tcp.tcb import Tcb
@@ -24,8 +24,10 @@ def begin(tcb: Tcb, now: int) -> None:
     if again:
         congestion.cwnd = congestion.ssthresh  # what the first time has left of it
     tcb.recover = tcb.snd_nxt
-    one = tcb.episode = Episode(tcb.snd_una, max((tcb.snd_nxt - tcb.snd_una) & MASK, 1), False, now)
-    control.lost(tcb, ranges.flight_size(tcb), now, again)
+    flight = ranges.flight_size(tcb)
+    whole = flight if tcb.config.reduce_from_cwnd else (tcb.snd_nxt - tcb.snd_una) & MASK  # RecoverFS
+    one = tcb.episode = Episode(tcb.snd_una, max(whole, 1), False, now)
+    control.lost(tcb, flight, now, again)
     if tcb.rack is None:
         one.presumed = tcb.dup_acks * tcb.snd_mss
     else:
@@ -36,26 +38,6 @@ def begin(tcb: Tcb, now: int) -> None:
         congestion.cwnd = congestion.ssthresh + one.presumed
 
 
-def proportional(tcb: Tcb, size: int, safe: bool = False) -> None:
-    """`size` bytes were delivered in fast recovery: PRR with its conservative reduction bound, and where the ACK is
-    `safe` (SND.UNA moved, and no more was lost) with the slow-start one, as Linux and the RFC's revision choose between
-    the two. Without SACK the pipe is what is left when each duplicate ACK has taken a segment off."""
-    # RFC 6937 section 3
-    one = tcb.episode
-    if one is None or not tcb.config.prr:
-        return
-    congestion = tcb.congestion
-    one.delivered += size
-    pipe = max(tcb.pipe - one.presumed, 0)
-    if pipe > congestion.ssthresh:
-        room = -(-one.delivered * congestion.ssthresh // one.flight) - one.out
-    else:
-        room = min(congestion.ssthresh - pipe, max(one.delivered - one.out, size) + tcb.snd_mss * safe)
-    if not one.out:
-        room = max(room, tcb.snd_mss)
-    congestion.cwnd = max(tcb.pipe + max(room, 0), tcb.snd_mss)
-
-
 def duplicate(tcb: Tcb) -> None:
     """A duplicate ACK without SACK in fast recovery: a segment has left the network (RFC 5681 3.2 step 4)."""
     one = tcb.episode
@@ -63,7 +45,7 @@ def duplicate(tcb: Tcb) -> None:
         return
     one.presumed += tcb.snd_mss
     if tcb.config.prr:
-        proportional(tcb, tcb.snd_mss)
+        prr.proportional(tcb, tcb.snd_mss)
     else:
         tcb.congestion.cwnd += tcb.snd_mss
 
@@ -77,7 +59,7 @@ def partial(tcb: Tcb, acked: int) -> None:
     held = max(min(acked - tcb.snd_mss, one.presumed), 0)  # by duplicate ACKs this was counted before
     one.presumed -= held
     if tcb.config.prr:
-        proportional(tcb, acked - held)
+        prr.proportional(tcb, acked - held)
     else:
         deflated = max(tcb.congestion.cwnd - acked, 0)
         tcb.congestion.cwnd = max(deflated + (tcb.snd_mss if acked >= tcb.snd_mss else 0), tcb.snd_mss)

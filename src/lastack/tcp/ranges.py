@@ -100,6 +100,8 @@ def find_again(tcb: Tcb) -> None:
 def flight_size(tcb: Tcb) -> int:
     """FlightSize of RFC 5681 (2), of which a loss leaves half. Behind a hole that is repaired slowly it may span many
     windows, most of which the peer holds, and half of that would be no reduction: no more than a window counts."""
+    if tcb.config.reduce_from_cwnd:
+        return tcb.congestion.cwnd
     return min((tcb.snd_nxt - tcb.snd_una) & MASK, tcb.congestion.cwnd)
 
 

@@ -6,7 +6,7 @@ The losses themselves are found here by duplicate ACKs where there is no SACK (R
 
 from __future__ import annotations
 
-from lastack.tcp import control, episode, plpmtud, rack, ranges, rtt, sack, spurious, tlp
+from lastack.tcp import control, episode, plpmtud, prr, rack, ranges, rtt, sack, spurious, tlp
 from lastack.tcp.config import NEVER
 from lastack.tcp.scoreboard import Episode, SentRange
 from lastack.tcp.sequence import HALF, MASK
@@ -84,7 +84,7 @@ def _delivered(tcb: Tcb, size: int, advances: bool, now: int) -> None:
     if tcb.sacked:
         state.probe_at = NEVER  # what is missing will be noticed without a probe
     if tcb.in_recovery:
-        episode.proportional(tcb, max(size, 0), advances and not more_lost)
+        prr.proportional(tcb, max(size, 0), advances and not more_lost)
 
 
 def _reneged(tcb: Tcb, now: int) -> None:
@@ -242,7 +242,7 @@ def duplicate_ack(tcb: Tcb, now: int) -> None:
     elif tcb.dup_acks == _DUPLICATES and not _sent_again_in_vain(tcb):
         episode.begin(tcb, now)
         ranges.mark_first_lost(tcb)
-        episode.proportional(tcb, tcb.snd_mss)
+        prr.proportional(tcb, tcb.snd_mss)
 
 
 def _sent_again_in_vain(tcb: Tcb) -> bool:

@@ -117,6 +117,7 @@ class Episode(_Plain):
         "end",
         "flight",
         "frto",
+        "mark",
         "out",
         "presumed",
         "rtt_before",
@@ -127,7 +128,8 @@ class Episode(_Plain):
         "until",
     )
 
-    def __init__(self, una: int, flight: int, timeout: bool, now: int) -> None:
+    def __init__(self, una: int, flight: int, timeout: bool, now: int, mark: bool = False) -> None:
+        self.mark = mark  # of a router: nothing is lost, and nothing will be undone
         self.una = una  # where it began
         self.at = now  # and when
         self.timeout = timeout  # noticed by the retransmission timer
@@ -143,5 +145,5 @@ class Episode(_Plain):
         self.end = una  # the end of the highest that was sent again
         self.frto = 0  # the next step of RFC 5682, or 0
         self.rtt_before: tuple[int, int] | None = None  # SRTT and RTTVAR before the time-out (RFC 4015)
-        self.undone = False
+        self.undone = mark
         self.until: int | None = None  # it is over, and forgotten once this is acknowledged

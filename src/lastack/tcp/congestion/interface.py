@@ -10,6 +10,7 @@ from typing import Self
 
 from lastack.tcp.config import Config
 from lastack.tcp.congestion.hystart import HyStart
+from lastack.tcp.congestion.hystart_at_once import HyStartAtOnce
 from lastack.tcp.congestion.validation import Validation
 
 INFINITE = 1 << 30
@@ -44,7 +45,7 @@ class Congestion:
         self.ssthresh = INFINITE  # RFC 5681 3.1: arbitrarily high
         self.used = 0
         self.rtt = self.srtt = self.min_rtt = 0
-        self.hystart = HyStart() if config.hystart else None  # while the first slow start lasts
+        self.hystart = _hystart(config)  # while the first slow start lasts
         self.validation = Validation(config.non_validated_period) if config.window_validation else None
         self._limit = config.slow_start_limit
         self._left = -1  # bytes to be acknowledged until this round ends; negative: no round has begun
@@ -115,7 +116,7 @@ class Congestion:
         if self.validation is not None:
             self.validation.acknowledged(size, over, self.srtt, now)
         if self.hystart is not None:
-            self._watch_delay(over)
+            self._watch_delay(over, now)
         if over:
             self.round_over(now)
             if self.validation is not None:
@@ -128,10 +129,14 @@ class Congestion:
             self._left = flight or -1
             self.used = flight + size
 
-    def _watch_delay(self, over: bool) -> None:
+    def _watch_delay(self, over: bool, now: int) -> None:
         """HyStart++ is for the first slow start; if it ends it, here is where congestion avoidance begins."""
         assert self.hystart is not None
-        if self.hystart.ends(over):
+        if isinstance(self.hystart, HyStartAtOnce):
+            ends = self.hystart.ends(over, self.cwnd // self.mss, self.min_rtt, now)
+        else:
+            ends = self.hystart.ends(over)
+        if ends:
             self.ssthresh = min(self.cwnd, self.ssthresh)
         if self.cwnd >= self.ssthresh:
             self.hystart = None
@@ -260,6 +265,12 @@ class Congestion:
             value = getattr(self, name)
             setattr(other, name, value.copy() if hasattr(value, "copy") else value)
         return other
+
+
+def _hystart(config: Config) -> HyStart | HyStartAtOnce | None:
+    if not config.hystart:
+        return None
+    return HyStartAtOnce() if config.hystart_at_once else HyStart()
 
 
 _MEASURED = frozenset({"mss", "rtt", "srtt", "min_rtt"})

@@ -156,6 +156,14 @@ SCRIPTS = {
 +.05 < icmp unreachable port_unreachable [0:0(0)]
 +0 getsockopt(3, SOL_SOCKET, SO_ERROR, [ECONNREFUSED], [4]) = 0
 """,
+    "ICMP about who asks": LISTENING
+    + """
++0 < S 0:0(0) win 32792 <mss 1000>
++0 > S. 0:0(0) ack 1 <mss 1460>
++.05 < icmp unreachable host_unreachable
++0 < . 1:1(0) ack 1 win 257
++0 > R 1:1(0)
+""",
     "a retransmission": OPENED
     + """
 +0 write(4, ..., 100) = 100
@@ -165,7 +173,7 @@ SCRIPTS = {
 """,
     "nobody listens": "0 < S 0:0(0) win 9\n+0 > R. 0:0(0) ack 1\n",
 }
-NOT_THERE = {"ICMP": "ipv6"}  # a code of another name
+NOT_THERE = {"ICMP about who asks": "ipv6"}  # a code of another name
 
 
 def run(text: str, on: str, folder: Path = Path(), **settings: object) -> Result:

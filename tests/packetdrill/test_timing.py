@@ -15,9 +15,8 @@ SECOND = 1_000_000
 def due(*texts: str, now: int = 0, **settings: float) -> tuple[Timing, Due]:
     """The last of these events; `now` is when it is asked."""
     timing = Timing(Settings(**settings))  # type: ignore[arg-type]
-    for event in parse(
-        "\n".join(f"{text} > . 1:1(0) ack 1" if text[-1:] != "<" else f"{text} . 1:1(0) ack 1" for text in texts)
-    ).events:
+    lines = (f"{text}{'' if text.endswith('<') else ' >'} . 1:1(0) ack 1" for text in texts)
+    for event in parse("\n".join(lines)).events:
         found = timing.due(event, now)
     return timing, found
 

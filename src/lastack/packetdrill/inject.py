@@ -198,7 +198,7 @@ def _quote(packet: IcmpPacket, flow: Flow | None, machine: Machine) -> bytes:
         raise Unsupported(f"ICMP about {packet.quoted_protocol} packets")
     if flow is None:
         raise ScriptError("an ICMP message needs a connection that it is about")
-    seq, length = packet.quoted or (1, 0)
+    seq, length = packet.quoted or (0, 0)
     segment = Segment(
         seq=((seq or 0) + flow.local_offset(syn=False)) & _MASK, flags=ACK, payload=(bytes(length),), length=length
     )

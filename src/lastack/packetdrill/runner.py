@@ -110,7 +110,7 @@ class Runner:
         self.flows = Flows(settings)
         self.calls = Calls(self.machine.system, settings, self.flows)
         self.commands = self.machine.commands(folder)
-        self._bsd = preset.name == "bsd"
+        self._bsd = preset.name == "bsd" and self.machine.name == "lastack"
         self.code = CodeBlocks(bsd=self._bsd)
         self.timing = Timing(settings)
         self._blocking: tuple[Pending, Event, Due, int] | None = None  # with when it was due to end, and to begin

@@ -41,7 +41,8 @@ _COARSE = 6  # CLOCK_MONOTONIC_COARSE: the time of the last tick
 _BEHIND_TICK = 250_000  # nanoseconds
 _FINE = 2000  # microseconds that are slept to the point: poll(2) knows milliseconds alone
 _PREFIX_OF_V6 = 48  # of the script's own addresses, where it says nothing
-_LONGEST_LINE = 400  # octets of what a command complains by
+_LONGEST_ERROR = 4000  # octets of what a command complains by
+_READ_ONLY = os.strerror(errno.EROFS)
 _IPV4_MULTICAST = range(224, 240)
 
 
@@ -167,8 +168,11 @@ class KernelMachine:
         return value
 
     def run(self, command: list[str], folder: Path, variables: dict[str, str], seconds: float) -> tuple[int, str]:
-        """Run a program in the sandbox, with its children to its end or that of its time: its status, and the first
-        line that it has complained by. The script's time goes on. Failed where it takes too long."""
+        """Run a program in the sandbox, with its children to its end or that of its time; the script's time goes on.
+
+        Its status, and the line that it has complained by: the first, or the one that says that it may not write.
+        Failed where it takes too long.
+        """
         with TemporaryFile() as errors:
             process = self.box.popen(
                 command,
@@ -187,8 +191,9 @@ class KernelMachine:
                     os.killpg(process.pid, signal.SIGKILL)
                 status = process.wait()
             errors.seek(0)
-            line = errors.readline(_LONGEST_LINE).decode("utf-8", "replace").strip()
-        return status, line
+            lines = errors.read(_LONGEST_ERROR).decode("utf-8", "replace").splitlines() or [""]
+        refused = (line for line in lines if _READ_ONLY in line)
+        return status, next(refused, lines[0])
 
     def _turn_while(self, process: Popen[Any], until: int) -> None:
         ended = os.pidfd_open(process.pid)

@@ -1,0 +1,38 @@
+"""Our own scripts on the Linux kernel: they pass, but for those that docs/kernel-differences.md tells of."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from lastack.packetdrill import play_file
+
+ROOT = Path(__file__).parent.parent
+SCRIPTS = ROOT / "conformance" / "scripts"
+# More than that of a script's time has to be waited for on a kernel.
+LONGEST = 12.0
+DIFFERENCES = re.findall(
+    r"^\| `([\w/*]+)` \|", (ROOT.parent / "docs" / "kernel-differences.md").read_text(), re.MULTILINE
+)
+NAMES = sorted(str(path.relative_to(SCRIPTS))[:-4] for path in SCRIPTS.rglob("*.pkt"))
+
+
+def test_each_difference_is_of_a_script():
+    assert len(DIFFERENCES) >= 10
+    assert set(DIFFERENCES) <= set(NAMES)
+
+
+@pytest.mark.interop
+@pytest.mark.parametrize("name", NAMES)
+def test_the_kernel_does_as_the_document_says(name: str):
+    path = SCRIPTS / f"{name}.pkt"
+    ours = play_file(path)
+    assert ours.ok, ours.message
+    if ours.virtual_seconds > LONGEST:
+        return  # nothing can be said of the kernel in time
+    outcome = play_file(path, on="kernel")
+    assert outcome.ok != (name in DIFFERENCES), (
+        f"{outcome.outcome}: {outcome.place}: {outcome.message}\n{outcome.details}"
+    )

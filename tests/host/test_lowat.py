@@ -84,8 +84,9 @@ def test_no_more_is_taken_than_may_wait_to_be_sent():
 # --- TCP_QUICKACK: tcp(7) ---
 
 
-def test_quick_acknowledgments_are_on_and_off():
-    h = Bench(quick_acks=0)
+@pytest.mark.parametrize("pingpong", [False, True])
+def test_quick_acknowledgments_are_on_and_off(pingpong: bool):
+    h = Bench(quick_acks=0, pingpong=pingpong)
     socket, peer = connect(h)
     peer.gets("P. 1:11(10) ack 1")
     h.silent()
@@ -99,6 +100,19 @@ def test_quick_acknowledgments_are_on_and_off():
     h.silent()
     h.after(0.04)
     peer.sends(". 1:1(0) ack 31")
+
+
+def test_quick_acknowledgments_end_a_conversation():
+    h = Bench(pingpong=True)
+    socket, peer = connect(h)
+    peer.gets("P. 1:11(10) ack 1")
+    peer.sends(". 1:1(0) ack 11")
+    socket.send(h.now, bytes(5))
+    h.settle()
+    peer.sends("P. 1:6(5) ack 11")
+    socket.setsockopt(o.IPPROTO_TCP, o.TCP_QUICKACK, 1)
+    peer.gets("P. 11:21(10) ack 6")
+    peer.sends(". 6:6(0) ack 21")
 
 
 # --- TCP_WINDOW_CLAMP: tcp(7) ---

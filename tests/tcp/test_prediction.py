@@ -34,6 +34,7 @@ IGNORED = {
     "replies",
     "rack",
     "episode",
+    "pingpong",
 }
 
 
@@ -48,7 +49,7 @@ def variables(tcb: Tcb) -> dict[str, object]:
     seen["holes"] = (
         [(block.first, block.end) for block in held.blocks] + [held.fin] if held is not None and held.blocks else []
     )
-    for one in (tcb.rack, tcb.episode):
+    for one in (tcb.rack, tcb.episode, tcb.pingpong):
         seen[type(one).__name__] = {name: getattr(one, name) for name in type(one).__slots__} if one else None
     seen["congestion"] = (tcb.congestion.cwnd, tcb.congestion.ssthresh)
     return seen
@@ -57,9 +58,10 @@ def variables(tcb: Tcb) -> dict[str, object]:
 def exchange(seed: int) -> list[object]:
     """A random exchange in which much is as predicted and the rest is not; what was sent, and the variables."""
     rng = random.Random(seed)
-    probed = {"keepalive": True, "keepalive_idle": 30_000} if seed % 2 else {}
+    more: dict[str, object] = {"keepalive": True, "keepalive_idle": 30_000} if seed % 2 else {}
+    more["pingpong"] = seed % 3 == 0
     t = established(
-        options=rng.choice(OPTIONS), unit=rng.choice((0, 65_000)), quick_acks=rng.choice((0, 3)), rtt=20, **probed
+        options=rng.choice(OPTIONS), unit=rng.choice((0, 65_000)), quick_acks=rng.choice((0, 3)), rtt=20, **more
     )
     seen: list[object] = []
     peer = 1  # what the peer sends next

@@ -141,6 +141,8 @@ def _set_quick_acks(socket: Settings, value: int) -> None:
         configure(socket, "quick_acks", quick)
         return
     tcb.quick_acks = quick
+    if tcb.pingpong is not None:
+        tcb.pingpong.answers = not value
     if value and tcb.state not in _NOT_OPEN and tcb.rcv_nxt != tcb.last_ack_sent:
         tcb.ack_now = True
         socket.host.stir(tcb)

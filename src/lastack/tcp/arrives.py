@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from errno import ECONNREFUSED, ECONNRESET
 
-from lastack.tcp import ecn, fast_open, handshake, ranges, recovery, time_wait
-from lastack.tcp.calls import deferred_close, ended
+from lastack.tcp import ecn, fast_open, handshake, pingpong, ranges, recovery, time_wait
+from lastack.tcp.calls import deferred_close, ended, unsent
 from lastack.tcp.challenge import acknowledge_unacceptable, challenge
 from lastack.tcp.predict import predicted
 from lastack.tcp.sequence import HALF, MASK, ge, gt, le, lt
@@ -77,6 +77,7 @@ def _open_fast(tcb: Tcb, syn: Segment, now: int) -> None:
     syn.seq = (syn.seq + 1) & MASK
     check_urg(tcb, syn)
     process_text(tcb, syn, now)
+    tcb.pingpong = None  # what the user sends now is no sign of a conversation yet
     tcb.fast_open.done = tcb.receive_buffer.length > 0
     check_fin(tcb, syn, now)
     _is_open(tcb, now)
@@ -114,6 +115,8 @@ def in_syn_sent(tcb: Tcb, segment: Segment, now: int) -> None:
         _opened(tcb, segment, Event.RCV_SYN_ACK, now)
         tcb.statistics.delivered = 1  # our SYN, with its text if it had any (RFC 7413)
         tcb.ack_now = True
+        if tcb.config.pingpong and unsent(tcb):
+            pingpong.begin(tcb, now)
         check_urg(tcb, segment)
         segment.seq = (segment.seq + 1) & MASK
         process_text(tcb, segment, now)

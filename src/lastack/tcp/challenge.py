@@ -4,7 +4,7 @@ and how many there are of them (section 7). Without limits two ends that are out
 
 from __future__ import annotations
 
-from lastack.tcp import sack
+from lastack.tcp import pingpong, sack
 from lastack.tcp.config import SECOND
 from lastack.tcp.sequence import MASK
 from lastack.tcp.tcb import Tcb
@@ -34,6 +34,7 @@ def acknowledge_unacceptable(tcb: Tcb, segment: Segment, length: int, now: int) 
     if length and not segment.flags & SYN and 0 < behind <= tcb.config.receive_buffer:
         if segment.length:
             sack.behind(tcb, segment.seq, segment.length)
+            pingpong.quicken(tcb)
         tcb.dup_acks_owed += 1
     else:
         challenge(tcb, now)

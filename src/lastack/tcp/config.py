@@ -72,6 +72,8 @@ class Config:
     delayed_ack: int = 40 * MILLISECOND  # MUST-40: less than 0.5 s; 0: every segment at once
     # Immediate ACKs for this many full segments at the start, so that slow start is not held up.
     quick_acks: int = 16
+    # Once the user has answered text soon, ACKs wait for its next answer (Linux, `lastack.tcp.pingpong`).
+    pingpong: bool = False
 
     # --- sending ---
     nagle: bool = True  # SHLD-7; TCP_NODELAY turns it off (MUST-17)

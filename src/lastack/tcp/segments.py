@@ -5,7 +5,7 @@ What leaves, and when, is decided in `lastack.tcp.output`.
 
 from __future__ import annotations
 
-from lastack.tcp import bursts, ecn, fast_open, handshake, plpmtud, sack, window
+from lastack.tcp import bursts, ecn, fast_open, handshake, pingpong, plpmtud, sack, window
 from lastack.tcp.config import NEVER
 from lastack.tcp.scoreboard import SentRange
 from lastack.tcp.sequence import HALF, MASK, lt
@@ -81,6 +81,8 @@ def emit(tcb: Tcb, sent: SentRange, now: int, out: list[Segment]) -> None:
             sent.burst = bursts.length(tcb, full) * full
     elif sent.size != alike or (alike and ((seq - sent.origin) & MASK) % alike):
         sent.size = 0
+    if size and tcb.pingpong is not None:
+        pingpong.text_left(tcb, now)
     while True:
         sacks = sack.option(tcb) if full == tcb.snd_mss else b""  # a probe of the path has its size
         mss = full - len(sacks)

@@ -102,6 +102,17 @@ class Tuning:
         self.send_granted = 0
 
 
+class Pingpong:
+    """Whether, and how long, ACKs wait for what the user answers; `lastack.tcp.pingpong`. Times in microseconds."""
+
+    __slots__ = ("answers", "ato", "text_at")
+
+    def __init__(self, ato: int, text_at: int) -> None:
+        self.answers = False  # the user has sent soon after text came
+        self.ato = ato
+        self.text_at = text_at  # when text came last
+
+
 class Tcb:
     """One connection. `local` and `remote` are (address bytes, port); `origin` is where it takes over from."""
 
@@ -148,6 +159,7 @@ class Tcb:
         "orphan",
         "path",
         "persist_at",
+        "pingpong",
         "pipe",
         "probes",
         "quick_acks",
@@ -291,6 +303,7 @@ class Tcb:
         self.ack_now = False
         self.dup_acks_owed = 0
         self.quick_acks = config.quick_acks
+        self.pingpong: Pingpong | None = None  # made by the first text, with `Config.pingpong`
         self.last_ack_sent = 0
         self.replies: list[Segment] = []  # RSTs, to send as they are
 

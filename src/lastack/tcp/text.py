@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lastack.tcp import mss, sack, time_wait
+from lastack.tcp import mss, pingpong, sack, time_wait
 from lastack.tcp.calls import abort_for_lost_data, urgent_left
 from lastack.tcp.reassembly import Payload, Reassembly, trim_back, trim_front
 from lastack.tcp.sequence import HALF, MASK, later
@@ -42,6 +42,7 @@ def process_text(tcb: Tcb, segment: Segment, now: int) -> None:
     if 0 < behind < HALF:
         tcb.ack_now = True  # part of it is old: the ACK may have been lost
         sack.behind(tcb, first, size)
+        pingpong.quicken(tcb)
         if behind >= size:
             return
         payload, first, size = trim_front(payload, behind), tcb.rcv_nxt, size - behind
@@ -87,16 +88,18 @@ def _in_order(tcb: Tcb, payload: Payload, size: int, now: int) -> None:
 
 def acknowledge_text(tcb: Tcb, size: int, now: int) -> None:
     """At once for every second full segment (SHLD-19), else a little later (SHLD-18, MUST-40)."""
+    config = tcb.config
+    delay = pingpong.text_arrived(tcb, now) if config.pingpong else config.delayed_ack
     waiting = (tcb.rcv_nxt - tcb.last_ack_sent) & MASK
     if waiting >= 2 * tcb.rcv_mss:
         tcb.ack_now = True
-    elif tcb.quick_acks > 0:
+    elif tcb.quick_acks > 0 and (tcb.pingpong is None or not tcb.pingpong.answers):
         tcb.quick_acks -= 1
         tcb.ack_now = True
-    elif not tcb.config.delayed_ack:
+    elif not delay:
         tcb.ack_now = True
-    elif now + tcb.config.delayed_ack < tcb.delayed_ack_at:
-        tcb.delayed_ack_at = now + tcb.config.delayed_ack
+    elif now + delay < tcb.delayed_ack_at:
+        tcb.delayed_ack_at = now + delay
 
 
 def check_fin(tcb: Tcb, segment: Segment, now: int) -> None:

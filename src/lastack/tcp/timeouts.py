@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from errno import ETIMEDOUT
 
-from lastack.tcp import output, pmtud, rack, recovery, segments
+from lastack.tcp import output, pingpong, pmtud, rack, recovery, segments
 from lastack.tcp.calls import ended
 from lastack.tcp.config import NEVER
 from lastack.tcp.scoreboard import Rack
@@ -50,6 +50,7 @@ def advance(tcb: Tcb, now: int) -> list[Segment]:
     if tcb.delayed_ack_at <= now:
         tcb.delayed_ack_at = NEVER
         tcb.ack_now = True
+        pingpong.waited_in_vain(tcb)
         _fired(tcb, now, "delayed ACK")
     if tcb.rack is not None:
         _rack(tcb, tcb.rack, now, out)

@@ -96,7 +96,7 @@ class Pending(Protocol):
     """A call under way, or done. `value` or `error` is how it ended, `finished` when (microseconds; None: not yet)."""
 
     value: Any
-    error: OSError | None
+    error: Exception | None
     finished: int | None
 
 
@@ -114,7 +114,10 @@ class Machine(Protocol):
     version: int
     local: str
     remote: str
-    system: System
+
+    @property
+    def system(self) -> System:
+        """Its system calls."""
 
     @property
     def now(self) -> int:

@@ -16,6 +16,7 @@ from typing import Any
 from lastack.packetdrill import failure
 from lastack.packetdrill.errors import ScriptError, Unsupported
 from lastack.packetdrill.kernel.machine import KernelMachine
+from lastack.packetdrill.machine import Machine
 from lastack.packetdrill.parser import LONGEST, head, parse
 from lastack.packetdrill.report import ERROR, FAILED, PASSED, UNSUPPORTED, Outcome, printable
 from lastack.packetdrill.runner import Result, play
@@ -27,10 +28,16 @@ from lastack.trace.pcapng import PcapngWriter
 
 Player = Callable[..., Result]
 
+
+def _kernel(_preset: Config, settings: Settings, _observer: Any) -> Machine:
+    """It has no presets, and tells nothing of its insides."""
+    return KernelMachine(settings)
+
+
 # What a script can be played on, by the names of --on; "both" is one after the other.
 MACHINES: dict[str, Callable[..., Any]] = {
     "lastack": VirtualMachine,
-    "kernel": lambda _preset, settings, _observer: KernelMachine(settings),
+    "kernel": _kernel,
 }
 ON = (*MACHINES, "both")
 LOOSE = ("window", "options", "timing")  # what a script need not be taken at its word for

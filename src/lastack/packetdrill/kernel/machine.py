@@ -27,7 +27,7 @@ from lastack.packetdrill.kernel.commands import KernelCommands
 from lastack.packetdrill.kernel.pending import KernelPending, Workers
 from lastack.packetdrill.kernel.system import KernelSystem
 from lastack.packetdrill.kernel.tap import Tap
-from lastack.packetdrill.machine import Address, Doing, File, Sniffed, SocketRow
+from lastack.packetdrill.machine import Address, Doing, File, Pending, Sniffed, SocketRow
 from lastack.packetdrill.settings import Settings
 from lastack.tcp.states import State
 from lastack.wire.packet import Packet
@@ -99,14 +99,18 @@ class KernelMachine:
         self._turn(0)
 
     def sniff(self, until: int) -> Sniffed | None:
-        """See `Machine`."""
+        """See `Machine`. Failed where the script would wait for ever."""
         end = until if until <= LONGEST else min(self.now + PATIENCE, LONGEST)
         while not self._sent:
             left = end - self.now
             self._turn(max(left, 0))
             if left <= 0:
                 break
-        return self._sent.popleft() if self._sent else None
+        if self._sent:
+            return self._sent.popleft()
+        if end < until:
+            raise Failed(f"nothing was sent for {PATIENCE // 1_000_000} s")
+        return None
 
     def _turn(self, left: int) -> None:
         """Wait so many microseconds at most for something to happen, and take it."""
@@ -146,7 +150,7 @@ class KernelMachine:
             raise Failed(f"the call blocks, for over {BLOCKED // 1_000_000} s")
         return pending
 
-    def wait(self, pending: KernelPending, until: int) -> None:
+    def wait(self, pending: Pending, until: int) -> None:
         """See `Machine`."""
         while pending.finished is None and (left := until - self.now) > 0:
             self._turn(left)

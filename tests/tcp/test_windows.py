@@ -26,6 +26,29 @@ def test_the_first_probe_comes_after_one_rto():  # SHLD-29, MUST-36: with one oc
     t.sends(". 1:2(1) ack 1")
 
 
+def test_a_probe_may_be_without_text():  # Linux tcp_write_wakeup(), in place of MUST-36; SHLD-29, SHLD-30
+    t = blocked(probe_without_text=True)
+    for wait in (300, 600, 1200):
+        t.after(wait)
+        t.sends(". 0:0(0) ack 1")
+        t.gets(". 1:1(0) ack 1 win 0")
+    t.gets(". 1:1(0) ack 1 win 1000")
+    t.sends("P. 1:11(10) ack 1")
+
+
+def test_the_restart_window_waits_for_something_to_be_sent():  # RFC 5681 section 4.1
+    t = established(options="mss 1000", rtt=100, hystart=False, probe_without_text=True)
+    t.call.send(10_000)
+    t.pending.clear()
+    t.gets(". 1:1(0) ack 10001 win 0")
+    t.call.send(3000)
+    t.log(2000)
+    assert t.tcb.congestion.cwnd == 18_000
+    t.gets(". 1:1(0) ack 10001 win 9000")
+    t.pending.clear()
+    assert t.tcb.congestion.cwnd == 10_000
+
+
 @pytest.mark.parametrize("answered", [True, False])
 def test_probes_back_off_whether_answered_or_not(answered: bool):  # SHLD-30
     t = blocked()

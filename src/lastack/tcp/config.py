@@ -83,6 +83,8 @@ class Config:
     # TCP_NOTSENT_LOWAT: SEND takes no more than so much that has not been sent (0: what the buffer takes).
     notsent_low_water: int = 0
     sws_override: int = 200 * MILLISECOND  # 3.8.6.2.1 (4): 0.1 to 1 s
+    # Probes of a closed window are ACKs with an old number, as keep-alives are (Linux), instead of octets (MUST-36).
+    probe_without_text: bool = False
     # PSH on the last of each burst of segments (`lastack.tcp.bursts`), and not only where SEND's data ends (MUST-61).
     push_bursts: bool = False
     least_burst: int = 2  # segments of a burst, at the least (Linux tcp_min_tso_segs)

@@ -143,7 +143,7 @@ def _send_lost(tcb: Tcb, now: int, out: list[Segment]) -> None:
 def _send_new(tcb: Tcb, now: int, out: list[Segment]) -> None:
     """New data and the FIN: window, congestion window, Nagle and the silly window decide how much."""
     # RFC 9293 SHLD-28, SHLD-15
-    if tcb.snd_una == tcb.snd_nxt and tcb.sent_at:
+    if tcb.snd_una == tcb.snd_nxt and tcb.sent_at and tcb.snd_wnd:
         control.resumes(tcb, now)
     if tcb.ecn is not None and tcb.ecn.hold:
         return
@@ -246,7 +246,10 @@ def _send_range(tcb: Tcb, size: int, fin: bool, push: bool, now: int, out: list[
 
 
 def probe(tcb: Tcb, now: int, out: list[Segment]) -> None:
-    """A zero-window probe: one octet of new data, or the first outstanding one again (RFC 9293 3.8.6.1, MUST-36)."""
+    """A zero-window probe: one octet of new data, or the first outstanding one again (RFC 9293 3.8.6.1, MUST-36).
+
+    Or nothing but an old number, which draws an ACK all the same (`Config.probe_without_text`).
+    """
     if tcb.ecn is not None:
         tcb.ecn.hold = False
     if tcb.sent:
@@ -257,6 +260,8 @@ def probe(tcb: Tcb, now: int, out: list[Segment]) -> None:
         ranges.mark_lost(tcb, sent)
         _again(tcb, sent, now)
         segments.emit(tcb, sent, now, out)
+    elif tcb.config.probe_without_text and not tcb.snd_wnd:
+        out.append(segments.keepalive_probe(tcb, now))
     elif tcb.send_buffer.length:
         # The override of the sender's silly-window avoidance (3.8.6.2.1 (4)) sends what fits.
         size = min(tcb.send_buffer.length, tcb.snd_mss, max(tcb.snd_wnd, 1))

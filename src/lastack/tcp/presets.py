@@ -18,6 +18,7 @@ LINUX = Config(
     send_units=True,  # tcp_sendmsg_locked()
     send_buffer_initial=2 * 10 * 4352,  # tcp_sndbuf_expand() for 10 segments of 1460
     pingpong=True,  # tcp_event_data_sent(), net.ipv4.tcp_pingpong_thresh 1
+    probe_without_text=True,  # tcp_write_wakeup()
     push_bursts=True,  # tcp_transmit_skb(): what is larger than a segment bears PSH
     hystart_at_once=True,  # hystart_update()
     reduce_from_cwnd=True,  # cubictcp_recalc_ssthresh(), tcp_reno_ssthresh()

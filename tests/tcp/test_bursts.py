@@ -49,6 +49,8 @@ def test_the_length_of_a_burst_follows_the_rate():
     t.tcb.congestion.cwnd = 1_000_000
     t.tcb.srtt = 0
     assert bursts.length(t.tcb, 1000) == 65  # not known yet: what a device takes
+    t.tcb.congestion.cwnd = 10_000
+    assert bursts.length(t.tcb, 1000) == 5
 
 
 def test_a_burst_is_no_more_than_half_of_the_window():  # Linux tcp_cwnd_test

@@ -167,5 +167,10 @@ def test_a_train_of_acks_half_as_long_as_the_path_ends_it(every: int, ended: int
     assert acks(control, 110, 200_000, every) == ended
 
 
+def test_one_short_round_trip_keeps_slow_start_going():  # Linux: the smallest of the round counts
+    control = at_once()
+    assert acks(control, 1, 200_000, 3_000) == acks(control, 12, 400_000, 3_000) == 0
+
+
 def test_in_small_windows_it_does_not_look():
     assert acks(at_once(4), 5, 400_000, 3_000) == 0

@@ -147,7 +147,7 @@ def test_what_a_setting_changes_was_reviewed(title: str):
 @pytest.mark.parametrize("state", SYNCHRONIZED)
 def test_presets_differ_in_these_settings_alone(preset: Config, state: State):
     one = synchronized(state, preset.having(receive_buffer=SMALL.receive_buffer))
-    settings = {name: getattr(preset, name) for name in ("rfc1337", "timestamps_required", "answer_ack_of_unsent")}
+    settings = {name: getattr(preset, name) for name in ("rfc1337", "timestamps_required")}
     other = synchronized(state, SMALL.having(**settings))
     k = known(one.tcb)
     for key in matrix.keys(k)[:: 1 if state is State.TIME_WAIT else 5]:

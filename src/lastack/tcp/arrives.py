@@ -315,8 +315,7 @@ def check_ack(tcb: Tcb, segment: Segment, now: int) -> bool:
         tcb.received_at = now
         return True
     if gt(ack, tcb.snd_nxt):
-        if tcb.config.answer_ack_of_unsent:
-            challenge(tcb, now)
+        challenge(tcb, now)
         return False
     oldest = (tcb.snd_una - tcb.max_snd_wnd) & MASK
     if tcb.config.rfc5961_ack and lt(ack, oldest):

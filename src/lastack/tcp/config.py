@@ -184,8 +184,6 @@ class Config:
     rfc5961_rst: bool = True  # RFC 5961 3.2, RFC 4953 3.1.2
     rfc5961_syn: bool = True
     rfc5961_ack: bool = True
-    # An ACK of what was never sent is answered by an ACK (RFC 9293 3.10.7.4), which is limited like a challenge.
-    answer_ack_of_unsent: bool = True
     # RFC 5961 section 7: challenge ACKs of one connection in one second.
     challenge_acks_per_second: int = 10
     # And of a whole host, about so many: the number is drawn anew for each second (Linux tcp_challenge_ack_limit).

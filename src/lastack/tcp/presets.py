@@ -28,7 +28,6 @@ LINUX = Config(
     rack_in_sequence=True,  # tcp_rack_advance(), called in this order
     rfc1337=False,  # tcp_rfc1337
     timestamps_required=False,  # tcp_rcv_established() takes what comes without the option
-    answer_ack_of_unsent=False,  # tcp_ack() drops the segment in silence
     flow_label_rethink=True,  # net.core.txrehash
     pmtu_time_outs=0,  # tcp_v4_err: a message in the window is believed at once
     mtu_probing="off",  # tcp_mtu_probing

@@ -143,8 +143,20 @@ def test_the_time_without_text_counts_from_the_opening():
 
 
 def test_a_low_water_mark_of_the_host_is_none_of_the_sockets():  # Linux tcp_notsent_lowat
-    h = Bench(notsent_low_water=4000)
+    h = Bench(notsent_low_water_default=4000)
     socket, _ = connect(h)
     assert socket.getsockopt(o.IPPROTO_TCP, o.TCP_NOTSENT_LOWAT) == 0
     socket.setsockopt(o.IPPROTO_TCP, o.TCP_NOTSENT_LOWAT, 5000)
     assert socket.getsockopt(o.IPPROTO_TCP, o.TCP_NOTSENT_LOWAT) == 5000
+
+
+def test_who_polled_in_vain_waits_for_room_too():
+    h = Bench(send_units=True, autotuning=False, send_buffer=3000)
+    socket, peer = connect(h)
+    h.do(socket.send, bytes(2920))
+    h.forget()
+    assert some(h, peer, "sndbuf_limited") == [0] and not socket.poll() & o.POLLOUT
+    h.host.touched(peer.tcb, h.now)
+    h.settle()
+    h.after(0.02)
+    assert some(h, peer, "sndbuf_limited") == [20_000]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from lastack.host import options as o
 from tests.host.harness import Bench, connect
 
@@ -95,3 +97,35 @@ def test_nodelay_set_while_nagle_holds_sends_at_once():  # MUST-17
     socket.setsockopt(o.IPPROTO_TCP, o.TCP_NODELAY, 1)
     h.settle()
     peer.sends("P. 11:21(10) ack 1")
+
+
+def test_what_more_was_said_of_bears_no_push():  # RFC 9293 MAY-15: SEND without PUSH
+    h = Bench()
+    socket, peer = connect(h)
+    h.do(socket.send, bytes(2920), o.MSG_MORE)
+    peer.sends(". 1:1461(1460) ack 1", ". 1461:2921(1460) ack 1")
+    h.do(socket.send, bytes(10), o.MSG_MORE)
+    socket.setsockopt(o.IPPROTO_TCP, o.TCP_NODELAY, 1)
+    h.settle()
+    peer.sends(". 2921:2931(10) ack 1")
+
+
+@pytest.mark.parametrize("until_ack", [False, True])
+def test_more_may_hold_until_the_next_segment_comes(until_ack: bool):
+    h = Bench(more_until_ack=until_ack)
+    socket, peer = connect(h)
+    h.do(socket.send, bytes(1500), o.MSG_MORE)
+    peer.sends(". 1:1461(1460) ack 1")
+    peer.gets(". 1:1(0) ack 1461")
+    if until_ack:
+        peer.sends(". 1461:1501(40) ack 1")
+    h.silent()
+
+
+def test_a_cork_holds_whatever_comes():
+    h = Bench(more_until_ack=True)
+    socket, peer = corked(h)
+    h.do(socket.send, bytes(1500))
+    peer.sends(". 1:1461(1460) ack 1")
+    peer.gets(". 1:1(0) ack 1461")
+    h.silent()

@@ -366,7 +366,7 @@ def test_a_record_that_is_taken_in_part_has_no_end():
     h = Bench(send_buffer=3000, nagle=False)
     socket, peer = connect(h)
     assert socket.send(h.now, bytes(4000), o.MSG_EOR) == 3000
-    assert not peer.tcb.send_buffer.records
+    assert not peer.tcb.send_buffer.cuts
     h.settle()
     h.forget()
 

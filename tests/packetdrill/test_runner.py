@@ -180,3 +180,27 @@ def test_all_that_was_sent_is_recorded_in_the_order_of_time():
     sent = [entry for entry in result.timeline.entries if isinstance(entry, Departure)]
     assert [entry.now for entry in sent if entry.packet.length] == [200_000, 500_000]  # then as a probe
     assert [time for time, _ in result.capture] == [entry.now for entry in sent]
+
+
+def test_an_injected_packet_is_taken_to_have_been_joined_from_segments_of_mss():
+    text = "--mss=900\n" + OPENED.lstrip() + "+0 < . 1:9001(9000) ack 1 win 257\n+0 > . 1:1(0) ack 9001\n"
+    assert run(text + "+0 %{ assert (tcpi_rcv_mss, tcpi_data_segs_in) == (900, 10) }%\n").outcome == "passed"
+
+
+def test_the_end_of_a_unit_of_the_send_buffer_ends_a_burst():
+    """A unit is half of 32,792 here; what the first one leaves behind is filled up to another."""
+    text = (
+        OPENED
+        + """
++0 fcntl(4, F_SETFL, O_RDWR|O_NONBLOCK) = 0
++0 setsockopt(4, SOL_SOCKET, SO_SNDBUF, [10000], 4) = 0
++0 getsockopt(4, SOL_SOCKET, SO_SNDBUF, [20000], [4]) = 0
++0 write(4, ..., 50000) = 26000
++0 > P. 1:10001(10000) ack 1
++.1 < . 1:1(0) ack 10001 win 257
++0 > P. 10001:26001(16000) ack 1
++0 write(4, ..., 50000) = 20000
++0 > P. 26001:30001(4000) ack 1
+"""
+    )
+    assert run(text).message == ""

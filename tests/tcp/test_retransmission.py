@@ -31,6 +31,13 @@ def test_later_measurements_are_smoothed():  # RFC 6298 (2.3): RTTVAR = 3/4 * 50
     assert (t.tcb.rttvar, t.tcb.srtt, t.tcb.rto) == (62_500, 112_500, 362_500)
 
 
+def test_an_ack_into_what_left_at_once_is_a_measurement_too():  # RFC 6298 section 3: at least one for each round trip
+    t = sending(4)
+    t.after(100)
+    t.gets(f". 1:1(0) ack {1 + MSS}")
+    assert t.tcb.srtt == 100_000 // 8
+
+
 def test_the_minimum_of_the_letter_is_one_second():  # RFC 6298 (2.4)
     t = established(RFC9293, rtt=10)
     t.call.send(1)

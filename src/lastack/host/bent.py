@@ -123,10 +123,7 @@ def _set_notsent_low_water(socket: Settings, value: int) -> None:
 
 
 def _get_notsent_low_water(socket: Settings) -> int:
-    """0 where the socket has none of its own but the host's, as Linux."""
     value = socket.config.notsent_low_water
-    if value == socket.host.config.notsent_low_water:
-        return 0
     return value - (1 << 32) if value >> 31 else value
 
 

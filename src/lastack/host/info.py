@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lastack.tcp import busy, calls, ecn, rtt
+from lastack.tcp import busy, ecn, rtt, sending
 from lastack.tcp.config import NEVER
 from lastack.tcp.congestion.interface import INFINITE
 from lastack.tcp.mss import receive_mss
@@ -107,9 +107,9 @@ def _sending(tcb: Tcb) -> dict[str, int]:
         "tcpi_snd_cwnd": control.cwnd // mss,
         "tcpi_snd_wnd": tcb.snd_wnd,
         "tcpi_total_retrans": tcb.total_retransmissions,
-        "tcpi_notsent_bytes": calls.unsent(tcb),
+        "tcpi_notsent_bytes": sending.unsent(tcb),
         "tcpi_bytes_acked": acked,
-        "tcpi_bytes_sent": acked + tcb.send_buffer.length - calls.unsent(tcb) + counted.bytes_again,
+        "tcpi_bytes_sent": acked + tcb.send_buffer.length - sending.unsent(tcb) + counted.bytes_again,
         "tcpi_bytes_retrans": counted.bytes_again,
         "tcpi_segs_out": counted.segments_out,
         "tcpi_data_segs_out": counted.text_out,
@@ -122,13 +122,13 @@ def _limits(tcb: Tcb, now: int | None) -> dict[str, int]:
     """What was delivered, what timed out, and for how long what held the sender back (without `now`: until the last
     change). `tcpi_reordering` stands where SACK is agreed: without, duplicate ACKs say too little of it."""
     counted = tcb.statistics
-    sending, window, buffer = busy.times(tcb, now)
+    in_all, window, buffer = busy.times(tcb, now)
     found = {
         "tcpi_delivered": counted.delivered,
         "tcpi_total_rto": counted.time_outs,
         "tcpi_total_rto_recoveries": counted.time_out_recoveries,
         "tcpi_rehash": counted.time_outs if tcb.config.flow_label_rethink else 0,
-        "tcpi_busy_time": sending,
+        "tcpi_busy_time": in_all,
         "tcpi_rwnd_limited": window,
         "tcpi_sndbuf_limited": buffer,
     }

@@ -11,7 +11,7 @@ from lastack.host.ports import Holder
 from lastack.host.tables import Tables
 from lastack.tcp.config import NEVER, Config
 from lastack.tcp.congestion import ALGORITHMS, ALIASES, switch
-from lastack.tcp.tcb import NOTHING_HELD, IpOptions, Tcb
+from lastack.tcp.tcb import MORE_RELEASED, NOTHING_HELD, PUSHED, IpOptions, Tcb
 
 Value = int | str | bytes | tuple[int, int]
 
@@ -55,7 +55,7 @@ def set_option(socket: Settings, level: int, option: int, value: Value) -> None:
     elif name == (o.IPPROTO_TCP, o.TCP_NODELAY):
         configure(socket, "nagle", not value)
         if value and socket.tcb is not None:  # what waits goes at once, a cork or not
-            socket.tcb.hold = NOTHING_HELD
+            socket.tcb.hold = NOTHING_HELD if socket.tcb.hold in PUSHED else MORE_RELEASED
             socket.host.stir(socket.tcb)
     elif name in o.FLAGS:
         _set_flag(socket, o.FLAGS[name], bool(value))

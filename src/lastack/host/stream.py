@@ -11,7 +11,7 @@ from lastack.host import options
 from lastack.host.errors import error
 from lastack.host.names import Names
 from lastack.host.tables import Tables
-from lastack.tcp import autotune, calls, fast_open
+from lastack.tcp import autotune, calls, fast_open, sending
 from lastack.tcp.states import CLOSED, State
 from lastack.tcp.tcb import ENDED, OPENED, URGENT, Tcb
 from lastack.tcp.window import receive_window
@@ -161,13 +161,15 @@ class Stream(Names):
             self.error = tcb.error
         if self._shut_read:
             self._discard(tcb, now)
-        if tcb.send_buffer.length > tcb.snd_buf // 2:
-            autotune.grow_send(tcb, now)
+        if tcb.send_buffer.length > tcb.snd_buf // 2 and not self.config.send_units:
+            autotune.grow_send(tcb, 2 * tcb.congestion.cwnd, now)
         if signals & (ENDED | OPENED | URGENT) or self.readable() or self.writable():
             self.host.announce(self)
 
-    def sent(self) -> None:
-        """Something left, of which less may wait now than TCP_NOTSENT_LOWAT says."""
+    def sent(self, now: int) -> None:
+        """What could leave has left: there may be room now for who found none."""
+        if self.tcb is not None:
+            calls.notice_room(self.tcb, now)
         if self.writable():
             self.host.announce(self)
 
@@ -187,19 +189,13 @@ class Stream(Names):
         return waits >= target or receive_window(tcb) <= tcb.rcv_mss
 
     def writable(self) -> bool:
-        """send would not block: a third of the send buffer is free (as on Linux), or it would fail at once.
-
-        With TCP_NOTSENT_LOWAT less than half of it may wait to be sent (Linux again).
-        """
+        """send would not block: there is room enough, or it would fail at once."""
         tcb = self.tcb
         if tcb is None or _opening(tcb):
             return False
         if tcb.state is CLOSED or tcb.fin_queued:
             return True
-        low_water = self.config.notsent_low_water
-        if low_water and 2 * calls.unsent(tcb) >= low_water:
-            return False
-        return 3 * (tcb.snd_buf - tcb.send_buffer.length) >= tcb.snd_buf
+        return calls.has_room(tcb)
 
     def exceptional(self) -> bool:
         """POLLPRI. In line: urgent data is still to be read, or to come (MUST-32). Apart: MSG_OOB would read it."""
@@ -223,7 +219,10 @@ class Stream(Names):
                 events |= options.POLLHUP
         if not _opening(tcb):
             events |= options.POLLIN if self.readable() else 0
-            events |= options.POLLOUT if self.writable() else 0
+            if self.writable():
+                events |= options.POLLOUT
+            else:
+                tcb.statistics.wants_room = True
             events |= options.POLLPRI if self.exceptional() else 0
         return events
 
@@ -260,7 +259,7 @@ class Stream(Names):
         tcb = self._stream_tcb()
         if tcb is None or tcb.state is CLOSED:
             return 0
-        return calls.unsent(tcb) + (tcb.fin_queued and tcb.fin_seq is None)
+        return sending.unsent(tcb) + (tcb.fin_queued and tcb.fin_seq is None)
 
     def _stream_tcb(self) -> Tcb | None:
         """The connection, once it is open. OSError EINVAL for a listener, as ioctl(2) has it."""

@@ -20,7 +20,7 @@ from lastack.host.ports import Ports
 from lastack.host.recent import RecentNumbers, above
 from lastack.host.timers import Timers
 from lastack.host.timewait import TimeWait, TimeWaitTable, pack
-from lastack.tcp import arrives, autotune, calls, plpmtud, pmtud
+from lastack.tcp import arrives, autotune, calls, plpmtud, pmtud, sending
 from lastack.tcp.calls import ended
 from lastack.tcp.config import DEFAULT, NEVER, Config
 from lastack.tcp.mss import DF_SET
@@ -260,8 +260,8 @@ class Tables:
             self.to_time_wait(tcb, now)
         else:
             self.timers.schedule(tcb)
-            if tcb.config.notsent_low_water and tcb.socket is not None:  # what was sent waits no more to be sent
-                tcb.socket.sent()
+            if (tcb.statistics.wants_room or sending.low_water(tcb)) and tcb.socket is not None:
+                tcb.socket.sent(now)
 
     def orphaned(self, tcb: Tcb, now: int) -> None:
         """Its user has let go of a connection that is not over: one too many is reset (Linux tcp_max_orphans)."""

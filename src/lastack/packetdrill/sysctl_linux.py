@@ -36,7 +36,8 @@ def _write_rmem(text: str, config: Config, written: Written) -> dict[str, Any]:
 
 def _write_wmem(text: str, config: Config, written: Written) -> dict[str, Any]:
     _, default, most = _triple(text)
-    return {"send_buffer_initial": max(min(max(default, _FIRST_SEND_BUFFER), most), 1), "send_buffer": max(most, 1)}
+    first = default if config.send_units else max(default, _FIRST_SEND_BUFFER)
+    return {"send_buffer_initial": max(min(first, most), 1), "send_buffer": max(most, 1)}
 
 
 def _write_congestion(text: str, config: Config, written: Written) -> dict[str, Any]:
@@ -149,7 +150,7 @@ _TCP: dict[str, Entry] = {
     "slow_start_after_idle": flag("idle_restart"),
     "no_metrics_save": Only("1"),  # the next connection knows nothing of this one but the path's MTU
     "no_ssthresh_metrics_save": Only("1"),
-    "notsent_lowat": Number("notsent_low_water", special={str(_UNLIMITED): 0, "-1": 0}),
+    "notsent_lowat": Number("notsent_low_water_default", special={str(_UNLIMITED): 0, "-1": 0}),
     "limit_output_bytes": Unseen("1048576"),  # bytes in the device's queue: there is none
     "autocorking": Unseen("1"),  # waits for such a queue
     "tso_win_divisor": Unseen("3"),  # segments leave when the windows let them: nothing waits to be larger

@@ -130,7 +130,11 @@ class VirtualMachine:
 
     def inject(self, data: bytes) -> None:
         """See `Machine`."""
-        self.host.receive(self._time, Packet(data, transport=20 if self.version == 4 else 40))
+        start = 20 if self.version == 4 else 40
+        packet = Packet(data, transport=start)
+        if self.settings.mss and len(data) - start - 20 > self.settings.mss:  # as if it had been joined from several
+            packet.gso_size = self.settings.mss
+        self.host.receive(self._time, packet)
         self.touched()
 
     def touched(self) -> None:

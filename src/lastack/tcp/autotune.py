@@ -7,7 +7,6 @@ congestion window. Nothing is done for a segment: a read compares one time, and 
 
 from __future__ import annotations
 
-from lastack.tcp import units
 from lastack.tcp.sequence import HALF, MASK
 from lastack.tcp.tcb import Tcb, Tuning
 
@@ -56,9 +55,8 @@ def grow_receive(tcb: Tcb, tuning: Tuning, wanted: int) -> None:
         tcb.rcv_buf = size
 
 
-def grow_send(tcb: Tcb, now: int) -> None:
+def grow_send(tcb: Tcb, wanted: int, now: int) -> None:
     """The user has more to send than fits: twice the congestion window keeps it busy (Linux: tcp_sndbuf_expand)."""
-    wanted = units.grown(tcb) if tcb.config.send_units else 2 * tcb.congestion.cwnd
     size = min(wanted, tcb.config.send_buffer)
     if size > tcb.snd_buf and tcb.config.autotuning and tcb.config.send_autotuning:
         tuning = tcb.tuning or begin(tcb, now)

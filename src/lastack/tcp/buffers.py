@@ -21,11 +21,12 @@ _TRIM = 64
 class SendBuffer:
     """The user's data from SND.UNA on, sent or not. Chunks are `bytes`, or views of such: views of them may be shared.
 
-    `length` is the number of bytes held. Positions are counted from the first byte held. `records` are the stream
-    offsets at which a segment must end (MSG_EOR).
+    `length` is the number of bytes held. Positions are counted from the first byte held. `cuts` are the stream
+    offsets at which a segment must end: behind a record (MSG_EOR), and behind a unit of `lastack.tcp.units`, of which
+    the last may still be `filling`. `records`: there may be a record among them.
     """
 
-    __slots__ = ("_chunks", "_dropped", "_head", "_starts", "length", "records")
+    __slots__ = ("_chunks", "_dropped", "_head", "_starts", "cuts", "filling", "length", "records")
 
     def __init__(self) -> None:
         self._chunks: list[Buffer] = []
@@ -33,7 +34,9 @@ class SendBuffer:
         self._head = 0  # chunks before this one are consumed
         self._dropped = 0  # stream offset of the first byte held
         self.length = 0
-        self.records: list[int] = []
+        self.cuts: list[int] = []
+        self.filling = False
+        self.records = False
 
     def append(self, data: Buffer | bytearray) -> None:
         """Take over `data`; `bytes` and views of them are kept as they are, what can change under us is copied."""
@@ -53,13 +56,37 @@ class SendBuffer:
     def end_record(self) -> None:
         """No segment is to carry what comes next beside what stands here."""
         if self.length:
-            self.records.append(self._dropped + self.length)
+            self.filling, self.records = False, True
+            if not self.cuts or self.cuts[-1] != self._dropped + self.length:
+                self.cuts.append(self._dropped + self.length)
 
-    def record_left(self, position: int) -> int:
-        """Bytes from `position` to the end of its record, or of the data. Ends up to there are forgotten."""
+    def cut_left(self, position: int) -> int:
+        """Bytes from `position` to the next cut, or to the end of the data. Cuts up to there are forgotten."""
         offset = self._dropped + position
-        del self.records[: bisect_right(self.records, offset)]
-        return self.records[0] - offset if self.records else self.length - position
+        cuts = self.cuts
+        del cuts[: bisect_right(cuts, offset)]
+        if not cuts:
+            self.records = False
+            return self.length - position
+        return cuts[0] - offset
+
+    def cuts_behind(self, position: int) -> int:
+        """How many cuts there are behind `position`."""
+        self.cut_left(position)
+        return len(self.cuts)
+
+    def open_unit(self, position: int) -> int | None:
+        """Where the unit begins that is filling, or what of it lies behind `position`; None where none is."""
+        if not self.cuts_behind(position) or not self.filling:
+            return None
+        return position if len(self.cuts) == 1 else self.cuts[-2] - self._dropped
+
+    def fill_unit(self, end: int, *, new: bool) -> None:
+        """The unit that is filling, or a `new` one, goes up to `end`: what it has not got will be appended next."""
+        if not new:
+            self.cuts.pop()
+        self.cuts.append(self._dropped + end)
+        self.filling = True
 
     def view(self, position: int, size: int) -> tuple[memoryview, ...]:
         """Views of `size` bytes from `position` on, without a copy."""
@@ -100,7 +127,8 @@ class SendBuffer:
         """A copy that shares only the immutable chunks."""
         other = SendBuffer()
         other._chunks, other._starts = self._chunks[self._head :], self._starts[self._head :]
-        other._dropped, other.length, other.records = self._dropped, self.length, self.records[:]
+        other._dropped, other.length = self._dropped, self.length
+        other.cuts, other.filling, other.records = self.cuts[:], self.filling, self.records
         return other
 
 

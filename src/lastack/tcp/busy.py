@@ -7,8 +7,8 @@ more, and the user waits for room.
 
 from __future__ import annotations
 
-from lastack.tcp.calls import unsent
-from lastack.tcp.sequence import HALF, MASK
+from lastack.tcp.calls import has_room
+from lastack.tcp.sending import unsent, usable
 from lastack.tcp.statistics import BUFFER, BUSY, IDLE, WINDOW
 from lastack.tcp.tcb import Tcb
 
@@ -27,14 +27,11 @@ def _limit(tcb: Tcb) -> int:
     waiting = unsent(tcb)
     room = tcb.congestion.cwnd - tcb.pipe
     if waiting:
-        usable = (tcb.snd_una + tcb.snd_wnd - tcb.snd_nxt) & MASK
-        shut = usable >= HALF or usable < min(waiting, tcb.snd_mss)
+        shut = usable(tcb) < min(waiting, tcb.snd_mss)
         return WINDOW if shut and room > 0 else BUSY
     slow_start = tcb.congestion.cwnd < tcb.congestion.ssthresh
     full = tcb.congestion.cwnd < 2 * tcb.congestion.used if slow_start else room < tcb.snd_mss
-    # Linux wakes who waits for room once a third of the buffer is free.
-    wanted = tcb.statistics.wants_room and 3 * tcb.send_buffer.length > 2 * tcb.snd_buf
-    return BUFFER if wanted and not full else BUSY
+    return BUFFER if tcb.statistics.wants_room and not full and not has_room(tcb) else BUSY
 
 
 def times(tcb: Tcb, now: int | None) -> tuple[int, int, int]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from errno import ECONNABORTED, ECONNRESET, EINVAL, EISCONN, ENOTCONN, EPIPE
 
-from lastack.tcp import autotune, fast_open, handshake, units
+from lastack.tcp import autotune, fast_open, handshake, sending, units
 from lastack.tcp.config import NEVER
 from lastack.tcp.early import FastOpen
 from lastack.tcp.segments import reset
@@ -88,13 +88,10 @@ def send(
     if state in SEND_CLOSED or tcb.fin_queued or tcb.close_pending:
         raise BrokenPipeError(EPIPE, "connection closing")
     _told(tcb, now, "SEND", str(len(data)))
-    tcb.hold = MORE_FOLLOWS if more else NOTHING_SAID
+    tcb.hold, tcb.more_at = MORE_FOLLOWS if more else NOTHING_SAID, tcb.statistics.segments_in
     if tcb.fast_open is not None:
         tcb.fast_open.waits = False
-    size = len(data)
-    if size > tcb.snd_buf - tcb.send_buffer.length:
-        autotune.grow_send(tcb, now)
-    size = min(size, send_room(tcb))
+    size = _room(tcb, len(data), now)
     tcb.statistics.wants_room = size < len(data)
     if size <= 0:
         return 0
@@ -107,25 +104,37 @@ def send(
     return size
 
 
-def send_room(tcb: Tcb) -> int:
-    """Bytes that SEND would take now."""
-    if tcb.state in SEND_CLOSED or tcb.fin_queued:
-        return 0
+def _room(tcb: Tcb, size: int, now: int) -> int:
+    """How many of `size` bytes SEND takes; first the buffer grows, where it may."""
     if tcb.config.send_units:
-        return units.room(tcb, unsent(tcb))
+        autotune.grow_send(tcb, units.at_first(tcb), now)
+        return units.take(tcb, size)
+    if size > tcb.snd_buf - tcb.send_buffer.length:
+        autotune.grow_send(tcb, 2 * tcb.congestion.cwnd, now)
     room = tcb.snd_buf - tcb.send_buffer.length
-    if tcb.config.notsent_low_water:
-        room = min(room, tcb.config.notsent_low_water - unsent(tcb))
-    return max(room, 0)
+    if low_water := sending.low_water(tcb):
+        room = min(room, low_water - sending.unsent(tcb))
+    return max(min(size, room), 0)
 
 
-def unsent(tcb: Tcb) -> int:
-    """Bytes that wait to be sent for the first time."""
-    if tcb.fin_seq is not None:
-        return 0
-    if tcb.syn_queued:
-        return tcb.send_buffer.length
-    return tcb.send_buffer.length - ((tcb.snd_nxt - handshake.text_start(tcb)) & MASK)
+def has_room(tcb: Tcb) -> bool:
+    """Whether there is room enough to wake who has something to send: a third of the buffer, as on Linux; with
+    TCP_NOTSENT_LOWAT less than half of it waits to be sent (Linux again)."""
+    low_water = sending.low_water(tcb)
+    if low_water and 2 * sending.unsent(tcb) >= low_water:
+        return False
+    held = units.held(tcb) if tcb.config.send_units else tcb.send_buffer.length
+    return 3 * held <= 2 * tcb.snd_buf
+
+
+def notice_room(tcb: Tcb, now: int) -> None:
+    """What could leave has left: is there room for a user who found none? Where text is what the congestion window
+    lacks, the buffer grows (with `send_units`, as tcp_check_space() has it)."""
+    counted = tcb.statistics
+    if counted.wants_room:
+        if tcb.config.send_units and tcb.pipe + tcb.snd_mss <= tcb.congestion.cwnd:
+            autotune.grow_send(tcb, units.grown(tcb), now)
+        counted.wants_room = not has_room(tcb)
 
 
 def fin_acknowledged(tcb: Tcb) -> bool:
@@ -279,7 +288,7 @@ def status(tcb: Tcb) -> dict[str, object]:
         "ISS": tcb.iss,
         "IRS": tcb.irs,
         "unacknowledged": (tcb.snd_nxt - tcb.snd_una) & MASK,
-        "unsent": unsent(tcb),
+        "unsent": sending.unsent(tcb),
         "unread": tcb.receive_buffer.length,
         "urgent": urgent_left(tcb),
         "RTO": tcb.rto,

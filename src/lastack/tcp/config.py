@@ -82,6 +82,9 @@ class Config:
     cork: bool = False  # TCP_CORK: no small segment at all, for `sws_override` (Linux: 200 ms too)
     # TCP_NOTSENT_LOWAT: SEND takes no more than so much that has not been sent (0: what the buffer takes).
     notsent_low_water: int = 0
+    notsent_low_water_default: int = 0  # where that is 0: Linux tcp_notsent_lowat
+    # MSG_MORE holds a small segment back only until the next segment comes, not until the next SEND (Linux).
+    more_until_ack: bool = False
     sws_override: int = 200 * MILLISECOND  # 3.8.6.2.1 (4): 0.1 to 1 s
     # Probes of a closed window are ACKs with an old number, as keep-alives are (Linux), instead of octets (MUST-36).
     probe_without_text: bool = False

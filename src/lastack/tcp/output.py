@@ -9,7 +9,6 @@ from __future__ import annotations
 from lastack.tcp import (
     busy,
     control,
-    episode,
     fast_open,
     handshake,
     plpmtud,
@@ -17,6 +16,7 @@ from lastack.tcp import (
     rtt,
     sack,
     segments,
+    sending,
     spurious,
     tlp,
 )
@@ -24,7 +24,7 @@ from lastack.tcp.config import NEVER
 from lastack.tcp.scoreboard import SentRange
 from lastack.tcp.sequence import HALF, MASK, lt
 from lastack.tcp.states import State
-from lastack.tcp.tcb import MORE_FOLLOWS, NOTHING_HELD, Tcb
+from lastack.tcp.tcb import MORE_FOLLOWS, PUSHED, RELEASED, Tcb
 from lastack.wire.segment import Segment
 
 UNIT = 65_000  # payload bytes decided at once; with the largest headers it stays below 65,535
@@ -152,12 +152,12 @@ def _send_new(tcb: Tcb, now: int, out: list[Segment]) -> None:
     mss = _full(tcb)
     unit = _unit(mss)
     start = handshake.text_start(tcb)  # both windows are of text: our SYN takes no part of them
-    cwnd = _window(tcb) + ((start - tcb.snd_una) & MASK)
+    cwnd = sending.congestion_window(tcb) + ((start - tcb.snd_una) & MASK)
     while tcb.fin_seq is None:
         position = (tcb.snd_nxt - start) & MASK
         waits = unsent = tcb.send_buffer.length - position
-        if tcb.send_buffer.records:
-            unsent = tcb.send_buffer.record_left(position)
+        if tcb.send_buffer.cuts:
+            unsent = tcb.send_buffer.cut_left(position)
         usable = (start + tcb.snd_wnd - tcb.snd_nxt) & MASK
         if usable >= HALF:
             return  # the window shrank (MUST-34)
@@ -173,24 +173,13 @@ def _send_new(tcb: Tcb, now: int, out: list[Segment]) -> None:
             size -= size % mss  # the small rest waits
             if not size:
                 return
-        _send_range(tcb, size, fin, size == unsent, now, out)
+        push = size == unsent and (tcb.hold in PUSHED if size == waits else tcb.send_buffer.records)
+        _send_range(tcb, size, fin, push, now, out)
 
 
 def _full(tcb: Tcb) -> int:
     """The text of a full segment beside the options that it bears now: Eff.snd.MSS (RFC 9293 3.7.1 MUST-16)."""
     return tcb.snd_mss - sack.space(tcb) if tcb.reassembly is not None or tcb.dsack is not None else tcb.snd_mss
-
-
-def _window(tcb: Tcb) -> int:
-    """The congestion window for new data. Limited transmit (RFC 3042): the first two duplicate ACKs let a segment each
-    out beyond it. With SACK the pipe shrinks by what is held, so that each lets one out (RFC 6675 section 5 (3))."""
-    # RFC 3042 section 2, RFC 5681 3.2 step 1, RFC 5681 3.2 step 5
-    limited = tcb.config.limited_transmit
-    if tcb.rack is None:
-        beyond = min(tcb.dup_acks, 2) * tcb.snd_mss if limited else 0
-    else:
-        beyond = 0 if limited else -tcb.sacked
-    return tcb.congestion.cwnd + (beyond if beyond and not episode.repairing(tcb) else 0)
 
 
 def _unit(mss: int) -> int:
@@ -214,15 +203,19 @@ def _nagle_holds(tcb: Tcb) -> bool:
     urgent does not wait, nor does what the FIN follows.
     """
     # RFC 9293 SHLD-7, MAY-16
-    if tcb.fin_queued or tcb.snd_up is not None or tcb.hold == NOTHING_HELD:
+    if tcb.fin_queued or tcb.snd_up is not None or tcb.hold in RELEASED:
         return False
-    if tcb.config.cork or tcb.hold == MORE_FOLLOWS:
+    if tcb.config.cork or (tcb.hold == MORE_FOLLOWS and _more_holds(tcb)):
         return True
     if not tcb.config.nagle:
         return False
     if tcb.config.nagle_modified:
         return lt(tcb.snd_una, tcb.snd_sml)
     return tcb.snd_nxt != handshake.text_start(tcb)  # our SYN is no text
+
+
+def _more_holds(tcb: Tcb) -> bool:
+    return not tcb.config.more_until_ack or tcb.more_at == tcb.statistics.segments_in
 
 
 def _send_range(tcb: Tcb, size: int, fin: bool, push: bool, now: int, out: list[Segment]) -> None:
@@ -283,8 +276,8 @@ def tail_probe(tcb: Tcb, now: int, out: list[Segment]) -> None:
     unsent = tcb.send_buffer.length - position if tcb.fin_seq is None else 0
     usable = (tcb.snd_una + tcb.snd_wnd - tcb.snd_nxt) & MASK
     size = min(unsent, _full(tcb))
-    if size and tcb.send_buffer.records:
-        size = min(size, tcb.send_buffer.record_left(position))
+    if size and tcb.send_buffer.cuts:
+        size = min(size, tcb.send_buffer.cut_left(position))
     new = 0 < size <= usable < HALF
     if new:
         fin = tcb.fin_queued and size == unsent and size < usable

@@ -161,8 +161,8 @@ def _take_off(tcb: Tcb, ack: int, now: int, ts_ecr: int | None) -> int:
             again = again or sent.transmissions > 1 or sent.forgotten
         if (ack - sent.end) & MASK >= HALF:
             if length:
-                if not (gone or again or sent.sacked):  # HyStart++ (RFC 9406) wants a sample of each ACK
-                    tcb.congestion.measured(now - sent.sent_at, tcb.srtt or now - sent.sent_at)
+                if not (gone or again or sent.sacked):
+                    sent_at = sent.sent_at
                 if state is not None and not sent.sacked and rack.delivered(tcb, state, sent, ack, now, ts_ecr):
                     late = sent.first if late is None else late
                 _delivered_in_part(tcb, sent, ack)

@@ -37,7 +37,7 @@ class Statistics:
         self.segments_out = 0
         self.text_in = 0  # segments with text
         self.text_out = 0
-        self.text_at = 0  # when the last came
+        self.text_at = 0  # when the last came, or the connection was opened
         self.out_of_order = 0  # segments that came ahead of a hole
         self.bytes_written = 0  # taken by SEND, less what was given up at the end
         self.bytes_read = 0

@@ -36,6 +36,9 @@ PATH_MTU = 32  # for the host: what `Tcb.path` has learned holds for others too
 NOTHING_SAID = 0
 MORE_FOLLOWS = 1  # MSG_MORE: no small segment until the next SEND, as under TCP_CORK
 NOTHING_HELD = 2  # TCP_NODELAY was set since: what waits goes, a cork or not
+MORE_RELEASED = 3  # the same after MSG_MORE
+RELEASED = frozenset({NOTHING_HELD, MORE_RELEASED})
+PUSHED = frozenset({NOTHING_SAID, NOTHING_HELD})  # no more was said to come: the end of the data bears PSH
 
 
 class Reason(Enum):
@@ -152,6 +155,7 @@ class Tcb:
         "local",
         "max_snd_wnd",
         "memory",
+        "more_at",
         "mss_acked",
         "mtu",
         "observer",
@@ -273,6 +277,7 @@ class Tcb:
         self.sacked = 0  # bytes of `sent` that are marked sacked
         self.rack: Rack | None = None  # from the moment at which SACK is agreed
         self.hold = NOTHING_SAID
+        self.more_at = 0  # segments that had come when MORE_FOLLOWS was said
         self.syn_queued = False  # ISS is chosen, and our SYN has not left
         self.close_pending = False  # CLOSE was called in SYN-RECEIVED with data queued (section 3.10.4)
         self.fast_open: FastOpen | None = None  # made when one side asks for it

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from lastack.tcp import control, episode, ranges
-from lastack.tcp.config import NEVER
+from lastack.tcp.config import MILLISECOND, NEVER
 from lastack.tcp.scoreboard import Rack
 from lastack.tcp.sequence import HALF, MASK
 from lastack.tcp.tcb import Tcb
+
+# A path shorter than that leaves its peer no time to answer: two ticks of Linux's clock (TCP_TIMEOUT_MIN).
+_LEAST = 2 * MILLISECOND
 
 
 def arm(tcb: Tcb, rack: Rack, now: int) -> None:
@@ -26,7 +29,7 @@ def arm(tcb: Tcb, rack: Rack, now: int) -> None:
     flight = (tcb.snd_nxt - tcb.snd_una) & MASK
     if tcb.pipe != flight:
         return  # something is marked lost and goes again
-    timeout = 2 * tcb.srtt
+    timeout = max(2 * tcb.srtt, _LEAST)
     if flight <= tcb.snd_mss:
         timeout += tcb.config.max_ack_delay
     rack.probe_at = min(now + timeout, tcb.retransmission_at)

@@ -114,6 +114,16 @@ def test_only_whole_segments_may_count():  # RFC 2018 section 5: "wholly contain
     t.silent()
 
 
+def test_the_text_before_a_fin_may_be_held_without_it():  # its receiver's window may end there
+    t = sending(1, sack_whole_segments=True, nagle_modified=False)
+    t.call.send(47)
+    t.call.close()
+    t.sends("FP. 1001:1048(47) ack 1")
+    held(t, "1001:1048")
+    assert t.tcb.sacked == 47
+    t.pending.clear()
+
+
 def test_reordering_within_a_quarter_of_the_round_trip_is_no_loss():  # RFC 8985 section 6.2 step 4
     t = sending(4)
     held(t, "1001:2001")

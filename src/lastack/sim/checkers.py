@@ -137,7 +137,7 @@ def _silence_problem(tcb: Tcb, now: int) -> str:
 
 def _buffer_problem(tcb: Tcb) -> str:
     config = tcb.config
-    most = config.send_buffer + (units.UNIT if config.send_units else 0)
+    most = config.send_buffer + (2 * units.UNIT if config.send_units else 0)
     if tcb.send_buffer.length > most:
         return f"{tcb.send_buffer.length} bytes wait to be sent, {most} may"
     held = tcb.receive_buffer.length + (tcb.reassembly.length if tcb.reassembly is not None else 0)

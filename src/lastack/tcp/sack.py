@@ -145,7 +145,8 @@ def _mark(tcb: Tcb, first: int, end: int, news: list[SentRange]) -> None:
 
 def _edge(tcb: Tcb, sent: SentRange, number: int, *, up: bool) -> int:
     """How far from the start of a range a block begins or ends in it; where segments count whole (RFC 2018 section 5),
-    the next edge of one, or the last before it."""
-    size = sent.size if tcb.config.sack_whole_segments else 0
+    the next edge of one, or the last before it. A FIN is no text: what it stands behind may be held without it."""
+    whole = tcb.config.sack_whole_segments and number != (sent.end - sent.fin) & MASK
+    size = sent.size if whole else 0
     over = ((number - sent.origin) & MASK) % size if size else 0
     return ((number - sent.first) & MASK) + (size - over if over and up else -over)

@@ -45,7 +45,8 @@ def take(tcb: Tcb, size: int) -> int:
     """How many of `size` bytes SEND takes; they have their units then.
 
     A unit that is full leaves, as far as the windows let it, before the next is begun, and none is begun while
-    TCP_NOTSENT_LOWAT bytes have not left.
+    TCP_NOTSENT_LOWAT bytes have not left. So no more than two units go beyond the limit: one that is begun just below
+    it, and what fills up the rest of it once a part has left.
     """
     buffer, mss, whole = tcb.send_buffer, _mss(tcb), unit(tcb)
     memory, low_water = held(tcb), sending.low_water(tcb)

@@ -9,9 +9,10 @@ from __future__ import annotations
 from errno import ECONNREFUSED, ECONNRESET
 
 from lastack.tcp import ecn, fast_open, handshake, pingpong, ranges, recovery, time_wait
-from lastack.tcp.calls import deferred_close, ended, unsent
+from lastack.tcp.calls import deferred_close, ended
 from lastack.tcp.challenge import acknowledge_unacceptable, challenge
 from lastack.tcp.predict import predicted
+from lastack.tcp.sending import unsent
 from lastack.tcp.sequence import HALF, MASK, ge, gt, le, lt
 from lastack.tcp.states import Event, State, move
 from lastack.tcp.tcb import OPENED, WRITABLE, Reason, Tcb

@@ -45,14 +45,16 @@ def take(tcb: Tcb, size: int) -> int:
     """How many of `size` bytes SEND takes; they have their units then.
 
     A unit that is full leaves, as far as the windows let it, before the next is begun, and none is begun while
-    TCP_NOTSENT_LOWAT bytes have not left. So no more than two units go beyond the limit: one that is begun just below
-    it, and what fills up the rest of it once a part has left.
+    TCP_NOTSENT_LOWAT bytes have not left. No more than two units go beyond the limit: one that is begun just below it,
+    and what fills up the rest of it once a part has left. (Linux lets later calls fill it up again and again.)
     """
     buffer, mss, whole = tcb.send_buffer, _mss(tcb), unit(tcb)
     memory, low_water = held(tcb), sending.low_water(tcb)
     left = _sent(tcb)
     may_leave = left + sending.may_leave(tcb)
     first, end = buffer.open_unit(left), buffer.length
+    if memory >= tcb.snd_buf:
+        return 0
     taken = 0
     while taken < size:
         new = first is None or end - first >= whole

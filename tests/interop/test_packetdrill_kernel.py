@@ -13,6 +13,7 @@ from lastack.packetdrill.parser import parse
 from lastack.packetdrill.playing import MACHINES
 from lastack.packetdrill.runner import Result, play
 from lastack.packetdrill.settings import Settings
+from lastack.packetdrill.suite import play_file
 from lastack.tcp.presets import LINUX
 
 pytestmark = pytest.mark.interop
@@ -222,6 +223,18 @@ def test_both_tell_a_mistake_in_the_same_words(text: str):
     found = [run(OPENED + text, on) for on in ("lastack", "kernel")]
     assert found[0].message == found[1].message
     assert found[0].line == found[1].line
+
+
+def test_on_both_the_traces_stand_beside_each_other(tmp_path: Path):
+    script = tmp_path / "one.pkt"
+    script.write_text(OPENED + "+0 write(4, ..., 10) = 10\n+0 > P. 1:11(10) ack 1\n")
+    assert play_file(script, on="both", preset="linux").outcome == "passed"
+    script.write_text(OPENED + "+0 write(4, ..., 10) = 10\n+0 > P. 1:10(9) ack 1\n")
+    outcome = play_file(script, on="both", preset="linux")
+    assert (outcome.outcome, outcome.line) == ("failed", 12)
+    lines = outcome.details.splitlines()
+    assert any(line.split() == ["lastack", "kernel"] for line in lines)
+    assert any(line.count("> P. 1:11(10) ack 1") == 2 for line in lines)
 
 
 def test_without_the_right_it_is_an_error_with_its_cause(monkeypatch: pytest.MonkeyPatch):

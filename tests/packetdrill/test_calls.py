@@ -115,7 +115,15 @@ def test_accept4_sets_what_it_is_asked_for():
     s.bench.forget()
 
 
-def test_a_script_may_use_a_number_again():
+def test_a_new_socket_has_a_number_of_its_own():
+    s = Scripted()
+    s.does("socket(..., SOCK_STREAM, IPPROTO_TCP) = 3")
+    with pytest.raises(ScriptError, match="the descriptor 3 is open already"):
+        s.does("socket(..., SOCK_STREAM, IPPROTO_TCP) = 3")
+    s.does("close(3) = 0", "socket(..., SOCK_STREAM, IPPROTO_TCP) = 3")
+
+
+def test_an_accepted_one_may_use_a_number_again():
     s = Scripted()
     peer = s.accepts()
     s.bench.peer(4712, 8080).opens()

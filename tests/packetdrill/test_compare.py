@@ -53,6 +53,7 @@ def check(text: str, line: str, *loosen: str, settings: Settings | None = None, 
         (". 1:1(0) ack 1 <nop,nop,sack 3:5 7:9>", ". 1:1(0) ack 1 <nop,nop,sack 3:5 7:9>"),
         ("[ect01] . 1:1(0) ack 1", "[ect0] . 1:1(0) ack 1"),
         (".3 1:1(0) ack 1", ".EW 1:1(0) ack 1"),
+        (". 1:1(0) ack 1 <020405b4>", ". 1:1(0) ack 1 <mss 1460>"),
     ],
 )
 def test_what_is_as_expected(text: str, line: str):
@@ -89,6 +90,8 @@ def test_what_is_as_expected(text: str, line: str):
         ("[ect0] . 1:1(0) ack 1", "[ect1] . 1:1(0) ack 1", "ECN: expected ect0, got ect1"),
         ("[ect01] . 1:1(0) ack 1", "[ce] . 1:1(0) ack 1", "ECN: expected ect0 or ect1, got ce"),
         (".4 1:1(0) ack 1", ".EW 1:1(0) ack 1", "ACE: expected 4, got 3"),
+        ("R 1:1(0) ack 9", "R 1:1(0)", "ack: expected 9, got 0"),
+        (". 1:1(0) ack 1 <020405b5>", ". 1:1(0) ack 1 <mss 1460>", "options: expected <020405b5>, got <020405b4>"),
     ],
 )
 def test_what_differs_is_named(text: str, line: str, message: str):

@@ -86,6 +86,8 @@ def test_a_segment_with_everything():
             "<FO 1234abcd5678dcba,FOEXP abcd1234>",
             (FastOpen(bytes.fromhex("1234abcd5678dcba")), FastOpen(b"\xab\xcd\x12\x34", True)),
         ),
+        ("<020405b4>", b"\2\4\5\xb4"),
+        ("<01010101>", b"\1\1\1\1"),
         ("<gen-200 0a0b>", (Unknown(200, b"\x0a\x0b"),)),
         ("<AccECN0 ee0b 1 eceb 2>", (Unknown(172, b"\0\0\1\0\0\2"),)),
         ("<ECN e1b 1 ceb 0 e0b 1>", (Unknown(174, b"\0\0\1\0\0\0\0\0\1"),)),
@@ -99,6 +101,7 @@ def test_what_else_a_segment_may_have():
     assert packet("> 80>1234 S 5:5(0)!") == TcpPacket(SYN, 5, 0, ports=(80, 1234), absolute_seq=True)
     assert packet("> . ...(7) ack 1") == TcpPacket(ACK, None, 7, 1)
     assert packet("> E.5 1:1(0) ack 1").ace == 5
+    assert packet("< R 1:1(0) ack 9 win 0").ack == 9  # the field is there whether the flag says so or not
     assert packet("< . 1:1(0) ack 1 win 5 / udp (9899>9900)").udp == (9899, 9900)
     assert packet("> (tos 0x10) - 1:1(0)").ip == Ip(traffic_class=0x10)
     assert packet("> [flowlabel 0x1] . 1:1(0) ack 1").ip == Ip(flow_label=1)
@@ -135,6 +138,11 @@ def test_calls():
     assert blocking.end == 300_000
 
 
+@pytest.mark.parametrize("value", ['"x y"', "`x y`", "x", "x=y", "'x'"])
+def test_what_a_define_may_stand_for(value: str):
+    assert parse(f"--define=N={value}\n0 f(1) = 0").options == [("define", f"N={value}", 1)]
+
+
 def test_the_whole_of_a_script():
     script = parse(
         "// first\n--mtu=900 --define=N=7\n`one`\n/* a\nb */ 0 f(N) = 0\n+0 %{ assert 1\n }%\n+0 `two`\n`three`\n",
@@ -158,11 +166,18 @@ def test_what_is_defined_outside_goes_before_what_the_script_defines():
     [
         ("\n+0 > S 0:1(0)", 2, "0:1(0): 0 and 0 bytes are 0"),
         ("+0 > X 0:0(0)", 1, "expected a packet"),
-        ("+0 < . 1:1(0) ack 1 <...>", 1, "<...> is for packets that are expected"),
+        ("+0 < . 1:1(0) ack 1 win 5 <...>", 1, "<...> is for packets that are expected"),
+        ("+0 < [ect01] . 1:1(0) ack 1 win 5", 1, "[ect01] is for packets that are expected"),
+        ("+0 < . 1:1(0) ack 1", 1, "needs its window"),
+        ("+0 < . 1:1(0) ack 1 win 5 <020405>", 1, "3 bytes of options"),
+        ("+0 < icmp unreachable host_unreachable mtu 9 [1:2(1)]", 1, "an MTU is told by"),
+        ("\n0 f(1) = " + "9" * 5000, 2, "a number of 5,000 digits"),
+        ("* f(1) = 0", 1, "are for packets that are expected"),
+        ("+0~+1 `true`", 1, "are for packets that are expected"),
         ("+0 > . 1:1(0) ack 1 <mss>", 1, "expected an MSS"),
         ("+0 > . 1:1(0) ack 1 <msss 4>", 1, "'msss' is no option"),
         ("0 f(1 = 0", 1, "expected ',' or ')'"),
-        ("0 f(1) = -1 oops", 1, "'oops' behind a result is no error"),
+        ("0 f(1) = -1 oops\n\n\n+0 f(1) = 0", 1, "'oops' behind a result is no error"),
         ("0 f(1) = 0 (note", 1, "the note behind the result does not end"),
         ("\n\n`one", 3, "a command begins here with ` and does not end"),
         ("+0 %{ x", 1, "a code block begins here"),
@@ -171,7 +186,6 @@ def test_what_is_defined_outside_goes_before_what_the_script_defines():
         ("+1...0.5 f(1) = 0", 1, "the call ends before it begins"),
         ("0 f(" + "[" * 50, 1, "more than 20 deep"),
         ("+0 > . 1:1(0) ack 99999999999", 1, "not in 0 to 4294967295"),
-        ("+0 > S 0:0(0) ack 1", 1, "an ack needs the flag"),
         ("`a` `b` `c`", 1, "expected the end"),
         ("", 0, "the script has no event"),
         ("--mtu=900\n`true`\n// nothing else\n", 0, "the script has no event"),

@@ -49,6 +49,7 @@ def run(text: str, **settings: object) -> Result:
         OPENED + "+0...0.3 read(4, ..., 99) = 10\n+.3 < P. 1:11(10) ack 1 win 257\n+0 > . 1:1(0) ack 11\n",
         CALLED + "+0 getsockopt(3, SOL_SOCKET, SO_ERROR, [0], [4]) = 0\n",
         CALLED + "+1 < R. 1:1(0) ack 1 win 0\n+0 read(3, ..., 9) = -1 ECONNRESET (Connection reset by peer)\n",
+        OPENED + "+0 < P 1:11(10) ack 9 win 257\n+0 < R 1:1(0) ack 9 win 0\n+0 read(4, ..., 9) = -1 ECONNRESET\n",
         "0 < . 1:1(0) ack 5 win 9\n+0 > R 5:5(0)\n",  # nobody listens
     ],
 )
@@ -85,6 +86,7 @@ def test_what_does_not_happen_fails(more: str, line: int, message: str):
 @pytest.mark.parametrize(
     ("text", "feature"),
     [
+        ("--udp_encapsulation=tcp\n0 `true`", "--udp_encapsulation"),
         ("0 frobnicate(3) = 0\n", "frobnicate()"),
         ("0 socket(..., SOCK_STREAM, IPPROTO_SCTP) = 3\n", "SCTP"),
         ("0 < ipv4 1.2.3.4 > 5.6.7.8: . 1:1(0) ack 1 win 5\n", "carried in ipv4"),
@@ -130,6 +132,13 @@ def test_a_scripts_own_defines_go_before_those_of_the_ip_version(tmp_path: Path)
     (tmp_path / "a.pkt").write_text(text + "+0 getsockopt(3, SOL_SOCKET, SO_ERROR, [ECONNREFUSED], [4]) = 0\n")
     assert play_file(tmp_path / "a.pkt").message == ""
     assert not play_file(tmp_path / "a.pkt", defines={"CODE": "host_unreachable"}).ok
+
+
+def test_the_setting_files_of_the_head_are_read(tmp_path: Path):
+    (tmp_path / "plain.sh").write_text("sysctl -q net.ipv4.tcp_sack=0")
+    script = parse("--init_scripts=plain.sh\n0 `sysctl -n net.ipv4.tcp_sack | grep -q 0`")
+    assert play(script, Settings(), preset=LINUX, folder=tmp_path).outcome == "passed"
+    assert play(script, Settings(), preset=LINUX, folder=tmp_path / "..").outcome == "error"
 
 
 def test_what_makes_no_sense_is_an_error():

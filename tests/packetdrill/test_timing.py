@@ -15,7 +15,7 @@ SECOND = 1_000_000
 def due(*texts: str, now: int = 0, **settings: float) -> tuple[Timing, Due]:
     """The last of these events; `now` is when it is asked."""
     timing = Timing(Settings(**settings))  # type: ignore[arg-type]
-    lines = (f"{text}{'' if text.endswith('<') else ' >'} . 1:1(0) ack 1" for text in texts)
+    lines = (f"{text}{'' if text.endswith('<') else ' >'} . 1:1(0) ack 1 win 5" for text in texts)
     for event in parse("\n".join(lines)).events:
         found = timing.due(event, now)
     return timing, found

@@ -97,7 +97,7 @@ class Comparison:
             seq = self.segment.seq if wanted.absolute_seq else seen.seq
             self._differ("seq", wanted.seq, seq)
         self._differ("length", wanted.length, seen.length)
-        if seen.flags & ACK and wanted.flags & ACK:
+        if not (seen.flags ^ wanted.flags) & ACK:
             self._differ("ack", wanted.ack or 0, self.segment.ack if wanted.absolute_ack else seen.ack)
         if wanted.window is not None and "window" not in loosen:
             self._differ("win", wanted.window, seen.window)
@@ -118,7 +118,7 @@ class Comparison:
             segment.source_port,
             segment.destination_port,
             segment.seq - flow.local_offset(syn) & _MASK,
-            segment.ack - flow.remote_offset(syn) & _MASK if segment.flags & ACK else 0,
+            segment.ack - flow.remote_offset(syn) & _MASK if segment.flags & ACK else segment.ack,
             segment.flags,
             segment.window,
             segment.urgent,
@@ -185,7 +185,10 @@ class Comparison:
             self._differ("flowlabel", "another than before", f"{got:#x}")
         labels[wanted] = got
 
-    def _options(self, wanted: tuple[Option | Stamp, ...]) -> None:
+    def _options(self, wanted: tuple[Option | Stamp, ...] | bytes) -> None:
+        if isinstance(wanted, bytes):
+            self._differ("options", f"<{wanted.hex()}>", f"<{bytes(self.segment.options).hex()}>")
+            return
         try:
             got = _without_padding(parse(self.segment.options))
         except WireError:

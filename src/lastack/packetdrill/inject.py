@@ -137,6 +137,8 @@ def _traffic_class(ip: Ip) -> int:
 
 def _options(packet: TcpPacket, flow: Flow, syn: bool) -> bytes:
     assert packet.options is not None
+    if isinstance(packet.options, bytes):
+        return packet.options
     try:
         return build([_on_the_wire(option, packet, flow, syn) for option in packet.options])
     except WireError as error:

@@ -47,7 +47,7 @@ _TOKENS = re.compile(
   | (?P<code>%\{{.*?\}}%)
   | `(?P<command>(?:\\.|[^`])*)`
   | "(?P<string>(?:\\.|[^"])*)"
-  | (?P<option>--[a-zA-Z0-9_]+(?:=(?:"[^"\n]*"|`[^`\n]*`|[^\s"`]+(?:="[^"\n]*"|=`[^`\n]*`)?))?)
+  | (?P<option>--[a-zA-Z0-9_]+(?:=(?:"[^"\n]*"|`[^`\n]*`|[^\s"`=]+(?:=(?:"[^"\n]*"|`[^`\n]*`|[^\s"`]+))?))?)
   | (?P<ellipsis>\.\.\.)
   | (?P<address>{_IPV6}|{_IPV4})
   | (?P<experimental>exp-[a-zA-Z0-9]+|gen-[a-zA-Z0-9]+)
@@ -73,6 +73,7 @@ _KINDS = {
     "integer": Kind.INTEGER,
     "sign": Kind.SIGN,
 }
+LONGEST_NUMBER = 100  # characters
 _UNCLOSED = {'"': "a text", "`": "a command", "%{": "a code block", "/*": "a comment"}
 
 
@@ -96,6 +97,8 @@ def tokens(text: str, defines: Mapping[str, str]) -> list[Token]:
 
 
 def _token(kind: Kind, value: str, line: int, start: int, end: int, defines: Mapping[str, str]) -> Token:
+    if len(value) > LONGEST_NUMBER and kind in (Kind.INTEGER, Kind.FLOAT, Kind.HEX):
+        raise ScriptError(f"a number of {len(value):,} digits", line)
     if kind is Kind.CODE:
         value = value[2:-2]
     elif kind is Kind.WORD and value in defines:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from lastack.packetdrill.cursor import Cursor
@@ -10,6 +11,7 @@ from lastack.packetdrill.lexer import Kind
 from lastack.packetdrill.syntax import Stamp
 from lastack.wire.errors import WireError
 from lastack.wire.options import (
+    SPACE,
     EndOfList,
     FastOpen,
     MaximumSegmentSize,
@@ -25,14 +27,17 @@ from lastack.wire.options import (
 _ACCECN_KINDS = {"AccECN0": 172, "AccECN1": 174}  # RFC 9768 section 3.2.3
 _EXPERIMENTS = {"exp-AccECN0": 0xACC0, "exp-AccECN1": 0xACC1, "exp-tarr": 0x00AC}
 _EXPERIMENT = 254  # RFC 6994
+_RAW = re.compile("(?:[0-9a-fA-F]{2})+")  # all options in one
 
 
-def parse(cursor: Cursor) -> tuple[Option | Stamp, ...] | None:
-    """The options between < and >, None for `<...>`. A timestamp is always a Stamp."""
+def parse(cursor: Cursor) -> tuple[Option | Stamp, ...] | bytes | None:
+    """The options between < and >: None for `<...>`, bytes for `<020405b4>`. A timestamp is always a Stamp."""
     cursor.need("<")
     if cursor.take_kind(Kind.ELLIPSIS) is not None:
         cursor.need(">")
         return None
+    if cursor.next.text not in _OPTIONS and _RAW.fullmatch(cursor.next.text) and cursor.peek().text == ">":
+        return _raw(cursor)
     found: list[Option | Stamp] = []
     while not cursor.take(">"):
         if found:
@@ -46,6 +51,15 @@ def parse(cursor: Cursor) -> tuple[Option | Stamp, ...] | None:
             raise ScriptError(str(error), line) from None
         found.append(option)
     return tuple(found)
+
+
+def _raw(cursor: Cursor) -> bytes:
+    token = cursor.advance()
+    cursor.need(">")
+    data = bytes.fromhex(token.text)
+    if len(data) > SPACE or len(data) % 4:
+        raise ScriptError(f"{len(data)} bytes of options: a multiple of 4 up to {SPACE}", token.line)
+    return data
 
 
 def _option(cursor: Cursor) -> Option | Stamp:

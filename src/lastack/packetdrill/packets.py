@@ -8,11 +8,13 @@ from lastack.packetdrill.errors import ScriptError
 from lastack.packetdrill.lexer import Kind
 from lastack.packetdrill.syntax import NO_IP, IcmpPacket, Ip, PacketEvent, TcpPacket, UdpPacket
 from lastack.wire.errors import WireError
-from lastack.wire.segment import ACK, parse_flags
+from lastack.wire.segment import parse_flags
 
 _ECN = ("noecn", "ect0", "ect1", "ce", "ect01")
 _CARRIERS = ("gre", "GREv0", "mpls", "ipv4", "ipv6", "IPv4", "IPv6")
 _OTHERS = ("sctp", "udplite")
+# RFC 1191 section 4, RFC 4443 section 3.2
+_WITH_MTU = (("unreachable", "frag_needed"), ("unreachable", "code_4"), ("packet_too_big", None))
 # RFC 2474 section 4.2.2, RFC 2597 section 6, RFC 3246: the names of code points.
 _DSCP = {
     **{f"cs{number}": 8 * number for number in range(8)},
@@ -30,6 +32,8 @@ def parse(cursor: Cursor) -> PacketEvent:
         carriers = (*carriers, _carrier_until_flags(cursor))
     if cursor.sees_word(*_OTHERS):
         raise ScriptError(f"{cursor.next.text} packets are not TCP's", cursor.line)
+    if ip.ecn == "ect01" and not outgoing:
+        raise ScriptError("[ect01] is for packets that are expected (>)", cursor.line)
     if cursor.take_word("icmp"):
         return PacketEvent(outgoing, _icmp(cursor, ip), carriers)
     if cursor.take_word("udp"):
@@ -111,16 +115,16 @@ def _ports(cursor: Cursor) -> tuple[int, int] | None:
 
 
 def _tcp(cursor: Cursor, ip: Ip, outgoing: bool) -> TcpPacket:
-    ports = _ports(cursor)
+    line, ports = cursor.line, _ports(cursor)
     flags, ace = _flags(cursor)
     seq, length, absolute_seq = _sequence(cursor)
     ack, absolute_ack = None, False
     if cursor.take_word("ack"):
-        if not flags & ACK and ace is None:
-            raise ScriptError("an ack needs the flag '.'", cursor.line)
         ack = cursor.integer("an acknowledgment number")
         absolute_ack = cursor.take("!")
     window = cursor.integer("a window", most=0xFFFF) if cursor.take_word("win") else None
+    if window is None and not outgoing:
+        raise ScriptError("a packet that comes in (<) needs its window, as in win 1000", line)
     urgent = cursor.integer("an urgent pointer", most=0xFFFF) if cursor.take_word("urg") else None
     options = packet_options.parse(cursor) if cursor.sees("<") and _is_options(cursor) else ()
     if options is None and not outgoing:
@@ -172,7 +176,9 @@ def _length(cursor: Cursor) -> int:
 
 def _is_options(cursor: Cursor) -> bool:
     """Whether this `<` begins options; else it is the direction of the next packet, whose time is left out."""
-    return cursor.peek().kind in (Kind.WORD, Kind.ELLIPSIS) or cursor.peek().text == ">"
+    following = cursor.peek()
+    raw = following.kind is Kind.INTEGER and cursor.peek(2).text == ">"
+    return raw or following.kind in (Kind.WORD, Kind.ELLIPSIS) or following.text == ">"
 
 
 def _udp(cursor: Cursor) -> tuple[int, int] | None:
@@ -193,11 +199,13 @@ def _udp(cursor: Cursor) -> tuple[int, int] | None:
 
 
 def _icmp(cursor: Cursor, ip: Ip) -> IcmpPacket:
-    kind = cursor.word("a type of ICMP message")
+    line, kind = cursor.line, cursor.word("a type of ICMP message")
     code = cursor.advance().text if cursor.next.kind is Kind.WORD and not cursor.sees_word("mtu", "id") else None
     quoted, protocol = _quoted(cursor)
     mtu = cursor.integer("an MTU", most=0xFFFF_FFFF) if cursor.take_word("mtu") else None
     identifier = cursor.integer("an identifier", most=0xFFFF) if cursor.take_word("id") else None
+    if mtu is not None and (kind, code) not in _WITH_MTU:
+        raise ScriptError("an MTU is told by `unreachable frag_needed` (IPv4) and `packet_too_big` (IPv6)", line)
     if quoted is None:
         quoted, protocol = _quoted(cursor)
     return IcmpPacket(kind, code, mtu, identifier, quoted, protocol, ip)

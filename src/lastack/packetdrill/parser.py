@@ -76,6 +76,8 @@ def _command(cursor: Cursor) -> Command | None:
 def _event(cursor: Cursor) -> Event:
     line, start = cursor.line, cursor.next.start
     when = _when(cursor)
+    if (when.clock is Clock.ANY or when.end is not None) and not cursor.sees(">"):
+        raise ScriptError("* and a range of times are for packets that are expected (>)", line)
     action = _action(cursor, when)
     return Event(line, when, action, " ".join(cursor.text[start : cursor.previous_end()].split()))
 
@@ -113,8 +115,6 @@ def _call(cursor: Cursor, when: When) -> Call:
     end = None
     if cursor.take_kind(Kind.ELLIPSIS) is not None:
         line, end = cursor.line, cursor.microseconds()
-        if when.end is not None or when.clock is Clock.ANY:
-            raise ScriptError("a call that blocks (`...`) needs one time to begin at", line)
         if end < when.start:
             raise ScriptError("the call ends before it begins", line)
     name = cursor.word("the name of a system call")
@@ -124,13 +124,14 @@ def _call(cursor: Cursor, when: When) -> Call:
     result = expressions.parse(cursor)
     errno = None
     if cursor.next.kind is Kind.WORD and not isinstance(result, Anything):
+        _check_errno(cursor)
         errno = cursor.advance().text
-        _check_errno(errno, cursor)
     _note(cursor)
     return Call(name, arguments, result, errno, end)
 
 
-def _check_errno(name: str, cursor: Cursor) -> None:
+def _check_errno(cursor: Cursor) -> None:
+    name = cursor.next.text
     if not (name.isupper() and name.startswith("E")):
         raise ScriptError(f"{name!r} behind a result is no error such as EAGAIN", cursor.line)
 

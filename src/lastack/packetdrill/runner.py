@@ -117,6 +117,10 @@ class Runner:
 
     def run(self) -> None:
         """Play it to its end. Failed, Unsupported, ScriptError with the line."""
+        if self.settings.udp_encapsulation:
+            raise Unsupported("--udp_encapsulation: TCP carried in UDP", 1)
+        for name in self.settings.init_scripts:
+            self.commands.run(name if "/" in name else f"./{name}", 1)
         self.result.line = self.script.setup_line
         if self.script.setup is not None:
             self.commands.run(self.script.setup.text, self.script.setup_line)

@@ -138,8 +138,8 @@ class Stamp:
 @dataclass(frozen=True, slots=True)
 class TcpPacket:
     """A TCP segment in or out. `seq` None: any (`...`); `window`, `ack`, `urgent` None: left out. `options` None:
-    `<...>`, any. `ace` is the number behind the dot of an AccECN flag field. `absolute`: the numbers are the wire's
-    own (`!`). `udp` are the ports of the UDP that carries it."""
+    `<...>`, any; bytes: as they are on the wire, well-formed or not. `ace` is the number behind the dot of an AccECN
+    flag field. `absolute`: the numbers are the wire's own (`!`). `udp` are the ports of the UDP that carries it."""
 
     flags: int
     seq: int | None
@@ -147,7 +147,7 @@ class TcpPacket:
     ack: int | None = None
     window: int | None = None
     urgent: int | None = None
-    options: tuple[Option | Stamp, ...] | None = ()
+    options: tuple[Option | Stamp, ...] | bytes | None = ()
     ip: Ip = NO_IP
     ports: tuple[int, int] | None = None
     ace: int | None = None

@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol
 
 from lastack.packetdrill.calls.arguments import Arguments
 from lastack.packetdrill.calls.notation import Given
+from lastack.packetdrill.errors import ScriptError
 from lastack.packetdrill.machine import Address, File, System
 from lastack.packetdrill.syntax import Number
 
@@ -59,11 +60,13 @@ class Descriptors:
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         return file
 
-    def add(self, arguments: Arguments, file: File) -> int:
-        """A number for a new file: the one that the script expects, though it be in use, or the lowest that
-        is free."""
+    def add(self, arguments: Arguments, file: File, *, again: bool = False) -> int:
+        """A number for a new file: the one that the script expects, or the lowest that is free. ScriptError where the
+        script gives one that is open, unless it may do so `again`."""
         wanted = arguments.call.result
         number = wanted.value if isinstance(wanted, Number) else -1
+        if number in self.files and not again:
+            raise ScriptError(f"the descriptor {number} is open already: expect another number", arguments.line)
         if number < 0:
             number = _FIRST
             while number in self.files:

@@ -49,7 +49,7 @@ def _accept(opened: Descriptors, arguments: Arguments) -> Generator[int | None, 
     arguments.need(4 if arguments.call.name == "accept4" else 3)
     flags = arguments.number(3) if arguments.call.name == "accept4" else 0
     file, address = yield from opened.system.accept(opened.file(arguments), flags)
-    number = opened.add(arguments, file)
+    number = opened.add(arguments, file, again=True)
     opened.watcher.accepted(number, file)
     return Came(number, _named(1, address))
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from lastack.tcp import pmtud
+from lastack.tcp import plpmtud, pmtud
 from lastack.tcp.sequence import MASK
-from tests.tcp.harness import Exchange, established
+from tests.tcp.harness import Exchange, established, opening
 
 SIZE = 1310  # the text of a probe of 1350 bytes, half-way from the base, 1200, to the link's 1500
 BASE = 1160
@@ -26,6 +26,21 @@ def test_a_probe_that_is_acknowledged_raises_the_mtu():  # RFC 4821 7.6.1
     t = probing()
     t.gets(f". 1:1(0) ack {1 + SIZE}")
     assert (t.tcb.mtu, t.tcb.snd_mss, t.tcb.mss_acked) == (1350, SIZE, SIZE)
+    t.pending.clear()
+
+
+def test_a_passive_opening_may_probe_from_the_base_and_send_by_what_is_known():  # Linux
+    t = opening(passive=True, mtu=640, mtu_probing="always", probing_keeps_mss=True, base_plpmtu=552)
+    t.gets("S 0:0(0) win 65535 <mss 1460>")
+    t.sends("S. 0:0(0) ack 1")
+    t.gets(". 1:1(0) ack 1 win 65535")
+    assert t.tcb.snd_mss == 600
+    plpmtud.rerouted(t.tcb, 1500)
+    t.call.send(4000)
+    assert [segment.length for _, segment in t.pending] == [986, 600, 600, 600, 600, 600, 14]  # (552 + 1500) / 2 - 40
+    t.pending.clear()
+    t.gets(". 1:1(0) ack 987 win 65535")
+    assert t.tcb.path is not None and (t.tcb.snd_mss, t.tcb.path.search_low) == (986, 0)
     t.pending.clear()
 
 

@@ -167,6 +167,8 @@ class Config:
     min_pmtu: int = 552  # IPv4: below that routers may fragment (Linux min_pmtu; RFC 1191 section 3: at least 68)
     pmtu_time_outs: int = 1  # MAXSEGRTO of RFC 5927 7.2, as OpenBSD and NetBSD; 0: every message is believed at once
     mtu_probing: str = "on_black_hole"  # RFC 4821: "off", "on_black_hole", "always" (Linux tcp_mtu_probing 0, 1, 2)
+    # With "always" a passive opening sends by the MTU that is known of its path, while it probes from the base (Linux).
+    probing_keeps_mss: bool = False
     black_hole_timeouts: int = 3  # in a row: R1 (RFC 4821 7.7), Linux tcp_retries1
     base_plpmtu: int = 1200  # RFC 8899 5.1.2; 1280 for IPv6
     max_probes: int = 3  # RFC 8899 5.1.2: of one size

@@ -148,7 +148,9 @@ def _send_new(tcb: Tcb, now: int, out: list[Segment]) -> None:
     if tcb.ecn is not None and tcb.ecn.hold:
         return
     if tcb.path is not None and not tcb.send_buffer.records and (size := plpmtud.next_probe(tcb, now)):
+        small = tcb.snd_sml
         _send_range(tcb, size, False, False, now, out)
+        tcb.snd_sml = small  # it is larger than the others: nothing for Nagle to wait for
     mss = _full(tcb)
     unit = _unit(mss)
     start = handshake.text_start(tcb)  # both windows are of text: our SYN takes no part of them

@@ -23,6 +23,7 @@ class Path:
         "proved",
         "raise_at",
         "search_high",
+        "search_low",
         "searching",
     )
 
@@ -36,6 +37,7 @@ class Path:
         self.grown_at: int | None = None  # SND.NXT when the MTU grew untried: what left before says nothing of it
         self.searching = False  # between `Tcb.mtu`, which works, and `search_high`
         self.search_high = 0
+        self.search_low = 0  # from where on sizes are halved, where that is not `Tcb.mtu`
         self.next_at = 0  # the next probe leaves no earlier (RFC 4821 section 7.6.2)
         self.probe = 0  # PROBED_SIZE of RFC 8899, while the probe is under way as [probe_first, probe_end)
         self.probe_first = 0

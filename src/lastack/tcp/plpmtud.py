@@ -11,6 +11,7 @@ from lastack.tcp.config import MILLISECOND, NEVER
 from lastack.tcp.path import Path
 from lastack.tcp.scoreboard import SentRange
 from lastack.tcp.sequence import HALF, MASK
+from lastack.tcp.states import State
 from lastack.tcp.tcb import PATH_MTU, Tcb
 
 OFF = "off"
@@ -33,12 +34,18 @@ def most(tcb: Tcb) -> int:
 
 
 def begin(tcb: Tcb) -> None:
-    """The peer's SYN has come: with `mtu_probing` "always" the search begins at the base."""
+    """The peer's SYN has come: with `mtu_probing` "always" the search begins at the base, and so do our segments (but
+    for `probing_keeps_mss`)."""
     if tcb.config.mtu_probing == ALWAYS and tcb.config.path_mtu_discovery in mss.DF_SET:
         high = min(tcb.mtu, most(tcb))
-        tcb.mtu = min(tcb.mtu, base(tcb))
-        mss.set_mss(tcb)
+        kept = tcb.config.probing_keeps_mss and tcb.opened_from is not State.CLOSED
+        if not kept:
+            tcb.mtu = min(tcb.mtu, base(tcb))
+            mss.set_mss(tcb)
         search(tcb, high)
+        if kept and tcb.path is not None:
+            headers = mss.IP_AND_TCP[len(tcb.local[0])] - mss.IP_AND_TCP[4]
+            tcb.path.search_low = min(tcb.config.base_plpmtu + headers, tcb.mtu)
 
 
 def search(tcb: Tcb, high: int) -> None:
@@ -98,7 +105,7 @@ def next_probe(tcb: Tcb, now: int) -> int:
         path.raise_at = now + tcb.config.pmtu_raise
         _share(tcb, path)
         return 0
-    probe = (tcb.mtu + path.search_high + 1) // 2
+    probe = max(((path.search_low or tcb.mtu) + path.search_high + 1) // 2, tcb.mtu + 1)
     size = probe - mss.headers(tcb)
     needed = size + _BEHIND * tcb.snd_mss
     unsent = tcb.send_buffer.length - flight
@@ -131,7 +138,7 @@ def acked(tcb: Tcb) -> None:
         tcb.mtu = max(tcb.mtu, path.probe)
         mss.set_mss(tcb)
         tcb.mss_acked = max(tcb.mss_acked, tcb.snd_mss)
-        path.probe = path.probes = 0
+        path.probe = path.probes = path.search_low = 0
         tcb.count("path MTU raised by a probe")
 
 

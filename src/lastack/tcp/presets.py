@@ -33,6 +33,7 @@ LINUX = Config(
     pmtu_time_outs=0,  # tcp_v4_err: a message in the window is believed at once
     mtu_probing="off",  # tcp_mtu_probing
     base_plpmtu=1024 + 40,  # tcp_base_mss
+    probing_keeps_mss=True,  # tcp_init_transfer() sets tcp_mtup_init() up after tcp_sync_mss()
     soft_errors_end_opening=True,  # tcp_v4_err in SYN-SENT
     oob_inline=False,  # socket(7), SO_OOBINLINE
     fastopen_pause=0,  # tcp_fastopen_blackhole_timeout_sec

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from multiprocessing import active_children
 from pathlib import Path
@@ -150,3 +151,9 @@ def test_the_examples_of_the_document_do_what_it_says(
 def test_an_argument_that_there_is_not_is_refused(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="define: the arguments are on, preset"):
         play_file(tmp_path / "a.pkt", define=["A=1"])  # type: ignore[call-arg]
+
+
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.pkt")
+    told = play_file(tmp_path / "pipe.pkt", limit=1.0)
+    assert (told.outcome, told.message) == ("error", "cannot be read: it is no file")

@@ -103,6 +103,8 @@ def _traceback(error: BaseException) -> str:
 
 def _read(path: Path) -> str:
     """The text of a script; of a longer one than there may be, enough for the parser to see that."""
+    if path.exists() and not path.is_file():  # a pipe would be waited for
+        raise ScriptError("cannot be read: it is no file")
     try:
         with path.open(encoding="utf-8-sig", errors="replace") as file:
             return file.read(LONGEST + 1)

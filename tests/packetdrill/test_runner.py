@@ -39,6 +39,23 @@ def run(text: str, **settings: object) -> Result:
     return play(parse(text, defines=made.all_defines), made, preset=LINUX, folder=Path())
 
 
+def test_an_echo_of_what_was_never_sent_counts_from_the_first_timestamp_where_the_script_says_so():
+    text = CALLED.replace("ecr 100,", "ecr 9999,").replace(
+        "+0 > . 1:1(0) ack 1 <nop,nop,TS val 200 ecr 700>", "+0 > R 1:1(0)"
+    )
+    assert "TS ecr 9999" in run(text).message
+    assert run("--tcp_ts_ecr_scaled" + text).outcome == "passed"
+
+
+@pytest.mark.parametrize(("name", "mss"), [("some-v6.pkt", 1440), ("some-v4.pkt", 1460)])
+def test_a_name_that_ends_in_v6_chooses_ipv6(tmp_path: Path, name: str, mss: int):
+    (tmp_path / name).write_text(CALLED.replace("mss 1460", f"mss {mss}", 1))
+    assert play_file(tmp_path / name, preset="linux").outcome == "passed"
+    assert play_file(tmp_path / name, preset="linux", ip_version="ipv4").outcome == (
+        "failed" if mss == 1440 else "passed"
+    )
+
+
 @pytest.mark.parametrize(
     "text",
     [

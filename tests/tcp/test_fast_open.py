@@ -177,6 +177,13 @@ def test_an_open_without_a_cookie_bears_no_text():  # RFC 7413 4.2.1
     t.sends("P. 1:6(5) ack 1")
 
 
+@pytest.mark.parametrize(("follows", "told"), [(True, 1360), (False, 1460)])
+def test_the_syn_that_goes_again_may_tell_what_the_path_takes(follows: bool, told: int):  # RFC 9293 3.7.1; RFC 6691
+    t = sent(1420, mss_follows_path=follows)
+    t.step(lambda c, now: pmtud.too_big(c.tcb, t.iss, 1400, now))
+    t.sends(f"S 0:0(0) <mss {told},nop,nop,sackOK,nop,wscale 7>")
+
+
 def test_a_syn_that_waits_and_is_closed_never_leaves():
     t = waiting()
     t.call.close()

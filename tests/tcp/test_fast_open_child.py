@@ -42,6 +42,15 @@ def test_the_text_of_the_syn_is_read_and_answered_before_the_handshake_is_over()
     assert t.state is State.ESTABLISHED and not t.tcb.sent
 
 
+def test_its_text_takes_nothing_of_the_first_window():  # RFC 9293 3.8.6
+    t = Exchange(DEFAULT.having(receive_buffer_initial=10_000, **PLAIN))
+    t.call.open(passive=True)
+    t.tcb.fast_open = FastOpen(opened=True)
+    t.gets("S 0:1000(1000) <mss 1000>")
+    t.sends("S. 0:0(0) ack 1001 win 10000")
+    assert t.tcb.rcv_buf == 11_000
+
+
 def test_only_the_option_of_a_fresh_cookie_stands_on_the_first_syn_ack():  # RFC 7413 4.2.1, 4.2.2 step 5
     t = Exchange(DEFAULT.having(autotuning=False, **PLAIN))
     t.call.open(passive=True)

@@ -152,6 +152,15 @@ def test_the_crossing_syn_ack_of_a_simultaneous_open():  # Figure 8: SEQ=IRS, wh
     assert t.state is State.ESTABLISHED
 
 
+def test_the_crossing_syn_ack_may_be_acknowledged_as_what_came_twice():  # RFC 9293 3.10.7.4, first; RFC 2883 section 4
+    t = opening(acknowledge_crossing_syn_ack=True, timestamps=False)
+    t.gets("S 0:0(0) <mss 1460,sackOK>")
+    t.sends("S. 0:0(0) ack 1")
+    t.gets("S. 0:0(0) ack 1 <mss 1460,sackOK>")
+    t.sends(". 1:1(0) ack 1 <nop,nop,sack 0:1>")
+    assert t.state is State.ESTABLISHED
+
+
 @pytest.mark.parametrize("second", ["S. 0:0(0) ack 1 <mss 1460>", ". 1:1(0) ack 1"])
 def test_a_simultaneous_open_in_one_batch_owes_its_ack(second: str):  # section 3.10.7.3, fourth step
     t = opening()

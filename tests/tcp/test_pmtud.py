@@ -268,6 +268,13 @@ def test_the_smaller_of_what_the_peer_and_the_path_take(mtu: int, sized: int):  
     assert t.tcb.snd_mss == sized
 
 
+def test_a_search_says_nothing_of_what_the_path_takes():  # RFC 4821 section 7.2: it begins below
+    t = opening(passive=True, mss_follows_path=True, mtu_probing="always")
+    t.gets("S 0:0(0) <mss 1460>")
+    t.sends("S. 0:0(0) ack 1 <mss 1460>")
+    assert t.tcb.mtu == 1200
+
+
 def test_the_offer_is_the_links_whatever_the_path_takes():  # MUST-67, RFC 8201 5.4
     t = shrunk()
     assert (mss.receive_mss(t.tcb), t.tcb.snd_mss) == (1460, 700)

@@ -26,6 +26,39 @@ def test_a_lost_retransmission_is_found_by_time():  # RFC 8985 section 9.1 (2)
     t.sends(*full(0))
 
 
+def test_what_went_again_at_the_moment_of_what_arrived_is_not_lost():  # RFC 8985 section 6.2 step 2: sent after it
+    t = established(options="mss 1000,sackOK,nop,nop", window=65_535)
+    t.call.send(10_000)
+    t.sends(*full(*range(9)), "P. 9001:10001(1000) ack 1")
+    held(t, "1001:4001")
+    t.sends(*full(0))
+    held(t, "1001:5001")  # a round trip of no time
+    t.sends()
+    t.after(1)
+    held(t, "1001:10001")
+    t.sends()
+
+
+def test_of_one_moment_the_first_in_sequence_went_first():  # RFC 8985 section 6.2 step 2: RACK_sent_after
+    t = sending(8)
+    held(t, "1001:2001 3001:5001")
+    t.sends(*full(0, 2))
+    t.after(100)
+    held(t, "2001:5001")
+    t.sends(*full(0))
+
+
+def test_new_text_that_leaves_with_a_retransmission_leaves_after_it():  # RFC 8985 section 6.2 step 5
+    t = sending(10)
+    t.call.send(1000)
+    t.gets(". 1:1(0) ack 1 <nop,nop,sack 1001:9001>")
+    t.sends(*full(0), "P. 10001:11001(1000) ack 1")
+    t.after(100)
+    held(t, "1001:9001 10001:11001")
+    assert [one.lost for one in t.tcb.sent[:1]] == [False]
+    t.sends(*full(0))
+
+
 def test_a_lost_retransmission_reduces_the_window_again():  # RFC 5681 4.3: MUST be lowered twice
     t = sending(10)
     held(t, "1001:2001 3001:5001")

@@ -34,6 +34,22 @@ def test_both_or_none(options: str):  # RFC 7323 3.2
     t.sends("P. 1:2(1) ack 1 <>")
 
 
+@pytest.mark.parametrize(("echo", "ours"), [(999, False), (1000, True), (1020, True), (1021, False), (0, True)])
+def test_the_answer_to_our_syn_may_have_to_echo_what_we_sent(echo: int, ours: bool):  # RFC 7323 3.2; Linux
+    t = opening(check_echo_of_syn=True)
+    t.after(20)
+    t.gets(f"S. 0:0(0) ack 1 <mss 1000,nop,nop,TS val 100 ecr {echo}>")
+    t.sends(". 1:1(0) ack 1" if ours else "R 1:1(0)")
+    assert t.state is (State.ESTABLISHED if ours else State.SYN_SENT)
+
+
+def test_a_reset_that_echoes_nothing_of_ours_refuses_nothing():  # RFC 9293 3.10.7.3, first: answered by nothing
+    t = opening(check_echo_of_syn=True)
+    t.gets("R. 0:0(0) ack 1 <nop,nop,TS val 100 ecr 5>")
+    t.silent()
+    assert t.state is State.SYN_SENT
+
+
 def test_a_passive_open_takes_them_up_only_when_asked():
     t = opening(passive=True, timestamps=False)
     t.gets("S 0:0(0) <mss 1460,nop,nop,TS val 1 ecr 0>")

@@ -83,8 +83,8 @@ def check_supported(event: PacketEvent) -> None:
         raise Unsupported("UDP packets")
 
 
-def tcp(packet: TcpPacket, flow: Flow, machine: Machine) -> bytes:
-    """The IP packet that the script's segment is on the wire of this connection."""
+def tcp(packet: TcpPacket, flow: Flow, machine: Machine, *, ecr_scaled: bool = False) -> bytes:
+    """The IP packet that the script's segment is on the wire of this connection. `ecr_scaled`: see `Settings`."""
     syn = bool(packet.flags & SYN)
     seq = packet.seq or 0
     if not packet.absolute_seq:
@@ -104,7 +104,7 @@ def tcp(packet: TcpPacket, flow: Flow, machine: Machine) -> bytes:
         flags=flags,
         window=packet.window if packet.window is not None else 0,
         urgent=packet.urgent or 0,
-        options=_options(packet, flow, syn),
+        options=_options(packet, flow, syn, ecr_scaled),
         payload=(bytes(packet.length),) if packet.length else (),
         length=packet.length,
     )
@@ -135,28 +135,36 @@ def _traffic_class(ip: Ip) -> int:
     return value
 
 
-def _options(packet: TcpPacket, flow: Flow, syn: bool) -> bytes:
+def _options(packet: TcpPacket, flow: Flow, syn: bool, scaled: bool) -> bytes:
     assert packet.options is not None
     if isinstance(packet.options, bytes):
         return packet.options
     try:
-        return build([_on_the_wire(option, packet, flow, syn) for option in packet.options])
+        return build([_on_the_wire(option, packet, flow, syn, scaled) for option in packet.options])
     except WireError as error:
         raise ScriptError(str(error)) from None
 
 
-def _on_the_wire(option: Option | Stamp, packet: TcpPacket, flow: Flow, syn: bool) -> Option:
+def _on_the_wire(option: Option | Stamp, packet: TcpPacket, flow: Flow, syn: bool, scaled: bool) -> Option:
     if isinstance(option, Stamp):
         ecr = option.ecr or 0
         if packet.flags & ACK and not option.absolute_ecr:
-            if ecr not in flow.stamps:
-                raise Failed(f"TS ecr {ecr}: no segment with TS val {ecr} has come out, so it stands for nothing")
-            ecr = flow.stamps[ecr]
+            ecr = _echo(ecr, flow, scaled)
         return Timestamps(option.val or 0, ecr)
     if isinstance(option, Sack):
         offset = flow.local_offset(syn)
         return Sack(tuple(((left + offset) & _MASK, (right + offset) & _MASK) for left, right in option.blocks))
     return option
+
+
+def _echo(ecr: int, flow: Flow, scaled: bool) -> int:
+    """The timestamp of ours that the script means; with --tcp_ts_ecr_scaled one that we never sent, too."""
+    if ecr in flow.stamps:
+        return flow.stamps[ecr]
+    if not scaled or flow.first_stamp is None:
+        raise Failed(f"TS ecr {ecr}: no segment with TS val {ecr} has come out, so it stands for nothing")
+    named, was = flow.first_stamp
+    return (ecr - named + was) & _MASK
 
 
 # --- ICMP ---

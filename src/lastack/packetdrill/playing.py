@@ -20,7 +20,7 @@ from lastack.packetdrill.machine import Machine
 from lastack.packetdrill.parser import LONGEST, head, parse
 from lastack.packetdrill.report import ERROR, FAILED, PASSED, UNSUPPORTED, Outcome, printable
 from lastack.packetdrill.runner import Result, play
-from lastack.packetdrill.settings import Settings, from_script
+from lastack.packetdrill.settings import Settings, choose_by_name, from_script
 from lastack.packetdrill.virtual import VirtualMachine
 from lastack.tcp.config import DEFAULT, Config
 from lastack.trace.ladder import Style
@@ -114,8 +114,10 @@ def _read(path: Path) -> str:
 
 def _play(text: str, path: Path, way: Way, on: str) -> Result:
     # What names stand for depends on the IP version, which a script may choose itself.
-    settings = from_script(head(text), way.settings)
-    script = parse(text, path.name, settings.all_defines)
+    beginning = head(text)
+    choose_by_name(beginning, path.name)
+    script = parse(text, path.name, from_script(beginning, way.settings).all_defines)
+    choose_by_name(script, path.name)
     return play(
         script,
         way.settings,

@@ -214,7 +214,9 @@ class Runner:
         inject.check_supported(event)
         packet = event.packet
         if isinstance(packet, TcpPacket):
-            data = inject.tcp(packet, self.flows.incoming(packet), self.machine)
+            data = inject.tcp(
+                packet, self.flows.incoming(packet), self.machine, ecr_scaled=self.settings.tcp_ts_ecr_scaled
+            )
         else:
             assert isinstance(packet, IcmpPacket)
             data = inject.icmp_error(packet, self.flows.current, self.machine)

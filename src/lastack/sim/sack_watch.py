@@ -70,6 +70,10 @@ class SackWatch:
             self.recent.append((start, end))
         self.arrived.add(start, end)
 
+    def syn_arrives(self) -> None:
+        """The sender's SYN has: its octet may come twice as well, on a SYN and a SYN,ACK."""
+        (self.twice if self.arrived.holds(0, 1) else self.arrived).add(0, 1)
+
     def says(self, acked: int, blocks: list[Piece]) -> str:
         """The receiver acknowledges, with these blocks: what is wrong with them, or ""."""
         recent, self.recent = self.recent, []

@@ -206,6 +206,7 @@ class WireWatch(Tap):
         theirs.arrives(start, start + segment_length(segment))
         theirs.sacks.arrives(start + (segment.flags >> 1 & 1), start + (segment.flags >> 1 & 1) + segment.length)
         if segment.flags & SYN:
+            theirs.sacks.syn_arrives()
             theirs.offered = segment.window
         if mine is None or not segment.flags & ACK or frame.number < mine.first:
             return

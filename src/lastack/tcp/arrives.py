@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from errno import ECONNREFUSED, ECONNRESET
 
-from lastack.tcp import ecn, fast_open, handshake, pingpong, ranges, recovery, time_wait
+from lastack.tcp import autotune, ecn, fast_open, handshake, pingpong, ranges, recovery, sack, time_wait
 from lastack.tcp.calls import deferred_close, ended
 from lastack.tcp.challenge import acknowledge_unacceptable, challenge
 from lastack.tcp.predict import predicted
@@ -74,6 +74,7 @@ def in_listen(tcb: Tcb, segment: Segment, now: int) -> None:
 def _open_fast(tcb: Tcb, syn: Segment, now: int) -> None:
     """The text of the SYN is the user's before the handshake is over (RFC 7413 4.2.2, server step 4)."""
     assert tcb.fast_open is not None
+    autotune.make_room(tcb, syn.length, now)
     tcb.rcv_adv = (tcb.rcv_nxt + min(space(tcb), 0xFFFF)) & MASK
     syn.seq = (syn.seq + 1) & MASK
     check_urg(tcb, syn)
@@ -98,6 +99,7 @@ def in_syn_sent(tcb: Tcb, segment: Segment, now: int) -> None:
     acceptable = False
     if flags & ACK:
         acceptable = gt(segment.ack, tcb.snd_una) and le(segment.ack, tcb.snd_nxt)
+        acceptable = acceptable and handshake.echoes_ours(tcb, segment, now)
         if not acceptable:
             if not flags & RST:
                 tcb.replies.append(reset_for(segment))
@@ -232,6 +234,9 @@ def _trim_syn_of_figure_8(tcb: Tcb, segment: Segment) -> None:
         segment.flags &= ~SYN
         segment.seq = tcb.rcv_nxt
         segment.window >>= tcb.snd_wscale  # it is not scaled yet
+        if tcb.config.acknowledge_crossing_syn_ack:
+            tcb.ack_now = True
+            sack.duplicate(tcb, tcb.irs, tcb.rcv_nxt)
 
 
 def _awaits_ack_of_syn(tcb: Tcb) -> bool:

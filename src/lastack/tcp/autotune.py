@@ -55,6 +55,12 @@ def grow_receive(tcb: Tcb, tuning: Tuning, wanted: int) -> None:
         tcb.rcv_buf = size
 
 
+def make_room(tcb: Tcb, size: int, now: int) -> None:
+    """Text has come before the first window was offered (RFC 7413): it takes nothing of that, as on Linux."""
+    if size and tcb.config.autotuning and tcb.config.receive_autotuning:
+        grow_receive(tcb, tcb.tuning or begin(tcb, now), tcb.rcv_buf + size)
+
+
 def grow_send(tcb: Tcb, wanted: int, now: int) -> None:
     """The user has more to send than fits: twice the congestion window keeps it busy (Linux: tcp_sndbuf_expand)."""
     size = min(wanted, tcb.config.send_buffer)

@@ -134,6 +134,8 @@ class Config:
     timestamp_offsets: bool = True  # RFC 7323 5.4; off: TSval is the host's clock (Linux tcp_timestamps 2)
     # Drop what comes without the agreed option (RFC 7323 3.2: "SHOULD silently drop").
     timestamps_required: bool = True
+    # A SYN,ACK that echoes no timestamp of ours since our first SYN gets a RST, as one with a wrong ACK does (Linux).
+    check_echo_of_syn: bool = False
     sack: bool = True  # RFC 2018
     # New segments for the first two duplicate ACKs (RFC 3042), with SACK for what is held (RFC 6675 section 5 (3)).
     limited_transmit: bool = True
@@ -153,6 +155,8 @@ class Config:
     # The options of a SYN in the order in which they stand there; no RFC asks for one.
     syn_options: tuple[str, ...] = ("mss", "sack", "timestamps", "window_scale")
     mss: int = 0  # the MSS option to send; 0 = from the MTU (RFC 6691)
+    # A SYN tells no more than what its path is known to take (Linux); else our link's MTU alone (RFC 6691 section 2).
+    mss_follows_path: bool = False
     default_mss: int = 0  # of an IPv4 peer that sends none; 0 = the 536 of RFC 9293 MUST-15 (FreeBSD mssdflt)
     default_mss_v6: int = 0  # of one by IPv6; 0 = 1220 (FreeBSD v6mssdflt)
     # Segments are no larger than this with their options, whatever the peer takes; TCP_MAXSEG sets both. 0: no limit.
@@ -189,6 +193,8 @@ class Config:
     rfc5961_rst: bool = True  # RFC 5961 3.2, RFC 4953 3.1.2
     rfc5961_syn: bool = True
     rfc5961_ack: bool = True
+    # The crossing SYN,ACK of a simultaneous open is acknowledged, since its SYN came twice (Linux; not in Figure 8).
+    acknowledge_crossing_syn_ack: bool = False
     # RFC 5961 section 7: challenge ACKs of one connection in one second.
     challenge_acks_per_second: int = 10
     # And of a whole host, about so many: the number is drawn anew for each second (Linux tcp_challenge_ack_limit).

@@ -34,6 +34,15 @@ def timestamp(tcb: Tcb, now: int) -> int:
     return (now // 1000 + tcb.ts_offset) & MASK
 
 
+def echoes_ours(tcb: Tcb, segment: Segment, now: int) -> bool:
+    """Whether an answer to our SYN echoes what we can have sent since the first one, where that is asked for
+    (`check_echo_of_syn`). The echo is valid as it has an ACK (RFC 7323 3.2); 0 is from a peer that gives none."""
+    if not tcb.config.check_echo_of_syn or not tcb.ts_on or not segment.ts_ecr:
+        return True
+    latest = timestamp(tcb, now)
+    return (latest - segment.ts_ecr) & MASK <= (now // 1000 - tcb.stalled_since // 1000) & MASK
+
+
 def text_start(tcb: Tcb) -> int:
     """The sequence number of the first octet in the send buffer: SND.UNA, or behind our SYN until that is acknowledged.
 
@@ -54,7 +63,7 @@ def offer(tcb: Tcb) -> None:
 def syn_options(tcb: Tcb, now: int) -> bytes:
     """The options of our SYN or SYN,ACK (MUST-14, MUST-65, SHLD-5, MAY-3)."""
     stamp = (timestamp(tcb, now), tcb.ts_recent) if tcb.ts_on else None
-    return offered(tcb.config, mss.receive_mss(tcb), tcb.sack_on, stamp, tcb.rcv_wscale if tcb.ws_on else None)
+    return offered(tcb.config, mss.told(tcb), tcb.sack_on, stamp, tcb.rcv_wscale if tcb.ws_on else None)
 
 
 def offered(config: Config, size: int, sack: bool, stamp: tuple[int, int] | None, shift: int | None) -> bytes:

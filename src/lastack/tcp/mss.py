@@ -34,6 +34,14 @@ def offer(config: Config, link_mtu: int, size: int) -> int:
     return min(config.mss, most) if config.mss else most
 
 
+def told(tcb: Tcb) -> int:
+    """The MSS option of a SYN that leaves now: what we offer, or with `mss_follows_path` what the path takes of that,
+    in the hope that the way back is the same one."""
+    known = tcb.config.mss_follows_path and tcb.path is not None and not tcb.path.searching
+    mtu = min(tcb.link_mtu, tcb.mtu) if known else tcb.link_mtu
+    return offer(tcb.config, mtu, len(tcb.local[0]))
+
+
 def receive_mss(tcb: Tcb) -> int:
     """What we have offered, or are about to."""
     return offer(tcb.config, tcb.link_mtu, len(tcb.local[0]))

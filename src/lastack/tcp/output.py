@@ -12,6 +12,7 @@ from lastack.tcp import (
     fast_open,
     handshake,
     plpmtud,
+    rack,
     ranges,
     rtt,
     sack,
@@ -105,6 +106,8 @@ def _again(tcb: Tcb, sent: SentRange, now: int) -> None:
     validation = tcb.congestion.validation
     if validation is not None and sent.transmissions == 1:
         validation.retransmitted((sent.end - sent.first) & MASK)
+    if tcb.rack is not None:
+        rack.sent_again(tcb, tcb.rack, now)
     sent.lost = False
     sent.sent_at = now
     sent.transmissions += 1
@@ -269,9 +272,9 @@ def probe(tcb: Tcb, now: int, out: list[Segment]) -> None:
 
 def tail_probe(tcb: Tcb, now: int, out: list[Segment]) -> None:
     """RFC 8985 section 7.3: one new segment if the window takes it, else the last again, whatever cwnd says."""
-    rack = tcb.rack
-    assert rack is not None
-    rack.probe_at = NEVER
+    state = tcb.rack
+    assert state is not None
+    state.probe_at = NEVER
     if not tcb.sent or tcb.pipe != (tcb.snd_nxt - tcb.snd_una) & MASK:
         return
     position = (tcb.snd_nxt - handshake.text_start(tcb)) & MASK
@@ -291,7 +294,7 @@ def tail_probe(tcb: Tcb, now: int, out: list[Segment]) -> None:
         ranges.mark_lost(tcb, last)
         _again(tcb, last, now)
         segments.emit(tcb, last, now, out)
-    tlp.sent(tcb, rack, not new)
+    tlp.sent(tcb, state, not new)
 
 
 def arm_timers(tcb: Tcb, now: int) -> None:

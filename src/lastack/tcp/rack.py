@@ -18,6 +18,19 @@ def sent_after(at: int, end: int, other_at: int, other_end: int) -> bool:
     return at > other_at or (at == other_at and 0 < (end - other_end) & MASK < HALF)
 
 
+def sent_again(tcb: Tcb, rack: Rack, now: int) -> None:
+    """Something goes again: what may have left at this moment, too, but before it?"""
+    if rack.again_at != now:
+        rack.again_at, rack.again_behind = now, tcb.snd_nxt
+
+
+def _went_again_later(rack: Rack, sent: SentRange) -> bool:
+    """Of one moment the later in sequence was sent later, but where the earlier had been lost already: that is so where
+    a round trip takes no time."""
+    tie = sent.transmissions > 1 and sent.sent_at == rack.xmit == rack.again_at and rack.once
+    return tie and (rack.again_behind - rack.end) & MASK < HALF
+
+
 def delivered(tcb: Tcb, rack: Rack, sent: SentRange, end: int, now: int, ts_ecr: int | None) -> bool:
     """Steps 1 and 2 of section 6.2: a range was acknowledged up to `end`, cumulatively or selectively. Returns whether
     it came out of order (step 3), which the caller tells to `reordered` once an ACK."""
@@ -38,7 +51,7 @@ def delivered(tcb: Tcb, rack: Rack, sent: SentRange, end: int, now: int, ts_ecr:
     else:
         rack.min_rtt = min(rack.min_rtt, took) if rack.min_rtt else max(took, 1)
     if sent_after(sent.sent_at, end, rack.xmit, rack.end):
-        rack.xmit, rack.end, rack.rtt = sent.sent_at, end, took
+        rack.xmit, rack.end, rack.rtt, rack.once = sent.sent_at, end, took, sent.transmissions == 1
     elif tcb.config.rack_in_sequence:
         rack.rtt = took
     return late
@@ -95,7 +108,7 @@ def detect(tcb: Tcb, rack: Rack, now: int) -> bool:
     for sent in tcb.sent:
         if sent.sacked or sent.lost:
             continue
-        if not sent_after(xmit, edge, sent.sent_at, sent.end):
+        if not sent_after(xmit, edge, sent.sent_at, sent.end) or _went_again_later(rack, sent):
             if sent.transmissions == 1:
                 break  # so was all behind it, and of that nothing has gone again
             continue

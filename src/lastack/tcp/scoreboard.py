@@ -71,10 +71,13 @@ class Rack(_Plain):
     """What RFC 8985 keeps for RACK (section 5.3) and TLP (7.1). Times in microseconds."""
 
     __slots__ = (
+        "again_at",
+        "again_behind",
         "dsack_round",
         "end",
         "fack",
         "min_rtt",
+        "once",
         "probe_at",
         "reo_at",
         "reo_mult",
@@ -91,6 +94,9 @@ class Rack(_Plain):
     def __init__(self, una: int) -> None:
         self.xmit = -1  # when the latest of what was delivered had been sent, and where it ends
         self.end = una
+        self.once = True  # it had been sent once
+        self.again_at = -1  # when something last went again, and the end of what had been sent by then
+        self.again_behind = una
         self.rtt = 0
         self.min_rtt = 0  # 0: not measured
         self.fack = una  # the end of the highest that was delivered

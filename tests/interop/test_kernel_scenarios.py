@@ -16,7 +16,7 @@ from lastack.cli.kernel_scenarios.catalogue import KernelResult, KernelScenario,
 from lastack.sim.scenarios.registry import scenarios
 from lastack.tcp import handshake
 from lastack.tcp.states import Event, State
-from tests.sim.scenarios.about import KERNEL_NOTES
+from tests.sim.scenarios.about import AGAIN, KERNEL_NOTES
 from tests.trace.tshark import differences, notes
 
 app = typer.Typer()
@@ -52,7 +52,9 @@ def test_every_claim_holds(one: KernelScenario, version: int) -> None:
 def test_tshark_remarks_on_what_it_is_about(one: KernelScenario, tmp_path: Path) -> None:
     (tmp_path / "capture.pcapng").write_bytes(performed(one).capture)
     found = notes(tmp_path / "capture.pcapng")
-    assert differences(found, KERNEL_NOTES[one.name]) == []
+    # Its SYNs are lost on purpose, and go again where a busy machine takes over a second for all of it.
+    beside = {AGAIN} if one.name == "netstat-view" else set()
+    assert differences(found, KERNEL_NOTES[one.name], beside) == []
 
 
 def test_every_row_that_is_to_be_shown_against_the_kernel_is() -> None:

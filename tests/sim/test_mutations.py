@@ -225,7 +225,7 @@ CAUGHT: list[tuple[Callable[[Patch], None], Plan, str]] = [
     (block_one_too_long, plan(faults=LOSSY), "which never arrived"),
     (oldest_block_first, plan(faults=LOSSY), "tells first of"),
     (duplicates_invented, plan(), "came twice, and it did not"),
-    (sacked_sent_again, plan(faults=LOSSY), "which the peer said that it holds"),
+    (sacked_sent_again, plan(READS, SENDS, faults=LOSSY), "which the peer said that it holds"),
     (nothing_agreed, plan(READS, SENDS, configs=ONE_SELECTIVE, faults=LOSSY), "not agreed"),
     (two_bytes_swapped, plan(), "byte 0 is not what was sent there"),
 ]

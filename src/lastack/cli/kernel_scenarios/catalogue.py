@@ -101,7 +101,7 @@ class KernelPlay(Play):
         """A fresh sandbox, in which the kernel is the "client" or the "server".
 
         `ours` are settings of `Config` for our host, `sysctl` those of the kernel, without their "net.ipv4.".
-        Neither end sends anything again within 2 s, unless `impatient` says that this is wanted.
+        Neither end sends anything again within 10 s, unless `impatient` says that this is wanted.
         """
         self.finish()
         start = self.acts[-1].now + 1_000_000_000 + self._start if self.acts else 0

@@ -37,7 +37,7 @@ R = TypeVar("R", bound=Rule)
 
 PATIENCE = 30.0  # seconds within which everything must happen that is waited for: a thousand times what it takes
 # The least time after which either end sends again, where no loss is played: a busy machine loses 200 ms now and then.
-CALM = 2_000_000
+CALM = 10_000_000
 TICK = 2_000  # microseconds after which the kernel is looked at again where nothing else happens
 
 

@@ -9,15 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
-from typing import Any, Protocol
 
-from lastack.host.host import Host
 from lastack.packetdrill import listings, network_commands, setting_files
 from lastack.packetdrill.counts import nstat
 from lastack.packetdrill.errors import Failed, ScriptError, Unsupported
 from lastack.packetdrill.filters import FILTERS
-from lastack.packetdrill.machine import Address, SocketRow
-from lastack.packetdrill.shell import Pipeline, Simple, parse
+from lastack.packetdrill.shell import Pipeline, Simple, parse, perform
+from lastack.packetdrill.stack import Done, Stack
 from lastack.packetdrill.sysctls import Sysctls, plain_name
 
 _DEEPEST = 8  # setting files that read others
@@ -31,21 +29,6 @@ _MODULES = {
     *("tcp_cubic", "cc_cubic", "cc_newreno", "tcp_reno", "tcp_diag", "inet_diag", "ipv6", "sch_fq"),
     *("siftr", "tun", "if_tun", "tuntap", "if_tuntap"),
 }
-
-Done = tuple[int, str]  # exit status, output
-
-
-class Stack(Protocol):
-    """What commands work on: a machine with a host of ours."""
-
-    host: Host
-
-    @property
-    def now(self) -> int: ...
-    def run_until(self, time: int) -> None: ...
-    def configure(self, **values: Any) -> None: ...
-    def sockets(self) -> list[SocketRow]: ...
-    def drop(self, local: Address, remote: Address) -> bool: ...
 
 
 class Commands:
@@ -89,27 +72,12 @@ class Commands:
         """Do what a script says in back-quotes. Failed where that ends with a status other than 0, as a check does;
         Unsupported, ScriptError for what cannot be done. All with the line."""
         try:
-            status = self._all(parse(text, line, self._variables), line)
+            status = perform(parse(text, line, self._variables), self._pipeline)
         except ScriptError as error:
             error.line = error.line or line
             raise
         if status:
             raise Failed(f"`{_short(text)}` ended with the status {status}", line, expected="status 0", got=str(status))
-
-    def _all(self, pipelines: list[Pipeline], line: int) -> int:
-        status = 0
-        for at, one in enumerate(pipelines):
-            if (one.after == "&&" and status) or (one.after == "||" and not status):
-                continue
-            forgiving = at + 1 < len(pipelines) and pipelines[at + 1].after == "||"
-            try:
-                status = self._pipeline(one)
-            except Unsupported as error:
-                if not forgiving:
-                    error.line = error.line or line
-                    raise
-                status = 1  # the script says itself what is to be done without it
-        return status
 
     def _pipeline(self, pipeline: Pipeline) -> int:
         status, text = 0, ""
@@ -119,7 +87,7 @@ class Commands:
             except ScriptError as error:
                 error.line = error.line or one.line
                 raise
-        return int(not status) if pipeline.negated else status
+        return status
 
     def _one(self, command: Simple, text: str) -> Done:
         if not command.words:
@@ -160,7 +128,7 @@ class Commands:
             raise ScriptError(f"{name}: setting files that read each other, over {_DEEPEST} deep", line)
         self._depth += 1
         try:
-            return self._all(parse(text, 1, self._variables), 1)
+            return perform(parse(text, 1, self._variables), self._pipeline)
         except ScriptError as error:
             raise type(error)(f"{name}, line {error.line}: {error.message}", line) from None
         finally:

@@ -4,17 +4,13 @@ what changes nothing that a script can see; any other word is refused by name.""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lastack.packetdrill.errors import ScriptError, Unsupported
+from lastack.packetdrill.stack import Done, Stack
 from lastack.tcp.config import MILLISECOND, SECOND
 from lastack.wire.address import parse_address
 from lastack.wire.errors import WireError
-
-if TYPE_CHECKING:
-    from lastack.packetdrill.commands import Stack
-
-Done = tuple[int, str]
 
 _FAMILIES = ("-4", "-6", "-f", "inet", "inet6", "-n", "-q")
 _HOST_PREFIX = {4: "32", 16: "128"}

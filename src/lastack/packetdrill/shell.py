@@ -7,7 +7,7 @@ $((15*1024)). Anything else is refused by its name.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from lastack.packetdrill.errors import ScriptError, Unsupported
@@ -260,6 +260,26 @@ class _Reader:
 
 
 # --- arithmetic ---
+
+
+def perform(pipelines: Sequence[Pipeline], do: Callable[[Pipeline], int]) -> int:
+    """Do them one after another, as `;`, `&&`, `||` and `!` say; the status of the last that was done.
+
+    What is Unsupported counts as failed where the script says itself (`||`) what is to be done without it.
+    """
+    status = 0
+    for at, one in enumerate(pipelines):
+        if (one.after == "&&" and status) or (one.after == "||" and not status):
+            continue
+        forgiving = at + 1 < len(pipelines) and pipelines[at + 1].after == "||"
+        try:
+            status = do(one)
+        except Unsupported:
+            if not forgiving:
+                raise
+            status = 1
+        status = int(not status) if one.negated else status
+    return status
 
 
 def arithmetic(text: str, variables: dict[str, str], line: int) -> int:

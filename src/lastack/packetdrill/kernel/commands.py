@@ -17,7 +17,7 @@ from typing import Protocol
 from lastack.device.errors import DeviceError
 from lastack.packetdrill import setting_files
 from lastack.packetdrill.errors import Failed, ScriptError, Unsupported
-from lastack.packetdrill.shell import Pipeline, Simple, parse
+from lastack.packetdrill.shell import Pipeline, Simple, parse, perform
 from lastack.packetdrill.sysctls import plain_name
 
 SECONDS = 10.0  # limit: of real time for one command
@@ -86,19 +86,7 @@ class KernelCommands:
                 raise Unsupported(f"writing to {path[:120]}: it would change more than the sandbox")
         if any(map(_lost, commands)):
             return self._shell(whole)
-        status = 0
-        for at, one in enumerate(pipelines):
-            if (one.after == "&&" and status) or (one.after == "||" and not status):
-                continue
-            forgiving = at + 1 < len(pipelines) and pipelines[at + 1].after == "||"
-            try:
-                status = self._pipeline(one)
-            except Unsupported:
-                if not forgiving:
-                    raise
-                status = 1
-            status = int(not status) if one.negated else status
-        return status
+        return perform(pipelines, self._pipeline)
 
     def _pipeline(self, pipeline: Pipeline) -> int:
         first = pipeline.commands[0]

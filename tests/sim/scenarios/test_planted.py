@@ -55,7 +55,7 @@ PLANTED: list[tuple[str, Any, str, Callable[..., Any], str]] = [
     ("four-way-close", calls, "receive", forgetful, "EOF is delivered behind the queued data"),
     ("three-segment-close", arrives, "check_fin", nothing, "3 segments carry the data and close"),
     ("half-close", arrives, "start_fin_wait_2", timed_for_owners, "100 s later the server still sends"),
-    ("simultaneous-open", arrives, "_trim_syn_of_figure_8", nothing, "four segments do it"),
+    ("simultaneous-open", arrives, "_trim_syn_of_figure_8", nothing, "four segments do it: nothing is refused"),
     ("each-close-segment-lost", timeouts, "r2", lambda tcb: 0, "one FIN is sent again"),
     ("lost-final-ack", time_wait, "enter", no_waiting, "the client is in TIME-WAIT, the server in LAST-ACK"),
     ("lost-final-ack", time_wait, "segment_arrives", ignoring, "TIME-WAIT has answered both"),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lastack.packetdrill.kernel.machine import KernelMachine
-from lastack.packetdrill.parser import parse
+from lastack.packetdrill.language.parser import parse
 from lastack.packetdrill.playing import MACHINES
 from lastack.packetdrill.runner import Result, play
 from lastack.packetdrill.settings import Settings

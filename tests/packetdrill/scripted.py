@@ -14,11 +14,11 @@ from typing import Any
 from lastack.host.host import Host
 from lastack.packetdrill.calls.performing import Calls
 from lastack.packetdrill.errors import Failed
+from lastack.packetdrill.language.parser import parse
+from lastack.packetdrill.language.syntax import Call
 from lastack.packetdrill.machine import Address, Doing, File
-from lastack.packetdrill.parser import parse
 from lastack.packetdrill.settings import Settings
-from lastack.packetdrill.syntax import Call
-from lastack.packetdrill.virtual_system import VirtualSystem
+from lastack.packetdrill.virtual.system import VirtualSystem
 from tests.host.harness import Bench, Peer
 
 SETTINGS = Settings(local_ip="10.0.0.1", remote_ip="10.0.0.2")

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from lastack.host.host import Host
-from lastack.packetdrill.commands import Commands
 from lastack.packetdrill.machine import Address, SocketRow
+from lastack.packetdrill.virtual.commands import Commands
 from lastack.tcp.config import Config
 from lastack.tcp.presets import LINUX
 

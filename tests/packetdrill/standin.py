@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from lastack.packetdrill import playing
+from lastack.packetdrill.language.syntax import Script
 from lastack.packetdrill.runner import Result
-from lastack.packetdrill.syntax import Script
 from tests.packetdrill.recordings import timeline
 
 SCRIPT = "0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n+0 close(3) = 0\n+0 > S 0:0(0)\n"

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from lastack.packetdrill.commands import Commands
 from lastack.packetdrill.errors import Failed, ScriptError, Unsupported
 from lastack.packetdrill.machine import SocketRow
+from lastack.packetdrill.virtual.commands import Commands
 from lastack.tcp.presets import BSD
 from lastack.wire.address import parse_address
 from tests.packetdrill.stack import FakeStack, commands

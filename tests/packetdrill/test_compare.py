@@ -7,9 +7,9 @@ import pytest
 from lastack.packetdrill.compare import Comparison, Sent, join
 from lastack.packetdrill.errors import Failed
 from lastack.packetdrill.flows import Flow
-from lastack.packetdrill.parser import parse
+from lastack.packetdrill.language.parser import parse
+from lastack.packetdrill.language.syntax import PacketEvent, TcpPacket
 from lastack.packetdrill.settings import Settings
-from lastack.packetdrill.syntax import PacketEvent, TcpPacket
 from lastack.wire.datagram import build_tcp, parse_ip
 from lastack.wire.notation import parse_segment
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lastack.packetdrill.parser import parse
+from lastack.packetdrill.language.parser import parse
 from lastack.packetdrill.runner import play
 from lastack.packetdrill.settings import Settings
 from lastack.tcp.presets import LINUX

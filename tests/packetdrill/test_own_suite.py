@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from lastack.packetdrill.parser import parse
+from lastack.packetdrill.language.parser import parse
+from lastack.packetdrill.language.syntax import Script
 from lastack.packetdrill.runner import play
 from lastack.packetdrill.settings import Settings
-from lastack.packetdrill.syntax import Script
 from lastack.tcp.config import DEFAULT, MILLISECOND, SECOND, Config
 from tests.tcp import test_rfc2525 as planted
 

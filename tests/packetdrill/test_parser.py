@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from lastack.packetdrill.errors import ScriptError
-from lastack.packetdrill.parser import parse
-from lastack.packetdrill.syntax import (
+from lastack.packetdrill.language.parser import parse
+from lastack.packetdrill.language.syntax import (
     Anything,
     Applied,
     Array,

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lastack.packetdrill.errors import ScriptError
-from lastack.packetdrill.parser import parse
+from lastack.packetdrill.language.parser import parse
 from lastack.packetdrill.runner import play
 from lastack.packetdrill.settings import Settings
 from lastack.tcp.config import DEFAULT

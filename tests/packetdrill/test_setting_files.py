@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from lastack.packetdrill.commands.setting_files import FOLDERS_UP, LARGEST, read
 from lastack.packetdrill.errors import ScriptError, Unsupported
-from lastack.packetdrill.setting_files import FOLDERS_UP, LARGEST, read
 from tests.packetdrill.stack import commands
 
 SECRET = "sysctl -q net.ipv4.tcp_sack=0 # hush"

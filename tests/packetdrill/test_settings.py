@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lastack.packetdrill.errors import ScriptError, Unsupported
-from lastack.packetdrill.parser import parse
+from lastack.packetdrill.language.parser import parse
 from lastack.packetdrill.settings import Settings, from_options, from_script
 
 

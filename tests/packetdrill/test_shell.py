@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from lastack.packetdrill.commands.shell import arithmetic, parse
 from lastack.packetdrill.errors import ScriptError, Unsupported
-from lastack.packetdrill.shell import arithmetic, parse
 
 
 def words(text: str, **variables: str) -> list[list[str]]:

@@ -11,8 +11,8 @@ import pytest
 
 from lastack.packetdrill.calls.notation import show
 from lastack.packetdrill.errors import ScriptError, Unsupported
+from lastack.packetdrill.language.syntax import Either, Number, Text, Word
 from lastack.packetdrill.symbols import CONSTANTS, bits, error_name, option_name, resolve
-from lastack.packetdrill.syntax import Either, Number, Text, Word
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the numbers are Linux's")

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from lastack.packetdrill.errors import ScriptError, Unsupported
-from lastack.packetdrill.sysctl_freebsd import FREEBSD
-from lastack.packetdrill.sysctl_linux import LINUX as LINUX_NAMES
-from lastack.packetdrill.sysctls import Sysctls, config_of
+from lastack.packetdrill.sysctls.catalogue import Sysctls, config_of
+from lastack.packetdrill.sysctls.freebsd import FREEBSD
+from lastack.packetdrill.sysctls.linux import LINUX as LINUX_NAMES
 from lastack.tcp.config import Config
 from lastack.tcp.handshake import window_shift
 from lastack.tcp.presets import BSD, LINUX, PRESETS

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lastack.packetdrill.errors import Failed
-from lastack.packetdrill.parser import parse
+from lastack.packetdrill.language.parser import parse
 from lastack.packetdrill.settings import Settings
 from lastack.packetdrill.timing import Due, Timing
 

@@ -10,8 +10,8 @@ from typing import NamedTuple, TypeVar
 from lastack.packetdrill.errors import Failed
 from lastack.packetdrill.flows import Flow
 from lastack.packetdrill.inject import type_and_code
+from lastack.packetdrill.language.syntax import IcmpPacket, Ip, Stamp, TcpPacket
 from lastack.packetdrill.settings import Settings
-from lastack.packetdrill.syntax import IcmpPacket, Ip, Stamp, TcpPacket
 from lastack.wire.datagram import Header
 from lastack.wire.errors import WireError
 from lastack.wire.icmp import Message

@@ -6,9 +6,9 @@ mostly leaves ports out. The connection that is meant is the one of the socket t
 
 from __future__ import annotations
 
+from lastack.packetdrill.language.syntax import TcpPacket
 from lastack.packetdrill.machine import Address, File
 from lastack.packetdrill.settings import Settings
-from lastack.packetdrill.syntax import TcpPacket
 from lastack.wire.segment import ACK, SYN, Segment
 
 _MASK = 0xFFFF_FFFF

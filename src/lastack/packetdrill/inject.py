@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from lastack.packetdrill.errors import Failed, ScriptError, Unsupported
 from lastack.packetdrill.flows import Flow
+from lastack.packetdrill.language.syntax import IcmpPacket, Ip, PacketEvent, Stamp, TcpPacket
 from lastack.packetdrill.machine import Machine
-from lastack.packetdrill.syntax import IcmpPacket, Ip, PacketEvent, Stamp, TcpPacket
 from lastack.wire import icmp
 from lastack.wire.address import parse_address
 from lastack.wire.datagram import build_icmp, build_tcp

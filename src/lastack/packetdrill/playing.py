@@ -16,12 +16,12 @@ from typing import Any
 from lastack.packetdrill import failure
 from lastack.packetdrill.errors import ScriptError, Unsupported
 from lastack.packetdrill.kernel.machine import KernelMachine
+from lastack.packetdrill.language.parser import LONGEST, head, parse
 from lastack.packetdrill.machine import Machine
-from lastack.packetdrill.parser import LONGEST, head, parse
 from lastack.packetdrill.report import ERROR, FAILED, PASSED, UNSUPPORTED, Outcome, printable
 from lastack.packetdrill.runner import Result, play
 from lastack.packetdrill.settings import Settings, choose_by_name, from_script
-from lastack.packetdrill.virtual import VirtualMachine
+from lastack.packetdrill.virtual.machine import VirtualMachine
 from lastack.tcp.config import DEFAULT, Config
 from lastack.trace.ladder import Style
 from lastack.trace.pcapng import PcapngWriter

@@ -17,11 +17,11 @@ from lastack.packetdrill.code import CodeBlocks
 from lastack.packetdrill.compare import Sent, join
 from lastack.packetdrill.errors import Failed, ScriptError, Unsupported
 from lastack.packetdrill.flows import Flow, Flows
+from lastack.packetdrill.language.syntax import Call, Code, Command, Event, IcmpPacket, PacketEvent, Script, TcpPacket
 from lastack.packetdrill.machine import Machine, Pending
 from lastack.packetdrill.settings import Settings, from_script
-from lastack.packetdrill.syntax import Call, Code, Command, Event, IcmpPacket, PacketEvent, Script, TcpPacket
 from lastack.packetdrill.timing import Due, Timing
-from lastack.packetdrill.virtual import START, VirtualMachine
+from lastack.packetdrill.virtual.machine import START, VirtualMachine
 from lastack.tcp.config import Config
 from lastack.trace.timeline import Timeline
 from lastack.wire.datagram import parse

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from lastack.packetdrill.errors import ScriptError, Unsupported
-from lastack.packetdrill.syntax import Script
+from lastack.packetdrill.language.syntax import Script
 from lastack.wire.address import parse_address
 
 IP_VERSIONS = ("ipv4", "ipv6", "ipv4-mapped-ipv6")

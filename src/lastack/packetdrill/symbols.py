@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 
 from lastack.packetdrill.errors import ScriptError, Unsupported
-from lastack.packetdrill.syntax import Either, Expression, Number, Word
+from lastack.packetdrill.language.syntax import Either, Expression, Number, Word
 
 # Sources: Linux's uapi headers (asm-generic/socket.h, linux/tcp.h, in.h, in6.h, errqueue.h, net_tstamp.h, eventpoll.h).
 _FAMILIES = "AF_UNSPEC 0 AF_UNIX 1 AF_INET 2 AF_INET6 10 AF_NETLINK 16 AF_PACKET 17"

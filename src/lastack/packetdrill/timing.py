@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from lastack.packetdrill.errors import Failed
+from lastack.packetdrill.language.syntax import Call, Clock, Event, PacketEvent
 from lastack.packetdrill.settings import Settings
-from lastack.packetdrill.syntax import Call, Clock, Event, PacketEvent
 
 _SECOND = 1_000_000
 

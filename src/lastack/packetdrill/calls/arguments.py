@@ -5,10 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lastack.packetdrill.errors import ScriptError, Unsupported
+from lastack.packetdrill.language.syntax import (
+    Anything,
+    Applied,
+    Array,
+    Call,
+    Expression,
+    Field,
+    Number,
+    Struct,
+    Text,
+    Word,
+)
 from lastack.packetdrill.machine import Address
 from lastack.packetdrill.settings import Settings
 from lastack.packetdrill.symbols import CONSTANTS, resolve
-from lastack.packetdrill.syntax import Anything, Applied, Array, Call, Expression, Field, Number, Struct, Text, Word
 
 LONGEST = 64 * 1024 * 1024  # bytes of a buffer
 MOST_BUFFERS = 1024  # of one call (Linux: UIO_MAXIOV)

@@ -8,9 +8,9 @@ from collections.abc import Generator, Sequence
 
 from lastack.packetdrill.calls.arguments import Arguments, Fault
 from lastack.packetdrill.calls.descriptors import Came, Descriptors, Handler
+from lastack.packetdrill.language.syntax import Expression, Number, Text, Word
 from lastack.packetdrill.machine import Address, File, Received
 from lastack.packetdrill.symbols import CONSTANTS
-from lastack.packetdrill.syntax import Expression, Number, Text, Word
 
 _FASTOPEN, _PEEK = CONSTANTS["MSG_FASTOPEN"], CONSTANTS["MSG_PEEK"]
 

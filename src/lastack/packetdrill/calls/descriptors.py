@@ -11,8 +11,8 @@ from typing import NamedTuple, Protocol
 from lastack.packetdrill.calls.arguments import Arguments
 from lastack.packetdrill.calls.notation import Given
 from lastack.packetdrill.errors import ScriptError
+from lastack.packetdrill.language.syntax import Number
 from lastack.packetdrill.machine import Address, File, System
-from lastack.packetdrill.syntax import Number
 
 _FIRST = 3  # descriptors 0 to 2 are the standard streams
 

@@ -8,8 +8,8 @@ from lastack.packetdrill.calls.arguments import Arguments
 from lastack.packetdrill.calls.data import Doing, receive, send
 from lastack.packetdrill.calls.descriptors import Came, Descriptors, Handler
 from lastack.packetdrill.errors import Unsupported
+from lastack.packetdrill.language.syntax import Anything, Array, Expression, Field, Number, Struct, Word
 from lastack.packetdrill.symbols import CONSTANTS, bits
-from lastack.packetdrill.syntax import Anything, Array, Expression, Field, Number, Struct, Word
 
 _FASTOPEN = CONSTANTS["MSG_FASTOPEN"]
 _KNOWN = {"msg_name", "msg_iov", "msg_flags", "msg_control"}

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from lastack.packetdrill.symbols import CONSTANTS, resolve
-from lastack.packetdrill.syntax import (
+from lastack.packetdrill.language.syntax import (
     Anything,
     Applied,
     Array,
@@ -19,6 +18,7 @@ from lastack.packetdrill.syntax import (
     Text,
     Word,
 )
+from lastack.packetdrill.symbols import CONSTANTS, resolve
 
 Given = Mapping[int, Expression]  # what came through the pointers of a call, by the place of the argument
 _LONGEST_TEXT = 60  # characters of a text that is shown

@@ -9,9 +9,9 @@ from collections.abc import Generator
 from lastack.packetdrill.calls.arguments import Arguments, shown_address
 from lastack.packetdrill.calls.descriptors import Came, Descriptors, Handler, plainly
 from lastack.packetdrill.calls.notation import Given
+from lastack.packetdrill.language.syntax import Array, Number
 from lastack.packetdrill.machine import Address, File
 from lastack.packetdrill.symbols import CONSTANTS
-from lastack.packetdrill.syntax import Array, Number
 
 _LENGTHS = {False: 16, True: 28}  # of struct sockaddr_in and struct sockaddr_in6
 

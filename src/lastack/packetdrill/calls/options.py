@@ -8,9 +8,9 @@ import os
 from lastack.packetdrill.calls.arguments import Arguments
 from lastack.packetdrill.calls.descriptors import Came, Descriptors, Handler, plainly
 from lastack.packetdrill.errors import Unsupported
+from lastack.packetdrill.language.syntax import Anything, Array, Expression, Field, Number, Struct, Text
 from lastack.packetdrill.machine import Value
 from lastack.packetdrill.symbols import CONSTANTS
-from lastack.packetdrill.syntax import Anything, Array, Expression, Field, Number, Struct, Text
 
 _INT = 4  # bytes of an int
 _NAMED = {(CONSTANTS["SOL_TCP"], CONSTANTS[name]) for name in ("TCP_CONGESTION", "TCP_ULP")}  # their value is a name

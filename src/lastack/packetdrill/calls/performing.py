@@ -9,10 +9,10 @@ from lastack.packetdrill.calls.arguments import Arguments
 from lastack.packetdrill.calls.descriptors import Came, Descriptors, Handler, Watcher
 from lastack.packetdrill.calls.notation import same, show_call
 from lastack.packetdrill.errors import Failed, Unsupported
+from lastack.packetdrill.language.syntax import Anything, Call, Number
 from lastack.packetdrill.machine import Doing, File, System
 from lastack.packetdrill.settings import Settings
 from lastack.packetdrill.symbols import CONSTANTS, error_name
-from lastack.packetdrill.syntax import Anything, Call, Number
 
 _HANDLERS: Mapping[str, Handler] = {
     **opening.HANDLERS,

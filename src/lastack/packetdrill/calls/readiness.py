@@ -8,8 +8,8 @@ import os
 from lastack.packetdrill.calls.arguments import Arguments
 from lastack.packetdrill.calls.data import Doing
 from lastack.packetdrill.calls.descriptors import Came, Descriptors, Handler, plainly
+from lastack.packetdrill.language.syntax import Array, Expression, Field, Number, Struct
 from lastack.packetdrill.symbols import CONSTANTS, bits
-from lastack.packetdrill.syntax import Array, Expression, Field, Number, Struct
 
 _DATA = ("fd", "ptr", "u32", "u64")  # the names of what epoll keeps for its user
 _POLLNVAL, _DELETE = CONSTANTS["POLLNVAL"], CONSTANTS["EPOLL_CTL_DEL"]

@@ -15,10 +15,10 @@ from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from lastack.device.errors import DeviceError
-from lastack.packetdrill import setting_files
+from lastack.packetdrill.commands import setting_files
+from lastack.packetdrill.commands.shell import Pipeline, Simple, parse, perform
 from lastack.packetdrill.errors import Failed, ScriptError, Unsupported
-from lastack.packetdrill.shell import Pipeline, Simple, parse, perform
-from lastack.packetdrill.sysctls import plain_name
+from lastack.packetdrill.sysctls.catalogue import plain_name
 
 SECONDS = 10.0  # limit: of real time for one command
 _DEEPEST = 8  # setting files that read others

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from lastack.packetdrill import packet_options
-from lastack.packetdrill.cursor import Cursor
 from lastack.packetdrill.errors import ScriptError
-from lastack.packetdrill.lexer import Kind
-from lastack.packetdrill.syntax import NO_IP, IcmpPacket, Ip, PacketEvent, TcpPacket, UdpPacket
+from lastack.packetdrill.language import packet_options
+from lastack.packetdrill.language.cursor import Cursor
+from lastack.packetdrill.language.lexer import Kind
+from lastack.packetdrill.language.syntax import NO_IP, IcmpPacket, Ip, PacketEvent, TcpPacket, UdpPacket
 from lastack.wire.errors import WireError
 from lastack.wire.segment import parse_flags
 

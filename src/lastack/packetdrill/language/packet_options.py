@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from lastack.packetdrill.cursor import Cursor
 from lastack.packetdrill.errors import ScriptError
-from lastack.packetdrill.lexer import Kind
-from lastack.packetdrill.syntax import Stamp
+from lastack.packetdrill.language.cursor import Cursor
+from lastack.packetdrill.language.lexer import Kind
+from lastack.packetdrill.language.syntax import Stamp
 from lastack.wire.errors import WireError
 from lastack.wire.options import (
     SPACE,

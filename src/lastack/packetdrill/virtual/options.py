@@ -7,9 +7,9 @@ from typing import cast
 
 from lastack.host.info import tcp_info
 from lastack.packetdrill.errors import Unsupported
-from lastack.packetdrill.files import SocketFile
 from lastack.packetdrill.machine import Value
 from lastack.packetdrill.symbols import CONSTANTS, option_name
+from lastack.packetdrill.virtual.files import SocketFile
 from lastack.tcp.config import SECOND
 
 _SOCKET, _TCP, _IP, _IPV6 = (CONSTANTS[f"SOL_{name}"] for name in ("SOCKET", "TCP", "IP", "IPV6"))

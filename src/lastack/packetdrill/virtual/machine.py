@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from lastack.host.host import Host
 from lastack.link.finishing import finish
-from lastack.packetdrill.commands import Commands
 from lastack.packetdrill.errors import Failed, ScriptError
-from lastack.packetdrill.files import SocketFile
 from lastack.packetdrill.machine import Address, Doing, File, Sniffed, SocketRow
 from lastack.packetdrill.settings import Settings
+from lastack.packetdrill.virtual.commands import Commands
+from lastack.packetdrill.virtual.files import SocketFile
+from lastack.packetdrill.virtual.system import VirtualSystem
 from lastack.tcp.config import HOUR, SECOND, Config
 from lastack.tcp.observer import Observer
 from lastack.wire.address import format_address
@@ -64,8 +65,6 @@ class VirtualMachine:
     name = "lastack"
 
     def __init__(self, config: Config, settings: Settings, observer: Observer | None = None) -> None:
-        from lastack.packetdrill.virtual_system import VirtualSystem
-
         self.version = 6 if settings.ip_version == "ipv6" else 4
         self.local, self.remote = settings.local_ip, settings.remote_ip
         self.settings = settings

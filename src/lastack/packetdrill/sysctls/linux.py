@@ -6,7 +6,7 @@ from typing import Any
 
 from lastack.host.fast_opens import parse_keys, settings_of
 from lastack.packetdrill.errors import Unsupported
-from lastack.packetdrill.sysctl_knobs import Entry, Made, Number, Only, Unseen, Words, Written, flag, number_of
+from lastack.packetdrill.sysctls.knobs import Entry, Made, Number, Only, Unseen, Words, Written, flag, number_of
 from lastack.tcp.config import MILLISECOND, SECOND, Config
 from lastack.tcp.congestion import ALGORITHMS
 

@@ -9,12 +9,13 @@ from typing import Protocol
 
 from lastack.host import options as o
 from lastack.host.host import Host
-from lastack.packetdrill import virtual_options, virtual_sending
-from lastack.packetdrill.epoll import EpollFile
 from lastack.packetdrill.errors import Unsupported
-from lastack.packetdrill.files import SocketFile
 from lastack.packetdrill.machine import Address, Doing, File, Received, Value
 from lastack.packetdrill.symbols import CONSTANTS
+from lastack.packetdrill.virtual import options as virtual_options
+from lastack.packetdrill.virtual import sending as virtual_sending
+from lastack.packetdrill.virtual.epoll import EpollFile
+from lastack.packetdrill.virtual.files import SocketFile
 from lastack.tcp.config import MILLISECOND, SECOND
 from lastack.tcp.states import State
 

@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import re
 
-from lastack.packetdrill.cursor import Cursor
 from lastack.packetdrill.errors import ScriptError
-from lastack.packetdrill.lexer import Kind
-from lastack.packetdrill.syntax import Anything, Applied, Array, Either, Expression, Field, Number, Struct, Text, Word
+from lastack.packetdrill.language.cursor import Cursor
+from lastack.packetdrill.language.lexer import Kind
+from lastack.packetdrill.language.syntax import (
+    Anything,
+    Applied,
+    Array,
+    Either,
+    Expression,
+    Field,
+    Number,
+    Struct,
+    Text,
+    Word,
+)
 
 DEEPEST = 20  # brackets within brackets
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "0": "\0"}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 import os
 
-from lastack.packetdrill.files import SocketFile, Wakes
 from lastack.packetdrill.symbols import CONSTANTS
+from lastack.packetdrill.virtual.files import SocketFile, Wakes
 
 ADD, DELETE, MODIFY = (CONSTANTS[f"EPOLL_CTL_{name}"] for name in ("ADD", "DEL", "MOD"))
 _EDGE, _ONCE, _EXCLUSIVE = CONSTANTS["EPOLLET"], CONSTANTS["EPOLLONESHOT"], CONSTANTS["EPOLLEXCLUSIVE"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lastack.packetdrill.errors import Unsupported
-from lastack.packetdrill.sysctl_knobs import Entry, Made, Number, Only, Unseen, Words, Written, flag, number_of
+from lastack.packetdrill.sysctls.knobs import Entry, Made, Number, Only, Unseen, Words, Written, flag, number_of
 from lastack.tcp.config import MILLISECOND, SECOND, Config
 from lastack.tcp.congestion import ALGORITHMS
 

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from typing import Any
 
 from lastack.packetdrill.errors import ScriptError, Unsupported
-from lastack.packetdrill.sysctl_freebsd import FREEBSD
-from lastack.packetdrill.sysctl_knobs import Entry, find
-from lastack.packetdrill.sysctl_linux import LINUX
+from lastack.packetdrill.sysctls.freebsd import FREEBSD
+from lastack.packetdrill.sysctls.knobs import Entry, find
+from lastack.packetdrill.sysctls.linux import LINUX
 from lastack.tcp.config import Config
 
 _TABLES = (LINUX, FREEBSD)

@@ -7,8 +7,8 @@ from collections.abc import Generator
 from typing import Protocol
 
 from lastack.host import options as o
-from lastack.packetdrill.files import SocketFile
 from lastack.packetdrill.machine import Address
+from lastack.packetdrill.virtual.files import SocketFile
 from lastack.tcp import calls
 from lastack.tcp.states import State
 

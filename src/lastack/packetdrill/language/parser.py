@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lastack.packetdrill import expressions, packets
-from lastack.packetdrill.cursor import Cursor
 from lastack.packetdrill.errors import ScriptError
-from lastack.packetdrill.lexer import Kind, tokens
-from lastack.packetdrill.syntax import Action, Anything, Call, Clock, Code, Command, Event, Script, When
+from lastack.packetdrill.language import expressions, packets
+from lastack.packetdrill.language.cursor import Cursor
+from lastack.packetdrill.language.lexer import Kind, tokens
+from lastack.packetdrill.language.syntax import Action, Anything, Call, Clock, Code, Command, Event, Script, When
 
 LONGEST = 4_000_000  # characters of a script
 

@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from lastack.packetdrill.commands.stack import Done, Stack
 from lastack.packetdrill.errors import ScriptError, Unsupported
-from lastack.packetdrill.stack import Done, Stack
 from lastack.tcp.config import MILLISECOND, SECOND
 from lastack.wire.address import parse_address
 from lastack.wire.errors import WireError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lastack.packetdrill.errors import ScriptError
-from lastack.packetdrill.lexer import Kind, Token
+from lastack.packetdrill.language.lexer import Kind, Token
 
 
 class Cursor:

@@ -10,13 +10,13 @@ import re
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
-from lastack.packetdrill import listings, network_commands, setting_files
-from lastack.packetdrill.counts import nstat
+from lastack.packetdrill.commands import listings, network_commands, setting_files
+from lastack.packetdrill.commands.counts import nstat
+from lastack.packetdrill.commands.filters import FILTERS
+from lastack.packetdrill.commands.shell import Pipeline, Simple, parse, perform
+from lastack.packetdrill.commands.stack import Done, Stack
 from lastack.packetdrill.errors import Failed, ScriptError, Unsupported
-from lastack.packetdrill.filters import FILTERS
-from lastack.packetdrill.shell import Pipeline, Simple, parse, perform
-from lastack.packetdrill.stack import Done, Stack
-from lastack.packetdrill.sysctls import Sysctls, plain_name
+from lastack.packetdrill.sysctls.catalogue import Sysctls, plain_name
 
 _DEEPEST = 8  # setting files that read others
 _LONGEST_SLEEP = 24 * 3600.0  # seconds

@@ -1,0 +1,1 @@
+"""The sysctls of Linux and of FreeBSD, and the settings here that they are."""

@@ -1,0 +1,1 @@
+"""lastack as the machine under test: a host in virtual time."""

@@ -186,7 +186,7 @@ def test_a_user_who_may_not_make_namespaces_is_told() -> None:
 
 def test_links_are_configured() -> None:
     with Sandbox() as box:
-        with Netlink(box._netlink()) as netlink:
+        with Netlink(box.netlink()) as netlink:
             netlink.set_link(box.tun.name, mtu=9000)
             assert netlink.mtu(box.tun.name) == 9000
             netlink.add_address(box.tun.name, "198.51.100.1/32", peer="198.51.100.2")
@@ -199,7 +199,7 @@ def test_links_are_configured() -> None:
             with pytest.raises(DeviceError, match="is no address with a prefix length"):
                 netlink.add_address(box.tun.name, "10.9.0.300/24")
         routes = [("203.0.113.0/24", None), ("2001:db8:1::/48", None), ("default", None), ("::/0", None)]
-        configure(box.tun.name, routes=routes, connection=box._netlink())
+        configure(box.tun.name, routes=routes, connection=box.netlink())
         for family, target in ((2, "203.0.113.9"), (10, "2001:db8:1::9"), (2, "8.8.8.8"), (10, "2001:db8:2::1")):
             with box.socket(family, socket.SOCK_DGRAM) as sender:
                 sender.sendto(b"x", (target, 9))

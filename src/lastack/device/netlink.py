@@ -73,6 +73,11 @@ class Netlink:
         with _told(f"set the link {name}"):
             self._route.link("set", index=index, state="up" if up else "down", **given)
 
+    def add_veth(self, name: str, peer: str, namespace: int) -> None:
+        """Make a pair of links, veth(4): `name` here, `peer` in the network namespace behind the descriptor."""
+        with _told(f"make the links {name} and {peer}"):
+            self._route.link("add", ifname=name, kind="veth", peer={"ifname": peer, "net_ns_fd": namespace})
+
     def add_address(self, name: str, address: str, peer: str | None = None) -> None:
         """Give the link an address such as "10.9.0.1/24" or "fd00::1/64"; `peer` makes it point to point."""
         wanted = self._address(name, address, peer)

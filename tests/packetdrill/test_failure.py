@@ -55,6 +55,12 @@ def test_packets_are_compared_without_what_the_script_leaves_open() -> None:
     line, came = "+.1~+.2  > S. 0:0(0) ack 1", "0.150000 > S. 0:0(0) ack 1 win 100"
     assert details("", 0, line, came).splitlines() == ["expected: > S. 0:0(0) ack 1", "got:      > S. 0:0(0) ack 1"]
     assert details("", 0, f"{line} win 99", came).splitlines()[1].endswith("win 100")
+    late = "at 1.100000 s: > . 1:1(0) ack 1", "at 1.900000 s: > . 1:1(0) ack 1 win 100"
+    assert details("", 0, *late).splitlines() == [
+        f"expected: {late[0]}",
+        f"got:      {late[1][:-8]}",
+        " " * 15 + "^" * 6,
+    ]
 
 
 def test_the_variables_of_a_connection_are_folded() -> None:

@@ -169,6 +169,45 @@ def test_a_failure_says_what_was_expected_and_what_came():
     assert result.got == "0.200000 > P. 1:10(9) ack 1 win 512"
 
 
+@pytest.mark.parametrize("head", ["", "--strict_segments", "--tolerance_percent=99"])
+def test_what_is_missing_of_a_packet_is_told_before_it_is_sent_again(head: str):
+    result = run(f"{head}\n{OPENED.lstrip()}+0 write(4, ..., 10) = 10\n+0 > P. 1:12(11) ack 1\n")
+    told = "length: expected 11, got 10" if head == "--strict_segments" else "only 10 of 11 bytes were sent"
+    assert told in result.message
+    assert result.got == "0.200000 > P. 1:11(10) ack 1 win 512"
+    assert result.virtual_seconds < 0.3
+
+
+def test_segments_that_do_not_make_a_packet_are_all_shown():
+    nodelay = OPENED + "+0 setsockopt(4, SOL_TCP, TCP_NODELAY, [1], 4) = 0\n"
+    result = run(nodelay + "+0 write(4, ..., 9) = 9\n+0 write(4, ..., 10) = 10\n+0 > P. 1:20(19) ack 1\n")
+    assert "not of one length" in result.message
+    assert result.got.splitlines() == [
+        "0.200000 > P. 1:10(9) ack 1 win 512",
+        "0.200000 > P. 10:20(10) ack 1 win 512",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("when", "due"),
+    [("+.1", "at 0.300000 s"), ("+.1~+.2", "between 0.300000 and 0.400000 s"), ("0.6", "at 0.600000 s")],
+)
+def test_what_is_not_in_time_is_shown_with_both_times(when: str, due: str):
+    result = run(OPENED + f"+0 write(4, ..., 9) = 9\n{when} > P. 1:10(9) ack 1\n")
+    assert result.expected == f"{due}: > P. 1:10(9) ack 1"
+    assert result.got == "at 0.200000 s: > P. 1:10(9) ack 1 win 512"
+
+
+def test_a_call_that_does_not_return_in_time_is_shown_with_both_times():
+    result = run(OPENED + "+0...0.1 read(4, ..., 9) = 9\n+.2 < . 1:10(9) ack 1 win 9\n")
+    assert (result.expected, result.got) == ("at 0.300000 s", "at 0.400000 s")
+
+
+def test_what_came_instead_of_an_icmp_message_is_shown():
+    result = run(OPENED + "+0 write(4, ..., 9) = 9\n+0 > icmp unreachable port_unreachable\n")
+    assert result.got == "0.200000 > P. 1:10(9) ack 1 win 512"
+
+
 def test_an_hour_passes_in_no_time():
     result = run(OPENED + "+3600 write(4, ..., 9) = 9\n+0 > P. 1:10(9) ack 1\n")
     assert result.outcome == "passed"

@@ -61,6 +61,12 @@ def join(parts: Sequence[Sent], wanted: int) -> Sent | None:
     return Sent(parts[0].time, parts[0].header, whole)
 
 
+def too_few(parts: Sequence[Sent], wanted: int) -> Failed:
+    """The failure to raise where these segments are all that came for a packet of `wanted` bytes."""
+    came = sum(sent.body.length for sent in parts if isinstance(sent.body, Segment))
+    return Failed(f"only {came:,} of {wanted:,} bytes were sent")
+
+
 def _alike(segment: Segment) -> tuple[int, ...]:
     return segment.flags & ~(PSH | FIN | CWR), segment.ack, segment.window, segment.ecn, len(segment.options)
 
@@ -75,15 +81,65 @@ def icmp(wanted: IcmpPacket, sent: Sent, version: int) -> None:
         raise Failed(f"ICMP type {message.type}, code {message.code} was sent instead of type {kind}, code {code}")
 
 
+# --- what was sent, in the script's numbers ---
+
+
+def shown(sent: Sent, flow: Flow) -> str:
+    """What was sent, in the notation and the numbers of the script, behind its time."""
+    return f"{sent.time / 1_000_000:.6f} {in_notation(sent, flow)}"
+
+
+def in_notation(sent: Sent, flow: Flow) -> str:
+    """The same without the time."""
+    segment = sent.body
+    if isinstance(segment, Message):
+        return f"> icmp type {segment.type} code {segment.code}"
+    if segment is None:
+        return "> a packet that is neither TCP nor ICMP"
+    seen = _in_script(segment, flow)
+    names = {live: script for script, live in flow.stamps.items()}
+    try:
+        seen.options = build([_option_in_script(option, flow, names) for option in parse(segment.options)])
+    except WireError:
+        seen.options = segment.options
+    return f"> {format_segment(seen)}"
+
+
+def _in_script(segment: Segment, flow: Flow) -> Segment:
+    """The segment with the script's numbers, without its options."""
+    syn = bool(segment.flags & SYN)
+    seen = Segment(
+        segment.source_port,
+        segment.destination_port,
+        segment.seq - flow.local_offset(syn) & _MASK,
+        segment.ack - flow.remote_offset(syn) & _MASK if segment.flags & ACK else segment.ack,
+        segment.flags,
+        segment.window,
+        segment.urgent,
+        length=segment.length,
+    )
+    seen.ecn = segment.ecn
+    return seen
+
+
+def _option_in_script(option: Option, flow: Flow, names: dict[int, int]) -> Option:
+    if isinstance(option, Timestamps):
+        return Timestamps(names.get(option.val, option.val), option.ecr)
+    if isinstance(option, Sack):
+        offset = flow.remote_offset(syn=False)
+        return Sack(tuple((left - offset & _MASK, right - offset & _MASK) for left, right in option.blocks))
+    return option
+
+
 class Comparison:
     """One expected packet beside the one that was sent."""
 
     def __init__(self, expected: TcpPacket, sent: Sent, flow: Flow, settings: Settings) -> None:
         assert isinstance(sent.body, Segment)
         self.expected = expected
+        self._sent = sent
         self.segment = sent.body
         self.header = sent.header
-        self.time = sent.time
         self.flow = flow
         self.settings = settings
         self.differences: list[str] = []
@@ -91,7 +147,7 @@ class Comparison:
     def check(self, loosen: frozenset[str]) -> None:
         """Raise Failed, naming every field that differs."""
         self.flow.sent(self.expected, self.segment)
-        seen, wanted = self.in_script(), self.expected
+        seen, wanted = _in_script(self.segment, self.flow), self.expected
         self._flags(seen, wanted)
         if wanted.seq is not None:
             seq = self.segment.seq if wanted.absolute_seq else seen.seq
@@ -106,45 +162,7 @@ class Comparison:
         if wanted.options is not None and "options" not in loosen:
             self._options(wanted.options)
         if self.differences:
-            raise Failed(
-                "the packet differs: " + "; ".join(self.differences), got=f"{self.time / 1_000_000:.6f} {self.text()}"
-            )
-
-    def in_script(self) -> Segment:
-        """The segment with the script's numbers, its options left as they are."""
-        segment, flow = self.segment, self.flow
-        syn = bool(segment.flags & SYN)
-        seen = Segment(
-            segment.source_port,
-            segment.destination_port,
-            segment.seq - flow.local_offset(syn) & _MASK,
-            segment.ack - flow.remote_offset(syn) & _MASK if segment.flags & ACK else segment.ack,
-            segment.flags,
-            segment.window,
-            segment.urgent,
-            length=segment.length,
-        )
-        seen.ecn = segment.ecn
-        return seen
-
-    def text(self) -> str:
-        """The segment in the script's notation and numbers."""
-        seen = self.in_script()
-        names = {live: script for script, live in self.flow.stamps.items()}
-        try:
-            options = [self._in_script(option, names) for option in parse(self.segment.options)]
-            seen.options = build(options)
-        except WireError:
-            seen.options = self.segment.options
-        return f"> {format_segment(seen)}"
-
-    def _in_script(self, option: Option, names: dict[int, int]) -> Option:
-        if isinstance(option, Timestamps):
-            return Timestamps(names.get(option.val, option.val), option.ecr)
-        if isinstance(option, Sack):
-            offset = self.flow.remote_offset(syn=False)
-            return Sack(tuple((left - offset & _MASK, right - offset & _MASK) for left, right in option.blocks))
-        return option
+            raise Failed("the packet differs: " + "; ".join(self.differences), got=shown(self._sent, self.flow))
 
     def _differ(self, what: str, expected: object, got: object) -> None:
         if expected != got:
@@ -203,7 +221,7 @@ class Comparison:
                 assert isinstance(other, Timestamps)
                 self._stamp(one, other)
             else:
-                self._differ("option", _text(one), _text(self._in_script(other, {})))
+                self._differ("option", _text(one), _text(_option_in_script(other, self.flow, {})))
 
     def _stamp(self, wanted: Stamp, got: Timestamps) -> None:
         if wanted.ecr is not None:

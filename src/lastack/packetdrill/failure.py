@@ -20,7 +20,8 @@ AROUND = 2  # lines of the script before and after the one that failed
 LADDER_LINES = 60  # of a ladder, unless the whole is asked for
 _RED, _GREEN, _PLAIN = "\x1b[31m", "\x1b[32m", "\x1b[0m"
 _TOKENS = re.compile(r"\w+|\s+|.")
-_WHEN = re.compile(r"^(\*|[+~\d.]+)\s+(?=>)")  # the time of a packet that goes out
+_WHEN = re.compile(r"^(\*|[+~\d.]+)\s+(?=>)", re.MULTILINE)  # the time of a packet that goes out
+_SAID = re.compile(r"^(at|between) [^:]+: >")  # where that is the matter
 _WINDOW = re.compile(r" win \d+")
 _STAMP = re.compile(r"TS val \d+ ecr \d+")
 
@@ -51,8 +52,10 @@ def _in_one_form(expected: str, got: str) -> tuple[str, str]:
     """Packets without their times, which are written otherwise, and without a window that the script leaves open."""
     if _WHEN.match(expected):
         expected, got = _WHEN.sub("", expected), _WHEN.sub("", got)
-        if " win " not in expected:
-            got = _WINDOW.sub("", got)
+    elif not _SAID.match(expected):
+        return expected, got
+    if " win " not in expected:
+        got = _WINDOW.sub("", got)
     return expected, got
 
 

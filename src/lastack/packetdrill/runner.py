@@ -233,40 +233,63 @@ class Runner:
         inject.check_supported(action)
         until = (due.end if due.end is not None else due.start + FOR_EVER) + GRACE
         packet = action.packet
+        sent: Sent | None = None
         try:
             if isinstance(packet, IcmpPacket):
-                sent = self._next(until)
+                flow = self.flows.current or Flow()
+                sent = self._first(until)
                 compare.icmp(packet, sent, self.machine.version)
             else:
                 assert isinstance(packet, TcpPacket)
                 flow = self.flows.expected(packet)
                 sent = self._gather(packet, flow, until)
                 compare.Comparison(packet, sent, flow, self.settings).check(self.loosen)
-            self._in_time(due, sent.time)
         except Failed as error:
             error.expected = event.source
+            error.got = error.got or (compare.shown(sent, flow) if sent is not None else "")
             raise
+        self._in_time(event, due, sent, flow)
 
     def _gather(self, wanted: TcpPacket, flow: Flow, until: int) -> Sent:
         """What was sent for one packet of the script: a segment, or several that the script writes as one."""
         parts: list[Sent] = []
         whole = None
-        while whole is None:
-            sent = self._next(until, more=bool(parts))
-            if isinstance(sent.body, Segment) and self.flows.belongs(flow, wanted, sent.body):
-                parts.append(sent)
-                whole = sent if self.settings.strict_segments else join(parts, wanted.length)
+        try:
+            while whole is None:
+                # What is one in the script leaves together: the rest is not waited for.
+                sent = self._next(parts[-1].time + self.settings.tolerance_usecs) if parts else self._first(until)
+                if sent is None:
+                    raise compare.too_few(parts, wanted.length)
+                if isinstance(sent.body, Segment) and self.flows.belongs(flow, wanted, sent.body):
+                    parts.append(sent)
+                    whole = sent if self.settings.strict_segments else join(parts, wanted.length)
+        except Failed as error:
+            error.got = "\n".join(compare.shown(part, flow) for part in parts)
+            raise
         return whole
 
-    def _in_time(self, due: Due, time: int) -> None:
-        if "timing" not in self.loosen:
-            self.timing.check("the packet", due, time)
+    def _in_time(self, event: Event, due: Due, sent: Sent, flow: Flow) -> None:
+        if "timing" in self.loosen:
+            return
+        try:
+            self.timing.check("the packet", due, sent.time)
+        except Failed as error:
+            error.expected += f": {event.source[event.source.index('>') :]}"
+            error.got += f": {compare.in_notation(sent, flow)}"
+            raise
 
-    def _next(self, until: int, *, more: bool = False) -> Sent:
-        """The next packet that the machine has sent, read. `more`: some of what is expected has come already."""
+    def _first(self, until: int) -> Sent:
+        """The next packet. Failed where none comes."""
+        sent = self._next(until)
+        if sent is None:
+            raise Failed(f"nothing was sent up to {until / 1_000_000:.6f} s")
+        return sent
+
+    def _next(self, until: int) -> Sent | None:
+        """The next packet that the machine has sent, read; None where none comes."""
         sniffed = self.machine.sniff(until)
         if sniffed is None:
-            raise Failed(f"{'nothing more' if more else 'nothing'} was sent up to {until / 1_000_000:.6f} s")
+            return None
         self._record(self.machine.name, sniffed.time, sniffed.data)
         packet = Packet(sniffed.data, transport=20 if self.machine.version == 4 else 40)
         try:

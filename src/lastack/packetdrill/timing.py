@@ -73,7 +73,9 @@ class Timing:
             return
         tolerance = self.tolerance(due.start, since)
         if not due.start - tolerance <= happened <= due.end + tolerance:
+            came = f"at {happened / _SECOND:.6f} s"
             raise Failed(
-                f"{what} was due {due.text()} and happened at {happened / _SECOND:.6f} s "
-                f"(tolerance {tolerance / _SECOND:.6f} s)"
+                f"{what} was due {due.text()} and happened {came} (tolerance {tolerance / _SECOND:.6f} s)",
+                expected=due.text(),
+                got=came,
             )

@@ -167,6 +167,27 @@ def test_a_value_without_sense_is_an_error_and_nothing_is_changed(name: str, val
     assert found.sysctls.get(name) == before
 
 
+@pytest.mark.parametrize(
+    "value", ["banana", "", "-7", "1.5", "1_000", "+1", "0x", "1;2", "1 2 3 4", "\u0663", "9" * 20, "\0", "[1]"]
+)
+def test_nonsense_is_an_error_that_says_what_is_possible(value: str) -> None:
+    senseful = {("net.ipv4.ip_local_reserved_ports", ""), ("net.ipv4.tcp_adv_win_scale", "-7")}
+    for name in (*LINUX_NAMES, *FREEBSD):
+        _, found = commands(config=LINUX if name in LINUX_NAMES else BSD)
+        if (name, value) not in senseful:
+            with pytest.raises(ScriptError, match=r"expected|can only be read|fast open key") as raised:
+                found.sysctls.set(name.replace("*", "all"), value)
+            assert not isinstance(raised.value, Unsupported), name
+
+
+def test_a_number_may_be_written_in_any_way() -> None:
+    _, found = commands()
+    for name, value in (("net.ipv4.tcp_sack", "0x0"), ("net.inet.tcp.syncookies", "01"), ("net.ipv4.tcp_mem", "1 2 3")):
+        found.sysctls.set(name, value)
+    assert found.sysctls.get("net.ipv4.tcp_sack") == "0"
+    assert found.sysctls.get("net.inet.tcp.syncookies") == "1"
+
+
 def test_what_a_name_does_is_done_where_it_is_written() -> None:
     done: list[str] = []
     found = Sysctls(lambda: BSD, lambda **_: None, {"net.inet.tcp.hostcache.purgenow": lambda: done.append("purged")})

@@ -11,7 +11,7 @@ from typing import Any
 
 from lastack.packetdrill.errors import ScriptError, Unsupported
 from lastack.packetdrill.sysctls.freebsd import FREEBSD
-from lastack.packetdrill.sysctls.knobs import Entry, find
+from lastack.packetdrill.sysctls.knobs import Entry, find, plain
 from lastack.packetdrill.sysctls.linux import LINUX
 from lastack.tcp.config import Config
 
@@ -50,34 +50,34 @@ class Sysctls:
 
     def get(self, name: str) -> str:
         """The value of a name, as sysctl prints it. Unsupported for a name that is not known."""
-        plain, entry = self._entry(name)
-        return entry.read(plain, self._config(), self._written)
+        known, entry = self._entry(name)
+        return entry.read(known, self._config(), self._written)
 
     def set(self, name: str, value: str) -> None:
         """Set a name. ScriptError for a value that it does not take, Unsupported for one that we cannot do."""
-        plain, entry = self._entry(name)
+        known, entry = self._entry(name)
         if len(value) > _LONGEST:
-            raise ScriptError(f"sysctl {plain}: a value of {len(value):,} characters; at most {_LONGEST}")
-        text = " ".join(value.strip().strip("\"'").split())
+            raise ScriptError(f"sysctl {known}: a value of {len(value):,} characters; at most {_LONGEST}")
+        text = plain(" ".join(value.strip().strip("\"'").split()))
         try:
-            settings = entry.write(plain, text, self._config(), self._written)
+            settings = entry.write(known, text, self._config(), self._written)
             if settings:
                 self._configure(**settings)
         except Unsupported as error:
-            raise Unsupported(f"sysctl {plain}={text}: {error.message}") from None
+            raise Unsupported(f"sysctl {known}={text}: {error.message}") from None
         except ValueError as error:
-            raise ScriptError(f"sysctl {plain}={text}: {error}") from None
-        action = self._actions.get(plain)
+            raise ScriptError(f"sysctl {known}={text}: {error}") from None
+        action = self._actions.get(known)
         if action is not None and text not in ("", "0"):
             action()
 
     def _entry(self, name: str) -> tuple[str, Entry]:
-        plain = plain_name(name)
+        known = plain_name(name)
         for table in _TABLES:
-            entry = find(table, plain)
+            entry = find(table, known)
             if entry is not None:
-                return plain, entry
-        raise Unsupported(f"sysctl {plain[:120]}: a name without a counterpart here")
+                return known, entry
+        raise Unsupported(f"sysctl {known[:120]}: a name without a counterpart here")
 
 
 def config_of(values: dict[str, str], config: Config) -> Config:

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from lastack.packetdrill.errors import Unsupported
-from lastack.packetdrill.sysctls.knobs import Entry, Made, Number, Only, Unseen, Words, Written, flag, number_of
+from lastack.packetdrill.sysctls.knobs import (
+    Entry,
+    Fixed,
+    Made,
+    Number,
+    Only,
+    Unseen,
+    Words,
+    Written,
+    algorithm,
+    flag,
+    number_of,
+)
 from lastack.tcp.config import MILLISECOND, SECOND, Config
-from lastack.tcp.congestion import ALGORITHMS
 
 _TCP = "net.inet.tcp."
 _NO_LIMIT = 1 << 30  # so many a second
@@ -133,9 +143,7 @@ def _write_sendspace(text: str, config: Config, written: Written) -> dict[str, A
 
 
 def _write_congestion(text: str, config: Config, written: Written) -> dict[str, Any]:
-    if text not in ALGORITHMS:
-        raise Unsupported(f"no congestion control of that name; there are {', '.join(sorted(ALGORITHMS))}")
-    return {"congestion": text}
+    return {"congestion": algorithm(text)}
 
 
 def _write_icmplim(text: str, config: Config, written: Written) -> dict[str, Any]:
@@ -240,7 +248,7 @@ _NAMES: dict[str, Entry] = {
     **{f"hostcache.{name}": Unseen() for name in ("prune", "purge", "cachelimit", "bucketlimit", "hashsize", "count")},
     # congestion control
     "cc.algorithm": Made(lambda config, _: config.congestion, _write_congestion),
-    "cc.available": Only("newreno cubic"),
+    "cc.available": Fixed("newreno cubic"),
     "cc.abe": Only("0"),
     "cc.hystartplusplus.bblogs": Unseen(),
     # Fast Open, RFC 7413
@@ -251,7 +259,7 @@ _NAMES: dict[str, Entry] = {
     "fastopen.acceptany": flag("fastopen_cookie_required", inverted=True),
     **{f"fastopen.{name}": Unseen() for name in ("autokey", "maxkeys", "keylen", "numkeys", "ccache_bucket_limit")},
     # nothing that a script can see
-    "functions_default": Only("freebsd"),
+    "functions_default": Only("freebsd", "rack", sense="bbr"),
     "functions_inherit_listen_socket_stack": Unseen("1"),
     **{
         name: Unseen() for name in ("tso", "log_debug", "log_in_vain", "do_tcpdrain", "isn_reseed_interval", "pcbcount")
@@ -270,7 +278,7 @@ FREEBSD: dict[str, Entry] = {
     "kern.ipc.somaxconn": Number("backlog_limit", least=1),
     "kern.ipc.soacceptqueue": Number("backlog_limit", least=1),
     "kern.ipc.nmbclusters": Unseen(),
-    "kern.ostype": Only("FreeBSD"),
+    "kern.ostype": Fixed("FreeBSD"),
     "kern.hz": Unseen("1000"),
     "net.inet.ip.ttl": Number("hop_limit", least=1, most=255),
     "net.inet.ip.portrange.first": Number("ephemeral_first", least=1, most=65535),

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Collection, Mapping
 from functools import lru_cache
 from typing import Any, Protocol
 
 from lastack.packetdrill.errors import Unsupported
 from lastack.tcp.config import Config
+from lastack.tcp.congestion import ALGORITHMS
 
 Written = dict[str, str]
 MOST = (1 << 31) - 1
+_LARGEST = (1 << 64) - 1
+_NUMBER = re.compile("-?[0-9]{1,20}|0[xX][0-9a-fA-F]{1,16}")
+_FLAGS_MOST = 255  # of a name with a few values: an octet
 
 
 class Entry(Protocol):
@@ -47,13 +52,17 @@ def _patterns(names: tuple[str, ...]) -> dict[tuple[int, str, str, str], str]:
 
 def number_of(text: str, least: int = 0, most: int = MOST) -> int:
     """A number, decimal or hexadecimal. ValueError for what is none, or is out of the range."""
-    try:
-        value = int(text, 16 if text.lower().startswith("0x") else 10)
-    except ValueError:
-        raise ValueError(f"expected a number from {least:,} to {most:,}") from None
-    if not least <= value <= most:
+    value = int(plain(text)) if _NUMBER.fullmatch(text) else None
+    if value is None or not least <= value <= most:
         raise ValueError(f"expected a number from {least:,} to {most:,}")
     return value
+
+
+def plain(text: str) -> str:
+    """The same number in decimals without leading zeros; what is no number is left as it is."""
+    if not _NUMBER.fullmatch(text):
+        return text
+    return str(int(text, 16 if text[:2] in ("0x", "0X") else 10))
 
 
 class Number:
@@ -109,9 +118,11 @@ class Words:
 
     def write(self, name: str, text: str, config: Config, written: Written) -> dict[str, Any]:
         """See `Entry`."""
-        if text not in self._values:
-            raise Unsupported(f"only {_listed(tuple(self._values))} can be done here")
-        return {self._setting: self._values[text]}
+        if text in self._values:
+            return {self._setting: self._values[text]}
+        some = _listed(self._values)
+        _need_number(text, 0, _FLAGS_MOST, some)
+        raise Unsupported(f"only {some} can be done here")
 
 
 def flag(setting: str, *, inverted: bool = False) -> Words:
@@ -120,12 +131,14 @@ def flag(setting: str, *, inverted: bool = False) -> Words:
 
 
 class Unseen:
-    """A value that changes nothing a script can see; any is taken, and told again."""
+    """A value that changes nothing a script can see; any that makes sense is taken, and told again: as many numbers as
+    the default has, or one of these `words`."""
 
-    __slots__ = ("_default",)
+    __slots__ = ("_default", "_words")
 
-    def __init__(self, default: str = "0") -> None:
+    def __init__(self, default: str = "0", words: Collection[str] = ()) -> None:
         self._default = default
+        self._words = words
 
     def read(self, name: str, config: Config, written: Written) -> str:
         """See `Entry`."""
@@ -133,17 +146,31 @@ class Unseen:
 
     def write(self, name: str, text: str, config: Config, written: Written) -> dict[str, Any]:
         """See `Entry`."""
+        if self._words:
+            if text not in self._words:
+                raise ValueError(f"expected {_listed(self._words)}")
+        else:
+            self._check_numbers(text)
         written[name] = text
         return {}
 
+    def _check_numbers(self, text: str) -> None:
+        count = len(self._default.split())
+        if len(text.split()) != count:
+            raise ValueError("expected a number" if count == 1 else f"expected {count} numbers")
+        for part in text.split():
+            number_of(part, 0, _LARGEST)
+
 
 class Only:
-    """What we do or do not do, whatever is set: only the values that say just that."""
+    """What we do or do not do, whatever is set: only the values that say just that. Of others those have a sense that
+    `sense` matches: numbers, where it is left out."""
 
-    __slots__ = ("_values",)
+    __slots__ = ("_sense", "_values")
 
-    def __init__(self, *values: str) -> None:
+    def __init__(self, *values: str, sense: str = "") -> None:
         self._values = values
+        self._sense = re.compile(sense) if sense else None
 
     def read(self, name: str, config: Config, written: Written) -> str:
         """See `Entry`."""
@@ -151,9 +178,32 @@ class Only:
 
     def write(self, name: str, text: str, config: Config, written: Written) -> dict[str, Any]:
         """See `Entry`."""
-        if text not in self._values:
-            raise Unsupported(f"our TCP does as with {_listed(self._values)}")
-        written[name] = text
+        if text in self._values:
+            written[name] = text
+            return {}
+        if self._sense is None:
+            _need_number(text, 0, MOST, f"{_listed(self._values)} (other numbers are not supported)")
+        elif not self._sense.fullmatch(text):
+            raise ValueError(f"expected {_listed(self._values)}")
+        raise Unsupported(f"our TCP does as with {_listed(self._values)}")
+
+
+class Fixed:
+    """What a system tells and nobody can set, but to what it is."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def read(self, name: str, config: Config, written: Written) -> str:
+        """See `Entry`."""
+        return self._value
+
+    def write(self, name: str, text: str, config: Config, written: Written) -> dict[str, Any]:
+        """See `Entry`."""
+        if text != self._value:
+            raise ValueError(f"it can only be read, and is {self._value!r}")
         return {}
 
 
@@ -194,5 +244,37 @@ class Made:
             raise
 
 
-def _listed(values: tuple[str, ...]) -> str:
-    return " or ".join(value or "an empty value" for value in values)
+def _need_number(text: str, least: int, most: int, wanted: str) -> None:
+    """ValueError that names what is `wanted` instead of what is no number, or one out of the range."""
+    try:
+        number_of(text, least, most)
+    except ValueError:
+        raise ValueError(f"expected {wanted}") from None
+
+
+def _listed(values: Collection[str]) -> str:
+    *most, last = (value or "an empty value" for value in values)
+    return f"{', '.join(most)} or {last}" if most else last
+
+
+# --- congestion control, which both systems choose by name ---
+
+# Those that Linux and FreeBSD come with, besides ours.
+_ELSEWHERE = frozenset(
+    {
+        *("bbr", "bbr2", "bbr3", "bic", "cdg", "chd", "dctcp", "hd", "highspeed", "htcp", "hybla", "illinois"),
+        *("lp", "nv", "scalable", "vegas", "veno", "westwood", "yeah"),
+    }
+)
+
+
+def algorithm(text: str, names: Mapping[str, str] | None = None) -> str:
+    """The congestion control of a name; `names` are those that a system has for ours. ValueError, Unsupported."""
+    name = (names or {}).get(text, text)
+    if name in ALGORITHMS:
+        return name
+    known = {ours: theirs for theirs, ours in (names or {}).items()}
+    told = _listed([known.get(one, one) for one in sorted(ALGORITHMS)])
+    if text in _ELSEWHERE:
+        raise Unsupported(f"of congestion controls there is {told}")
+    raise ValueError(f"expected {told}")

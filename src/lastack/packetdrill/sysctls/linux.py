@@ -6,9 +6,20 @@ from typing import Any
 
 from lastack.host.fast_opens import parse_keys, settings_of
 from lastack.packetdrill.errors import Unsupported
-from lastack.packetdrill.sysctls.knobs import Entry, Made, Number, Only, Unseen, Words, Written, flag, number_of
+from lastack.packetdrill.sysctls.knobs import (
+    Entry,
+    Fixed,
+    Made,
+    Number,
+    Only,
+    Unseen,
+    Words,
+    Written,
+    algorithm,
+    flag,
+    number_of,
+)
 from lastack.tcp.config import MILLISECOND, SECOND, Config
-from lastack.tcp.congestion import ALGORITHMS
 
 _UNLIMITED = 4294967295
 _NO_LIMIT = 1 << 30  # so many a second
@@ -17,6 +28,8 @@ _NEVER_WITHOUT = 256  # SYNs that ask for ECN: more than are ever sent
 _FIRST_SEND_BUFFER = 64 * 1024
 # The first window that is offered: what 16 bits can say. The buffer may be larger, and grows there when it is used.
 _FIRST_WINDOW = 64 * 1024
+_NAMES = {"reno": "newreno"}  # of congestion controls, where ours has another
+_QUEUES = ("pfifo_fast", "pfifo", "fq", "fq_codel", "sfq", "cake", "noqueue")
 
 
 def _triple(text: str) -> tuple[int, int, int]:
@@ -41,10 +54,13 @@ def _write_wmem(text: str, config: Config, written: Written) -> dict[str, Any]:
 
 
 def _write_congestion(text: str, config: Config, written: Written) -> dict[str, Any]:
-    name = {"reno": "newreno"}.get(text, text)
-    if name not in ALGORITHMS:
-        raise Unsupported(f"no congestion control of that name; there are {', '.join(sorted(ALGORITHMS))}")
-    return {"congestion": name}
+    return {"congestion": algorithm(text, _NAMES)}
+
+
+def _write_allowed(text: str, config: Config, written: Written) -> dict[str, Any]:
+    for name in text.split() or [text]:
+        algorithm(name, _NAMES)
+    return {}
 
 
 def _read_congestion(config: Config, written: Written) -> str:
@@ -145,8 +161,8 @@ _TCP: dict[str, Entry] = {
     "ecn_option_beacon": Unseen("3"),
     # congestion control and sending
     "congestion_control": Made(_read_congestion, _write_congestion),
-    "available_congestion_control": Only("reno cubic"),
-    "allowed_congestion_control": Only("reno cubic"),
+    "available_congestion_control": Fixed("reno cubic"),
+    "allowed_congestion_control": Made(lambda _config, _: "reno cubic", _write_allowed, kept=True),
     "slow_start_after_idle": flag("idle_restart"),
     "no_metrics_save": Only("1"),  # the next connection knows nothing of this one but the path's MTU
     "no_ssthresh_metrics_save": Only("1"),
@@ -171,7 +187,7 @@ _TCP: dict[str, Entry] = {
     "wmem": Made(lambda c, _: f"4096 {c.send_buffer_initial} {c.send_buffer}", _write_wmem, kept=True),
     "mem": Unseen("94500 126001 189000"),
     "moderate_rcvbuf": flag("receive_autotuning"),
-    "adv_win_scale": Only("1"),  # half of a buffer is text
+    "adv_win_scale": Only("1", sense="-?[0-9]{1,2}"),  # half of a buffer is text
     "app_win": Only("31"),
     "rcvbuf_low_rtt": Unseen("1000"),
     "shrink_window": Only("0"),
@@ -206,12 +222,13 @@ _TCP: dict[str, Entry] = {
     **dict.fromkeys(("backlog_ack_defer", "dma_copybreak", "max_ssthresh", "ehash_entries"), _ANY),
 }
 
+_PORTS_LISTED = "[0-9]{1,5}(-[0-9]{1,5})?(,[0-9]{1,5}(-[0-9]{1,5})?)*"
 _PORTS = Made(lambda config, _: f"{config.ephemeral_first}\t{config.ephemeral_last}", _write_ports)
 LINUX: dict[str, Entry] = {
     **{f"net.ipv4.tcp_{name}": entry for name, entry in _TCP.items()},
     "net.ipv4.ip_default_ttl": Number("hop_limit", least=1, most=255),
     "net.ipv4.ip_local_port_range": _PORTS,
-    "net.ipv4.ip_local_reserved_ports": Only(""),
+    "net.ipv4.ip_local_reserved_ports": Only("", sense=_PORTS_LISTED),
     "net.ipv4.ip_no_pmtu_disc": Made(lambda config, _: str(int(not config.path_mtu_discovery)), _write_no_discovery),
     "net.ipv4.ip_nonlocal_bind": Only("0"),
     "net.ipv4.ip_forward": Unseen(),
@@ -247,7 +264,7 @@ LINUX: dict[str, Entry] = {
     "net.core.wmem_default": Unseen("212992"),
     "net.core.optmem_max": Unseen("131072"),
     "net.core.txrehash": flag("flow_label_rethink"),
-    "net.core.default_qdisc": Unseen("pfifo_fast"),
+    "net.core.default_qdisc": Unseen("pfifo_fast", words=_QUEUES),
     "net.core.netdev_max_backlog": Unseen("1000"),
     "net.core.netdev_budget": Unseen("300"),
     "net.core.busy_read": Unseen(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lastack.packetdrill.errors import Unsupported
+from lastack.packetdrill.errors import ScriptError, Unsupported
 from tests.packetdrill.scripted import Scripted
 
 
@@ -41,6 +41,23 @@ def test_structures_and_names():
     assert s.fails("getsockopt(3, SOL_SOCKET, SO_LINGER, {onoff=0, linger=...}, [8]) = 0").got.endswith(
         "{onoff=1, linger=5}, [8]) = 0"
     )
+
+
+def test_a_tcp_stack_of_freebsd_is_chosen_by_its_name():
+    s = Scripted()
+    peer = s.listens()
+    s.does('getsockopt(3, IPPROTO_TCP, TCP_FUNCTION_BLK, {function_set_name="freebsd", pcbcnt=...}, [36]) = 0')
+    for name in ("freebsd", "rack"):
+        s.does(f'setsockopt(3, IPPROTO_TCP, TCP_FUNCTION_BLK, {{function_set_name="{name}", pcbcnt=0}}, 36) = 0')
+    peer.opens()
+    s.does("accept(3, ..., ...) = 4")
+    s.does('getsockopt(4, IPPROTO_TCP, TCP_FUNCTION_BLK, {function_set_name="rack", pcbcnt=...}, [36]) = 0')
+    s.does('setsockopt(4, IPPROTO_TCP, TCP_FUNCTION_BLK, {function_set_name="no", pcbcnt=0}, 36) = -1 ENOENT')
+    s.does('setsockopt(4, IPPROTO_TCP, TCP_FUNCTION_BLK, {function_set_name="rack", pcbcnt=0}, 35) = -1 EINVAL')
+    with pytest.raises(Unsupported, match="the TCP stack bbr"):
+        s.does('setsockopt(4, IPPROTO_TCP, TCP_FUNCTION_BLK, {function_set_name="bbr", pcbcnt=0}, 36) = 0')
+    with pytest.raises(ScriptError, match="the name of a TCP stack"):
+        s.does("setsockopt(4, IPPROTO_TCP, TCP_FUNCTION_BLK, {function_set_name=7, pcbcnt=0}, 36) = 0")
 
 
 def test_what_is_too_short_or_nowhere():

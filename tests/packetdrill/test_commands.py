@@ -85,6 +85,7 @@ def test_a_check_that_does_not_hold_has_failed_with_its_line() -> None:
         ("ip link set tun0 down", "ip link down"),
         ("ip route add 10.0.0.0/8 dev tun0", "one host"),
         ("kldload dummynet", "the kernel module dummynet"),
+        ("kldload -n tcp_rack tcp_bbr", "the kernel module tcp_bbr"),
         ("python3 -c 1", "the program python3"),
         ("ss -K", "ss -K"),
         ("nstat TcpExtNothing", "nstat TcpExtNothing"),

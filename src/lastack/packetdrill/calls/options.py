@@ -15,6 +15,9 @@ from lastack.packetdrill.symbols import CONSTANTS
 _INT = 4  # bytes of an int
 _NAMED = {(CONSTANTS["SOL_TCP"], CONSTANTS[name]) for name in ("TCP_CONGESTION", "TCP_ULP")}  # their value is a name
 _PAIRS = {("onoff", "linger"): 8, ("tv_sec", "tv_usec"): 16}  # structures of two numbers, and their size in bytes
+_STACK = (CONSTANTS["SOL_TCP"], CONSTANTS["TCP_FUNCTION_BLK"])
+_STACK_FIELDS = {"function_set_name", "pcbcnt"}
+_STACK_SIZE = 36  # of FreeBSD's struct tcp_function_set
 _F_GETFL, _F_SETFL = CONSTANTS["F_GETFL"], CONSTANTS["F_SETFL"]
 
 
@@ -47,8 +50,15 @@ def _value(arguments: Arguments, level: int, option: int, size: int) -> Value:
 
 
 def _structure(arguments: Arguments, given: Struct, size: int) -> Value:
-    """`{onoff=1, linger=0}`, a time, or FreeBSD's `{enable=1, psk=...}`."""
+    """`{onoff=1, linger=0}`, a time, FreeBSD's `{enable=1, psk=...}` or `{function_set_name="rack", pcbcnt=0}`."""
     fields = {name.removeprefix("l_"): value for name, value in given.fields().items()}
+    if fields.keys() == _STACK_FIELDS:
+        name = fields["function_set_name"]
+        if size < _STACK_SIZE:
+            raise OSError(errno.EINVAL, f"an option of {size} bytes")
+        if not isinstance(name, Text):
+            raise arguments.error(3, 'the name of a TCP stack, as in {function_set_name="freebsd", pcbcnt=0}')
+        return name.value
     if fields.keys() == {"enable", "psk"}:
         if not isinstance(fields["psk"], Anything):
             raise Unsupported("a pre-shared key of TCP_FASTOPEN", arguments.line)
@@ -71,8 +81,10 @@ def _getsockopt(opened: Descriptors, arguments: Arguments) -> Came:
         (length,) = arguments.pointed(4) or (Number(0),)
         room = None if isinstance(length, Anything) else arguments.value(length, 4)
     value = opened.system.getsockopt(file, level, option)
-    shown, size = _shown(value)
     wanted = arguments.at(3)
+    shown, size = _shown(value)
+    if (level, option) == _STACK:
+        shown, size = Struct((Field("function_set_name", shown),)), _STACK_SIZE
     if not isinstance(shown, Struct | Text) or isinstance(wanted, Array):
         shown = Array((shown,))
     return Came(0, {3: shown, 4: Array((Number(size if room is None else min(room, size)),))})

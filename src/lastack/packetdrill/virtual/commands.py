@@ -27,7 +27,7 @@ _HYSTART = "/sys/module/tcp_cubic/parameters/hystart"
 # Modules that hold what is here anyway.
 _MODULES = {
     *("tcp_cubic", "cc_cubic", "cc_newreno", "tcp_reno", "tcp_diag", "inet_diag", "ipv6", "sch_fq"),
-    *("siftr", "tun", "if_tun", "tuntap", "if_tuntap"),
+    *("siftr", "tun", "if_tun", "tuntap", "if_tuntap", "tcp_rack", "tcphpts"),
 }
 
 

@@ -46,7 +46,7 @@ class SocketFile:
         self.receive_timeout: int | None = None
         self.send_timeout: int | None = None
         self.tells_unread = False  # TCP_INQ
-        self.kept: dict[tuple[int, int], int] = {}  # options that change nothing here
+        self.kept: dict[tuple[int, int], int | str] = {}  # options that change nothing here
         self.accepted = 0  # connections that accept has taken
         self._lacks_room = False
         self._room = 0

@@ -17,6 +17,9 @@ _RECEIVE_TIMEOUT = (_SOCKET, CONSTANTS["SO_RCVTIMEO"])
 _SEND_TIMEOUT = (_SOCKET, CONSTANTS["SO_SNDTIMEO"])
 _UNREAD = (_TCP, CONSTANTS["TCP_INQ"])
 _INFO = (_TCP, CONSTANTS["TCP_INFO"])
+# FreeBSD's choice of a TCP by its name. Its own one and the one with RACK are both what is here: RACK is always on.
+_STACK = (_TCP, CONSTANTS["TCP_FUNCTION_BLK"])
+_STACKS = ("freebsd", "rack")
 
 # Options that are kept and given back, and change nothing here: there is one program, one path and no other traffic.
 # IP_RECVERR asks for a queue of errors, which stays empty.
@@ -40,6 +43,12 @@ def set_option(file: SocketFile, level: int, option: int, value: Value) -> None:
             raise OSError(errno.EINVAL, "TCP_INQ is 0 or 1")
         file.tells_unread = bool(value)
     elif name in _KEPT and isinstance(value, int):
+        file.kept[name] = value
+    elif name == _STACK and isinstance(value, str):
+        if value == "bbr":
+            raise Unsupported("the TCP stack bbr")
+        if value not in _STACKS:
+            raise OSError(errno.ENOENT, f"there is no TCP stack {value!r}")
         file.kept[name] = value
     elif isinstance(value, dict):
         raise OSError(errno.EINVAL, "a structure that is only read")
@@ -66,6 +75,12 @@ def _set_timeout(file: SocketFile, name: tuple[int, int], value: Value) -> None:
         file.send_timeout = lasts
 
 
+def inherit(child: SocketFile, listening: SocketFile) -> None:
+    """What an accepted connection has of its listener."""
+    if _STACK in listening.kept:
+        child.kept[_STACK] = listening.kept[_STACK]
+
+
 def get_option(file: SocketFile, level: int, option: int, now: int) -> Value:
     """OSError as getsockopt; Unsupported as `set_option`."""
     name = (level, option)
@@ -76,6 +91,8 @@ def get_option(file: SocketFile, level: int, option: int, now: int) -> Value:
         return int(file.tells_unread)
     if name in _KEPT:
         return file.kept.get(name, 0)
+    if name == _STACK:
+        return file.kept.get(name, _STACKS[0])
     if name == _INFO and file.socket.tcb is not None:
         return tcp_info(file.socket.tcb, now)
     try:

@@ -111,7 +111,9 @@ class VirtualSystem:
                 yield deadline
             else:
                 listening.accepted += 1
-                return SocketFile(child, blocking=not flags & _NONBLOCK), address
+                accepted = SocketFile(child, blocking=not flags & _NONBLOCK)
+                virtual_options.inherit(accepted, listening)
+                return accepted, address
 
     def connect(self, file: File, address: Address | None) -> Doing:
         """See `System`."""

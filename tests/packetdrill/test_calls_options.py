@@ -91,8 +91,8 @@ def test_unknown_options_of_linux_are_named_and_others_do_not_exist():
     s = scripted()
     with pytest.raises(Unsupported, match="line 1: SO_ZEROCOPY"):
         s.does("setsockopt(3, SOL_SOCKET, SO_ZEROCOPY, [1], 4) = 0")
-    with pytest.raises(Unsupported, match="TCP_FUNCTION_BLK"):
-        s.does('setsockopt(3, IPPROTO_TCP, TCP_FUNCTION_BLK, {function_set_name="rack", pcbcnt=0}, 36) = 0')
+    with pytest.raises(Unsupported, match="TCP_FUNCTION_ALIAS"):
+        s.does('setsockopt(3, IPPROTO_TCP, TCP_FUNCTION_ALIAS, {function_set_name="rack", pcbcnt=0}, 36) = 0')
     s.does("setsockopt(3, SOL_TCP, 999, [1], 4) = -1 ENOPROTOOPT (Protocol not available)")
 
 

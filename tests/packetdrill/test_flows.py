@@ -23,7 +23,7 @@ LISTENING = """
     "text",
     [
         # RFC 7413 section 4.2: the text of a SYN with a cookie is acknowledged by the SYN,ACK
-        "+0 < S 0:10(10) win 9000 <mss 1460,FO TFO_COOKIE>\n+0 > S. 0:0(0) ack 11 <mss 1460>\n"
+        "+0 < S 0:10(10) win 9000 <mss 1460,nop,nop,FO TFO_COOKIE>\n+0 > S. 0:0(0) ack 11 <mss 1460>\n"
         "+.1 < . 11:11(0) ack 1 win 9000\n+0 accept(3, ..., ...) = 4\n"
         "+0 write(4, ..., 100) = 100\n+0 > P. 1:101(100) ack 11\n",
         # without one it is not, and comes again

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from lastack.packetdrill.errors import ScriptError
@@ -29,7 +31,7 @@ from lastack.packetdrill.language.syntax import (
     When,
     Word,
 )
-from lastack.wire.options import FastOpen, MaximumSegmentSize, Nop, Sack, SackPermitted, Unknown, WindowScale
+from lastack.wire.options import EndOfList, FastOpen, MaximumSegmentSize, Nop, Sack, SackPermitted, Unknown, WindowScale
 from lastack.wire.segment import ACK, FIN, PSH, SYN
 
 
@@ -68,9 +70,12 @@ def test_times(text: str, when: When):
 
 
 def test_a_segment_with_everything():
-    assert packet("> [ect0,ttl 3] FP. 1:11(10) ack 5 win 6 urg 7 <nop,TS val 8 ecr 9>") == (
-        TcpPacket(FIN | PSH | ACK, 1, 10, 5, 6, 7, (Nop(), Stamp(8, 9)), Ip(ecn="ect0", ttl=3))
+    assert packet("> [ect0,ttl 3] FP. 1:11(10) ack 5 win 6 urg 7 <nop,nop,TS val 8 ecr 9>") == (
+        TcpPacket(FIN | PSH | ACK, 1, 10, 5, 6, 7, (Nop(), Nop(), Stamp(8, 9)), Ip(ecn="ect0", ttl=3))
     )
+
+
+_THREE = (MaximumSegmentSize(1460), SackPermitted(), WindowScale(7))
 
 
 @pytest.mark.parametrize(
@@ -78,23 +83,40 @@ def test_a_segment_with_everything():
     [
         ("<>", ()),
         ("<...>", None),
-        ("<mss 1460,sackOK,nop,wscale 7>", (MaximumSegmentSize(1460), SackPermitted(), Nop(), WindowScale(7))),
-        ("<sack 1:2 3:4>", (Sack(((1, 2), (3, 4))),)),
-        ("<TS val ... ecr 5!>", (Stamp(None, 5, absolute_ecr=True),)),
-        ("<FO>", (FastOpen(),)),
+        ("<mss 1460,sackOK,wscale 7,nop,nop,eol>", (*_THREE, Nop(), Nop(), EndOfList())),
+        ("<nop,nop,sack 1:2 3:4>", (Nop(), Nop(), Sack(((1, 2), (3, 4))))),
+        ("<nop,nop,TS val ... ecr 5!>", (Nop(), Nop(), Stamp(None, 5, absolute_ecr=True))),
+        ("<FO,nop,nop>", (FastOpen(), Nop(), Nop())),
         (
-            "<FO 1234abcd5678dcba,FOEXP abcd1234>",
-            (FastOpen(bytes.fromhex("1234abcd5678dcba")), FastOpen(b"\xab\xcd\x12\x34", True)),
+            "<FO 1234abcd5678dcba,FOEXP abcd1234,nop,nop>",
+            (FastOpen(bytes.fromhex("1234abcd5678dcba")), FastOpen(b"\xab\xcd\x12\x34", True), Nop(), Nop()),
         ),
         ("<020405b4>", b"\2\4\5\xb4"),
         ("<01010101>", b"\1\1\1\1"),
         ("<gen-200 0a0b>", (Unknown(200, b"\x0a\x0b"),)),
         ("<AccECN0 ee0b 1 eceb 2>", (Unknown(172, b"\0\0\1\0\0\2"),)),
-        ("<ECN e1b 1 ceb 0 e0b 1>", (Unknown(174, b"\0\0\1\0\0\0\0\0\1"),)),
+        ("<ECN e1b 1 ceb 0 e0b 1,nop>", (Unknown(174, b"\0\0\1\0\0\0\0\0\1"), Nop())),
     ],
 )
 def test_options(text: str, options: object):
     assert packet(f"> S. 0:0(0) ack 1 {text}").options == options
+
+
+@pytest.mark.parametrize("direction", ["<", ">"])
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ("<mss 1460,sackOK>", "the options take 6 bytes, not a multiple of 4: pad them by 2, as in <nop,nop,...>"),
+        ("<wscale 7>", "the options take 3 bytes, not a multiple of 4: pad them by 1, as in <nop,...> or <...,eol>"),
+        ("<TS val 1 ecr 2>", "the options take 10 bytes"),
+        ("<020405b401>", "5 bytes of options: a multiple of 4"),
+        ("<TS val 1 ecr 2,nop,nop,sack 1:2 3:4 5:6 7:8>", "the options take 46 bytes; a header has room for 40"),
+    ],
+)
+def test_options_that_a_header_cannot_express_are_refused(direction: str, options: str, told: str):
+    # RFC 9293 section 3.1: the data offset counts words of 32 bits, at most 15
+    with pytest.raises(ScriptError, match=re.escape(f"line 3: {told}")):
+        parse(f"+0 < . 1:1(0) ack 1 win 5\n\n+0 {direction} . 1:1(0) ack 1 win 5 {options}\n")
 
 
 def test_what_else_a_segment_may_have():

@@ -30,8 +30,8 @@ def test_numbers_names_and_bits_are_resolved():
 
 
 def test_an_unknown_constant_is_named():
-    with pytest.raises(Unsupported, match="line 7: the constant TCP_FUNCTION_BLK"):
-        resolve(Either((Word("O_RDWR"), Word("TCP_FUNCTION_BLK"))), 7)
+    with pytest.raises(Unsupported, match="line 7: the constant TCP_FUNCTION_ALIAS"):
+        resolve(Either((Word("O_RDWR"), Word("TCP_FUNCTION_ALIAS"))), 7)
     with pytest.raises(ScriptError, match="a number"):
         resolve(Text("x"))
 

@@ -27,6 +27,7 @@ from lastack.wire.options import (
 _ACCECN_KINDS = {"AccECN0": 172, "AccECN1": 174}  # RFC 9768 section 3.2.3
 _EXPERIMENTS = {"exp-AccECN0": 0xACC0, "exp-AccECN1": 0xACC1, "exp-tarr": 0x00AC}
 _EXPERIMENT = 254  # RFC 6994
+_STAMP = 10  # bytes of a timestamp option (RFC 7323 section 3.2)
 _RAW = re.compile("(?:[0-9a-fA-F]{2})+")  # all options in one
 
 
@@ -39,18 +40,32 @@ def parse(cursor: Cursor) -> tuple[Option | Stamp, ...] | bytes | None:
     if cursor.next.text not in _OPTIONS and _RAW.fullmatch(cursor.next.text) and cursor.peek().text == ">":
         return _raw(cursor)
     found: list[Option | Stamp] = []
+    beginning, size = cursor.line, 0
     while not cursor.take(">"):
         if found:
             cursor.need(",")
         line = cursor.line
         option = _option(cursor)
         try:
-            if not isinstance(option, Stamp):
-                option.encode()
+            size += _STAMP if isinstance(option, Stamp) else len(option.encode())
         except WireError as error:
             raise ScriptError(str(error), line) from None
         found.append(option)
+    _check_size(size, beginning)
     return tuple(found)
+
+
+def _check_size(size: int, line: int) -> None:
+    """The header's length counts words of 4 bytes (RFC 9293 section 3.1); packetdrill, too, wants the padding said."""
+    if size > SPACE:
+        raise ScriptError(f"the options take {size} bytes; a header has room for {SPACE}", line)
+    if missing := -size % 4:
+        padding = ",".join(["nop"] * missing)
+        raise ScriptError(
+            f"the options take {size} bytes, not a multiple of 4: pad them by {missing}, as in <{padding},...> "
+            f"or <...,{padding.replace('nop', 'eol')}>",
+            line,
+        )
 
 
 def _raw(cursor: Cursor) -> bytes:

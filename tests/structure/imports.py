@@ -23,7 +23,8 @@ MAY_KNOW: dict[str, set[str]] = {
     "device": WORLD | {"apps"},
     "aio": WORLD | {"sim", "device"},
     "packetdrill": WORLD | {"sim", "device", "aio"},
-    "cli": WORLD | {"apps", "sim", "device", "aio", "packetdrill"},
+    "bench": WORLD | {"apps", "sim", "device"},
+    "cli": WORLD | {"apps", "sim", "device", "aio", "packetdrill", "bench"},
 }
 ROOT_MAY_KNOW: dict[str, set[str]] = {"lastack.__main__": {"cli"}}
 
@@ -39,6 +40,7 @@ THIRD_PARTY = {
     "apps": {"h11"},
     "aio": {"h11"},
     "device": {"pyroute2"},
+    "bench": {"h11"},
 }
 # A plugin may use the program that it is for, which alone imports it.
 PLUGINS = {"lastack.packetdrill.pytest_plugin": {"pytest"}}

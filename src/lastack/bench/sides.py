@@ -1,0 +1,174 @@
+"""The two sides: a server of ours behind a TUN device, and the kernel's behind a veth; the same client for both."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol, Self
+
+from lastack.apps.reactor import Reactor
+from lastack.bench.services import SERVICES
+from lastack.bench.works import Work
+from lastack.device.driver import Driver
+from lastack.device.namespace import Namespace
+from lastack.device.netlink import Netlink, configure
+from lastack.device.sandbox import Sandbox
+from lastack.host.host import Host
+from lastack.tcp.config import DEFAULT, Config
+
+PORT = 7000
+_CLIENT = Path(__file__).with_name("client.py")
+_PATIENCE = 30.0  # seconds beyond those of the measurement
+_SERVER, _NEAR = "10.8.0.2", "10.8.0.1"
+
+# New namespaces inherit the machine's congestion control. A client that opens thousands of connections a second takes
+# the ports of those that are over a second in TIME-WAIT (RFC 6191), or would run out of them.
+SETTINGS = {
+    "net.ipv4.tcp_congestion_control": "reno",
+    "net.ipv4.tcp_tw_reuse": "1",
+    "net.ipv4.ip_local_port_range": "1024 65000",
+}
+
+
+Around = Callable[[Callable[[], Any]], Any]
+
+
+class Side(Protocol):
+    """One of both. `measure` gives a work's figure in its unit. Raises BenchError."""
+
+    name: str
+
+    def measure(self, work: Work, seconds: float) -> float: ...
+    def close(self) -> None: ...
+
+
+class BenchError(Exception):
+    """A measurement that came to nothing, and why."""
+
+
+class KernelSide:
+    """Two namespaces joined by a veth: the client in the one, a Python program in the other."""
+
+    name = "kernel"
+
+    def __init__(self) -> None:
+        self._client, self._server = Namespace(), Namespace()
+        with Netlink(self._client.netlink()) as netlink:
+            netlink.add_veth("veth0", "veth0", self._server.fileno())
+        for space, address in ((self._client, _NEAR), (self._server, _SERVER)):
+            _set(space)
+            configure("veth0", [f"{address}/24"], connection=space.netlink())
+
+    def measure(self, work: Work, seconds: float) -> float:
+        """See `Side`."""
+        command = [sys.executable, "-m", "lastack.bench.kernel_server", work.service, str(PORT)]
+        server = self._server.popen(command, stdout=subprocess.PIPE, text=True)
+        assert server.stdout is not None
+        try:
+            if server.stdout.readline() != "ready\n":
+                raise BenchError(f"the kernel's server for {work.name} did not start")
+            client = _start(self._client, work, _SERVER, seconds)
+            return _figure(work, client, client.wait(seconds + _PATIENCE))
+        finally:
+            server.terminate()
+            server.wait()
+            server.stdout.close()
+
+    def close(self) -> None:
+        """Both namespaces end."""
+        self._client.close()
+        self._server.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class OwnSide:
+    """Our host on a TUN device in a sandbox, driven by this process; the client in the sandbox.
+
+    `around` is called with what drives the host, and is to call it (a profiler, say).
+    """
+
+    name = "lastack"
+
+    def __init__(
+        self, config: Config = DEFAULT, around: Callable[[Callable[[], Any]], Any] = lambda run: run()
+    ) -> None:
+        self._config = config
+        self._around = around
+        self._sandbox = Sandbox()
+        _set(self._sandbox)
+
+    def measure(self, work: Work, seconds: float) -> float:
+        """See `Side`."""
+        tun = self._sandbox.tun
+        addresses = self._sandbox.ours
+        host = Host(addresses, self._config, secret=os.urandom(16), gso=tun.gso, checksum_offload=tun.offload)
+        reactor = Reactor(host)
+        with Driver(host, tun, on_ready=reactor) as driver:
+            reactor.listen(driver.clock(), PORT, SERVICES[work.service])
+            gc.collect()
+            gc.freeze()
+            client = _start(self._sandbox, work, addresses[0], seconds)
+            try:
+                self._around(lambda: driver.run_while(client, seconds + _PATIENCE))
+                return _figure(work, client, client.poll())
+            finally:
+                reactor.abort(driver.clock())
+                driver.turn(0)
+                gc.unfreeze()
+
+    def close(self) -> None:
+        """The sandbox ends."""
+        self._sandbox.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _set(space: Namespace) -> None:
+    for name, value in SETTINGS.items():
+        space.sysctl(name, value)
+
+
+def _start(space: Namespace, work: Work, address: str, seconds: float) -> subprocess.Popen[str]:
+    if work.client == "wrk":
+        command = ["wrk", "-t1", "-c64", f"-d{max(round(seconds), 1)}s", f"http://{address}:{PORT}/"]
+    else:
+        command = [sys.executable, "-I", "-S", str(_CLIENT), work.client, address, str(PORT), str(seconds)]
+    try:
+        return space.popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    except FileNotFoundError:
+        raise BenchError(f"there is no program {command[0]}: install it (apt install {command[0]})") from None
+
+
+def _figure(work: Work, client: subprocess.Popen[str], status: int | None) -> float:
+    if status is None:
+        client.kill()
+    out, err = client.communicate()
+    if status:
+        raise BenchError(f"the client of {work.name} failed: {err.strip().splitlines()[-1:] or status}")
+    if work.client == "wrk":
+        match = re.search(r"Requests/sec:\s*([\d.]+)", out)
+        if match is None:
+            raise BenchError(f"wrk gave no figure: {out.strip()}")
+        return float(match[1])
+    done = json.loads(out)
+    return float(done["amount"] / done["seconds"] * work.scale)

@@ -18,6 +18,9 @@ UNSLOTTED_BASES = {"Enum", "IntEnum", "StrEnum", "Protocol", "NamedTuple", "Type
 # Read-only and shared: `dataclasses.replace` and its table of variants want an ordinary dataclass.
 UNSLOTTED = {("src/lastack/tcp/config.py", "Config")}
 
+# Programs whose standard output is what they are asked for.
+SCRIPTS = {"src/lastack/bench/client.py", "src/lastack/bench/kernel_server.py"}
+
 # Bases that have no methods of their own to explain what an override does.
 UNTELLING_BASES = UNSLOTTED_BASES | {"object", "Generic", "ABC", "Exception", "ValueError", "OSError"}
 
@@ -125,11 +128,11 @@ def _slotted(node: ast.ClassDef) -> bool:
 
 
 def prints(root: Path) -> list[str]:
-    """Only the command line prints."""
+    """Only the command line prints, and scripts that run as processes of their own."""
     return [
         module.at(node, "only the command line prints")
         for module in package_modules(root)
-        if module.room != "cli"
+        if module.room != "cli" and module.path not in SCRIPTS
         for node in ast.walk(module.tree)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("print", "pprint")
     ]

@@ -113,8 +113,9 @@ def test_a_print_is_seen(plant: Plant):
     assert len(shape.prints(plant("src/lastack/sim/a.py", "def f():\n    print(1)"))) == 1
 
 
-def test_the_command_line_may_print(plant: Plant):
-    assert shape.prints(plant("src/lastack/cli/a.py", "print(1)")) == []
+@pytest.mark.parametrize("path", ["cli/a.py", "bench/client.py"])
+def test_the_command_line_and_scripts_may_print(plant: Plant, path: str):
+    assert shape.prints(plant(f"src/lastack/{path}", "print(1)")) == []
 
 
 @pytest.mark.parametrize(

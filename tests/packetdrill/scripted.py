@@ -39,7 +39,7 @@ class Watch:
     def connecting(self, file: File, remote: Address) -> None:
         self.told.append(("connecting", remote))
 
-    def accepted(self, fd: int, file: File) -> None:
+    def accepted(self, fd: int, file: File, remote: Address) -> None:
         self.told.append(("accepted", fd))
 
 

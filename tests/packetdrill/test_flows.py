@@ -36,3 +36,66 @@ def test_the_text_of_a_syn_does_not_move_the_numbers(text: str):
     key = "`sysctl -q net.ipv4.tcp_fastopen=2 net.ipv4.tcp_fastopen_key=a1a1a1a1-b2b2b2b2-c3c3c3c3-d4d4d4d4`"
     result = play(parse(key + LISTENING + text, defines=settings.all_defines), settings, preset=LINUX, folder=Path())
     assert (result.outcome, result.message) == ("passed", "")
+
+
+# --- several connections at once ---
+
+TWO = """
++0 < 50000>8080 S 0:0(0) win 9000 <mss 1460>
++0 > 8080>50000 S. 0:0(0) ack 1 <mss 1460>
++0 < 50001>8080 S 0:0(0) win 9000 <mss 1460>
++0 > 8080>50001 S. 0:0(0) ack 1 <mss 1460>
++0 < 50000>8080 . 1:1(0) ack 1 win 9000
++0 < 50001>8080 . 1:1(0) ack 1 win 9000
++0 accept(3, ..., ...) = 4
++0 accept(3, ..., ...) = 5
+"""
+CONNECTING = """
+0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
++0 fcntl(3, F_SETFL, O_RDWR|O_NONBLOCK) = 0
++0 connect(3, ..., ...) = -1 EINPROGRESS
++.1 socket(..., SOCK_STREAM, IPPROTO_TCP) = 4
++0 fcntl(4, F_SETFL, O_RDWR|O_NONBLOCK) = 0
++0 connect(4, ..., ...) = -1 EINPROGRESS
+"""
+
+
+def ends(text: str) -> tuple[str, int, str]:
+    result = play(parse(text), Settings(), preset=LINUX, folder=Path())
+    return result.outcome, result.line, result.message
+
+
+def test_each_connection_has_the_descriptor_that_accept_gave_it():
+    written = TWO + "+0 write(4, ..., 7) = 7\n+0 > 8080>50000 P. 1:8(7) ack 1\n"
+    assert ends(LISTENING + written + "+0 %{ assert tcpi_unacked == 1 }%\n")[0] == "passed"
+    # packets without ports are of the connection that was named last, and so is TCP_INFO
+    other = "+0 < . 1:1(0) ack 8 win 9000\n+0 write(5, ..., 9) = 9\n+0 > 8080>50001 P. 1:10(9) ack 1\n"
+    assert ends(LISTENING + written + other + "+0 %{ assert tcpi_notsent_bytes == 0 and tcpi_unacked == 1 }%\n")[0] == (
+        "passed"
+    )
+
+
+def test_a_syn_without_ports_is_that_of_the_socket_opened_last():
+    assert ends(CONNECTING + "+0 > S 0:0(0) <...>\n")[0] == "passed"
+
+
+def test_what_is_kept_has_its_own_time():
+    late = TWO + "+0 write(4, ..., 7) = 7\n+0 write(5, ..., 9) = 9\n+0 > 8080>50001 P. 1:10(9) ack 1\n"
+    assert ends(LISTENING + late + "+.1 > 8080>50000 P. 1:8(7) ack 1\n")[2].startswith(
+        "the packet was due at 0.100000 s and happened at 0.000000 s"
+    )
+    # and its place: nothing of a connection is passed over
+    twice = late.replace("+0 write(5", "+0 < 50000>8080 P. 1:11(10) ack 8 win 9000\n+0 write(5")
+    assert "length: expected 0, got 7" in ends(LISTENING + twice + "+0 > 8080>50000 . 8:8(0) ack 11\n")[2]
+
+
+def test_an_icmp_message_waits_for_its_line():
+    asked = "+0 < icmp echo_request id 7\n+0 < 50000>8080 S 0:0(0) win 9000 <mss 1460>\n"
+    answers = "+0 > 8080>50000 S. 0:0(0) ack 1 <mss 1460>\n+0 > icmp echo_reply\n"
+    assert ends(LISTENING + asked + answers) == ("passed", 0, "")
+
+
+def test_what_came_is_shown_with_its_ports_where_the_script_names_them():
+    text = LISTENING + TWO + "+0 write(4, ..., 7) = 7\n+0 > 8080>50000 P. 1:9(8) ack 1\n"
+    result = play(parse(text), Settings(), preset=LINUX, folder=Path())
+    assert result.got == "0.000000 > 8080>50000 P. 1:8(7) ack 1 win 65535"

@@ -71,26 +71,27 @@ def _alike(segment: Segment) -> tuple[int, ...]:
     return segment.flags & ~(PSH | FIN | CWR), segment.ack, segment.window, segment.ecn, len(segment.options)
 
 
-def icmp(wanted: IcmpPacket, sent: Sent, version: int) -> None:
+def icmp(wanted: IcmpPacket, sent: Sent, flow: Flow, version: int) -> None:
     """Raise Failed where what was sent is not this message."""
-    message = sent.body
+    message, came = sent.body, shown(sent, flow)
     if not isinstance(message, Message):
-        raise Failed("a segment was sent instead of an ICMP message")
+        raise Failed("a segment was sent instead of an ICMP message", got=came)
     kind, code = type_and_code(wanted, version)
     if (message.type, message.code) != (kind, code):
-        raise Failed(f"ICMP type {message.type}, code {message.code} was sent instead of type {kind}, code {code}")
+        told = f"ICMP type {message.type}, code {message.code} was sent instead of type {kind}, code {code}"
+        raise Failed(told, got=came)
 
 
 # --- what was sent, in the script's numbers ---
 
 
-def shown(sent: Sent, flow: Flow) -> str:
+def shown(sent: Sent, flow: Flow, *, ports: bool = False) -> str:
     """What was sent, in the notation and the numbers of the script, behind its time."""
-    return f"{sent.time / 1_000_000:.6f} {in_notation(sent, flow)}"
+    return f"{sent.time / 1_000_000:.6f} {in_notation(sent, flow, ports=ports)}"
 
 
-def in_notation(sent: Sent, flow: Flow) -> str:
-    """The same without the time."""
+def in_notation(sent: Sent, flow: Flow, *, ports: bool = False) -> str:
+    """The same without the time. `ports`: with those of the segment."""
     segment = sent.body
     if isinstance(segment, Message):
         return f"> icmp type {segment.type} code {segment.code}"
@@ -102,7 +103,8 @@ def in_notation(sent: Sent, flow: Flow) -> str:
         seen.options = build([_option_in_script(option, flow, names) for option in parse(segment.options)])
     except WireError:
         seen.options = segment.options
-    return f"> {format_segment(seen)}"
+    ends = f"{segment.source_port}>{segment.destination_port} " if ports else ""
+    return f"> {ends}{format_segment(seen)}"
 
 
 def _in_script(segment: Segment, flow: Flow) -> Segment:
@@ -162,7 +164,10 @@ class Comparison:
         if wanted.options is not None and "options" not in loosen:
             self._options(wanted.options)
         if self.differences:
-            raise Failed("the packet differs: " + "; ".join(self.differences), got=shown(self._sent, self.flow))
+            raise Failed(
+                "the packet differs: " + "; ".join(self.differences),
+                got=shown(self._sent, self.flow, ports=self.expected.ports is not None),
+            )
 
     def _differ(self, what: str, expected: object, got: object) -> None:
         if expected != got:

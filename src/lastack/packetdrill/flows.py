@@ -1,13 +1,16 @@
 """Which connection a script means, and how its numbers become those of the wire and back.
 
 A script counts from its own initial sequence numbers, gives its own values to the timestamps that come out, and
-mostly leaves ports out. The connection that is meant is the one of the socket that was opened last.
+mostly leaves ports out. The connection that is meant is the one of the socket that was opened last, or that a packet
+with ports has named last.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from lastack.packetdrill.language.syntax import TcpPacket
-from lastack.packetdrill.machine import Address, File
+from lastack.packetdrill.machine import Address, File, System
 from lastack.packetdrill.settings import Settings
 from lastack.wire.segment import ACK, SYN, Segment
 
@@ -53,6 +56,11 @@ class Flow:
         self.first_stamp: tuple[int, int] | None = None  # the script's and the wire's
         self.labels: dict[int, int] = {}  # the same of flow labels
 
+    @property
+    def ports(self) -> tuple[int, int]:
+        """Of what the machine sends: source and destination."""
+        return self.local_port, self.remote_port
+
     # --- from script to wire (add) and back (subtract) ---
 
     def local_offset(self, syn: bool) -> int:
@@ -78,8 +86,9 @@ class Flow:
 class Flows:
     """All connections of a script; `current` is the one that packets without ports belong to."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, system: System) -> None:
         self._settings = settings
+        self._system = system
         self._next_port = _FIRST_PORT
         self.flows: list[Flow] = []
         self.current: Flow | None = None
@@ -99,12 +108,14 @@ class Flows:
         """A socket begins to connect; or tries anew."""
         flow = self._of(file)
         if flow.phase != "under way" or flow.remote_port != remote[1]:
-            flow.phase, flow.remote_port = "connecting", remote[1]
+            flow.phase, flow.remote_port, flow.local_port = "connecting", remote[1], 0
 
-    def accepted(self, fd: int, file: File) -> None:
-        """accept() has given one: it is the connection that began last, mostly."""
-        if self.current is not None and self.current.file is None:
-            self.current.file = file
+    def accepted(self, fd: int, file: File, remote: Address) -> None:
+        """accept() has given one, with this peer."""
+        for flow in reversed(self.flows):
+            if flow.file is None and flow.remote_port == remote[1]:
+                flow.file = file
+                return
 
     def _of(self, file: File) -> Flow:
         for flow in self.flows:
@@ -157,22 +168,34 @@ class Flows:
         return self._with_ports(ports) or self.current or self._begin(Flow())
 
     def _with_ports(self, ports: tuple[int, int] | None) -> Flow | None:
-        """The connection with these ports (remote, local)."""
+        """The connection with these ports (remote, local), which is meant from now on."""
         if ports is None:
             return None
         for flow in reversed(self.flows):
+            self._learn(flow)
             if (flow.remote_port, flow.local_port) == ports:
+                self.current = flow
                 return flow
         return None
 
+    def _learn(self, flow: Flow) -> None:
+        """A socket that connects has a port from then on."""
+        if flow.phase == "connecting" and not flow.local_port and flow.file is not None:
+            with suppress(OSError):
+                flow.local_port = self._system.getsockname(flow.file)[1]
+
+    def ports_of(self, flow: Flow, packet: TcpPacket) -> tuple[int, int]:
+        """Source and destination of an expected packet, as far as they are known."""
+        self._learn(flow)
+        return packet.ports or flow.ports
+
     def belongs(self, flow: Flow, packet: TcpPacket, segment: Segment) -> bool:
         """Whether a segment that was sent is of this connection."""
-        ports = segment.source_port, segment.destination_port
-        if packet.ports is not None:
-            return ports == packet.ports
-        if flow.phase == "connecting":
-            if segment.flags & (SYN | ACK) != SYN or segment.destination_port != flow.remote_port:
-                return False
-            flow.phase, flow.local_port = "under way", segment.source_port
-            return True
-        return ports == (flow.local_port, flow.remote_port)
+        source, destination = segment.source_port, segment.destination_port
+        wanted = self.ports_of(flow, packet)
+        if flow.phase != "connecting" or wanted[1] != flow.remote_port:
+            return (source, destination) == wanted
+        if segment.flags & (SYN | ACK) != SYN or destination != flow.remote_port or wanted[0] not in (0, source):
+            return False
+        flow.phase, flow.local_port = "under way", source
+        return True

@@ -11,26 +11,20 @@ from typing import Any
 
 from lastack.device.errors import DeviceError
 from lastack.host.options import IPPROTO_TCP, TCP_INFO
-from lastack.packetdrill import compare, inject
+from lastack.packetdrill import inject
 from lastack.packetdrill.calls.performing import Calls
 from lastack.packetdrill.code import CodeBlocks
-from lastack.packetdrill.compare import Sent, join
 from lastack.packetdrill.errors import Failed, ScriptError, Unsupported
-from lastack.packetdrill.flows import Flow, Flows
+from lastack.packetdrill.expecting import GRACE, Expecting
+from lastack.packetdrill.flows import Flows
 from lastack.packetdrill.language.syntax import Call, Code, Command, Event, IcmpPacket, PacketEvent, Script, TcpPacket
-from lastack.packetdrill.machine import Machine, Pending
+from lastack.packetdrill.machine import Machine, Pending, Sniffed
 from lastack.packetdrill.settings import Settings, from_script
 from lastack.packetdrill.timing import Due, Timing
 from lastack.packetdrill.virtual.machine import START, VirtualMachine
 from lastack.tcp.config import Config
 from lastack.trace.timeline import Timeline
-from lastack.wire.datagram import parse
-from lastack.wire.errors import WireError
 from lastack.wire.packet import Packet
-from lastack.wire.segment import Segment
-
-GRACE = 2_000_000  # microseconds after its time that a packet is still waited for, so as to tell how late it was
-FOR_EVER = 24 * 3600 * 1_000_000  # how long an event is waited for that may come at any time
 
 
 @dataclass(slots=True)
@@ -107,12 +101,13 @@ class Runner:
         self.result = result
         self.machine: Machine = machine(preset, settings, result.timeline.observer("lastack", START))
         result.timeline.hosts = ["script", self.machine.name]
-        self.flows = Flows(settings)
+        self.flows = Flows(settings, self.machine.system)
         self.calls = Calls(self.machine.system, settings, self.flows)
         self.commands = self.machine.commands(folder)
         self._bsd = preset.name == "bsd" and self.machine.name == "lastack"
         self.code = CodeBlocks(bsd=self._bsd)
         self.timing = Timing(settings)
+        self.expecting = Expecting(self.machine, self.flows, self.timing, settings, loosen, self._sent)
         self._blocking: tuple[Pending, Event, Due, int] | None = None  # with when it was due to end, and to begin
 
     def run(self) -> None:
@@ -140,7 +135,7 @@ class Runner:
         self.result.connections = self.machine.describe() if self.result.outcome != "passed" else ""
         with suppress(ScriptError):
             while (sniffed := self.machine.sniff(self.machine.now)) is not None:
-                self._record(self.machine.name, sniffed.time, sniffed.data)
+                self._sent(sniffed)
         # A packet is recorded when the script asks for one, which may be long after it was sent.
         self.result.timeline.entries.sort(key=lambda entry: entry.now)
         self.result.capture.sort(key=lambda pair: pair[0])
@@ -150,7 +145,7 @@ class Runner:
         due = self.timing.due(event, self.machine.now)
         action = event.action
         if isinstance(action, PacketEvent) and action.outgoing:
-            self._expect(event, action, due)
+            self.expecting.expect(event, action, due)
             return
         self.machine.run_until(due.start)
         if isinstance(action, PacketEvent):
@@ -223,76 +218,11 @@ class Runner:
         self._record("script", self.machine.now, data)
         self.machine.inject(data)
 
+    def _sent(self, sniffed: Sniffed) -> None:
+        self._record(self.machine.name, sniffed.time, sniffed.data)
+
     def _record(self, sender: str, time: int, data: bytes) -> None:
         packet = Packet(data, transport=20 if self.machine.version == 4 else 40)
         self.result.capture.append((time, data))
         self.result.timeline.packet_sent(time, sender, packet)
         self.result.timeline.packet_arrived(time, self.machine.name if sender == "script" else "script", packet)
-
-    def _expect(self, event: Event, action: PacketEvent, due: Due) -> None:
-        inject.check_supported(action)
-        until = (due.end if due.end is not None else due.start + FOR_EVER) + GRACE
-        packet = action.packet
-        sent: Sent | None = None
-        try:
-            if isinstance(packet, IcmpPacket):
-                flow = self.flows.current or Flow()
-                sent = self._first(until)
-                compare.icmp(packet, sent, self.machine.version)
-            else:
-                assert isinstance(packet, TcpPacket)
-                flow = self.flows.expected(packet)
-                sent = self._gather(packet, flow, until)
-                compare.Comparison(packet, sent, flow, self.settings).check(self.loosen)
-        except Failed as error:
-            error.expected = event.source
-            error.got = error.got or (compare.shown(sent, flow) if sent is not None else "")
-            raise
-        self._in_time(event, due, sent, flow)
-
-    def _gather(self, wanted: TcpPacket, flow: Flow, until: int) -> Sent:
-        """What was sent for one packet of the script: a segment, or several that the script writes as one."""
-        parts: list[Sent] = []
-        whole = None
-        try:
-            while whole is None:
-                # What is one in the script leaves together: the rest is not waited for.
-                sent = self._next(parts[-1].time + self.settings.tolerance_usecs) if parts else self._first(until)
-                if sent is None:
-                    raise compare.too_few(parts, wanted.length)
-                if isinstance(sent.body, Segment) and self.flows.belongs(flow, wanted, sent.body):
-                    parts.append(sent)
-                    whole = sent if self.settings.strict_segments else join(parts, wanted.length)
-        except Failed as error:
-            error.got = "\n".join(compare.shown(part, flow) for part in parts)
-            raise
-        return whole
-
-    def _in_time(self, event: Event, due: Due, sent: Sent, flow: Flow) -> None:
-        if "timing" in self.loosen:
-            return
-        try:
-            self.timing.check("the packet", due, sent.time)
-        except Failed as error:
-            error.expected += f": {event.source[event.source.index('>') :]}"
-            error.got += f": {compare.in_notation(sent, flow)}"
-            raise
-
-    def _first(self, until: int) -> Sent:
-        """The next packet. Failed where none comes."""
-        sent = self._next(until)
-        if sent is None:
-            raise Failed(f"nothing was sent up to {until / 1_000_000:.6f} s")
-        return sent
-
-    def _next(self, until: int) -> Sent | None:
-        """The next packet that the machine has sent, read; None where none comes."""
-        sniffed = self.machine.sniff(until)
-        if sniffed is None:
-            return None
-        self._record(self.machine.name, sniffed.time, sniffed.data)
-        packet = Packet(sniffed.data, transport=20 if self.machine.version == 4 else 40)
-        try:
-            return Sent(sniffed.time, *parse(packet))
-        except WireError as error:
-            raise Failed(f"a malformed packet was sent: {error}") from None

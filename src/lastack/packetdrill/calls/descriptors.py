@@ -29,8 +29,8 @@ class Watcher(Protocol):
     def connecting(self, file: File, remote: Address) -> None:
         """It is about to be connected to this address; also where the call goes on to fail, or asks how one ended."""
 
-    def accepted(self, fd: int, file: File) -> None:
-        """A connection has been accepted."""
+    def accepted(self, fd: int, file: File, remote: Address) -> None:
+        """A connection has been accepted, with this peer."""
 
 
 class Came(NamedTuple):

@@ -50,7 +50,7 @@ def _accept(opened: Descriptors, arguments: Arguments) -> Generator[int | None, 
     flags = arguments.number(3) if arguments.call.name == "accept4" else 0
     file, address = yield from opened.system.accept(opened.file(arguments), flags)
     number = opened.add(arguments, file, again=True)
-    opened.watcher.accepted(number, file)
+    opened.watcher.accepted(number, file, address)
     return Came(number, _named(1, address))
 
 

@@ -1,0 +1,145 @@
+"""Packets that a script expects: waited for, found among all that the machine sends, compared."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from lastack.packetdrill import compare, inject
+from lastack.packetdrill.compare import Sent, join
+from lastack.packetdrill.errors import Failed
+from lastack.packetdrill.flows import Flow, Flows
+from lastack.packetdrill.language.syntax import Event, IcmpPacket, PacketEvent, TcpPacket
+from lastack.packetdrill.machine import Machine, Sniffed
+from lastack.packetdrill.settings import Settings
+from lastack.packetdrill.timing import Due, Timing
+from lastack.wire.datagram import parse
+from lastack.wire.errors import WireError
+from lastack.wire.packet import Packet
+from lastack.wire.segment import Segment
+
+GRACE = 2_000_000  # microseconds after its time that a packet is still waited for, so as to tell how late it was
+FOR_EVER = 24 * 3600 * 1_000_000  # how long an event is waited for that may come at any time
+_ICMP = (0, 0)  # stands for ports that there are not
+
+
+class Expecting:
+    """What one machine sends, in the order in which a script asks for it.
+
+    Each connection has an order of its own: a packet of another one than the script asks for is kept until it does.
+    """
+
+    def __init__(
+        self,
+        machine: Machine,
+        flows: Flows,
+        timing: Timing,
+        settings: Settings,
+        loosen: frozenset[str],
+        record: Callable[[Sniffed], None],
+    ) -> None:
+        self._machine = machine
+        self._flows = flows
+        self._timing = timing
+        self._settings = settings
+        self._loosen = loosen
+        self._record = record
+        self._kept: dict[tuple[int, int], deque[Sent]] = {}  # by source and destination port
+
+    def expect(self, event: Event, action: PacketEvent, due: Due) -> None:
+        """Raise Failed where the packet does not come, differs, or comes too early or too late."""
+        inject.check_supported(action)
+        until = (due.end if due.end is not None else due.start + FOR_EVER) + GRACE
+        packet = action.packet
+        try:
+            if isinstance(packet, IcmpPacket):
+                flow = self._flows.current or Flow()
+                sent = self._message(flow, until)
+                compare.icmp(packet, sent, flow, self._machine.version)
+            else:
+                assert isinstance(packet, TcpPacket)
+                flow = self._flows.expected(packet)
+                sent = self._gather(packet, flow, until)
+                compare.Comparison(packet, sent, flow, self._settings).check(self._loosen)
+        except Failed as error:
+            error.expected = event.source
+            raise
+        self._in_time(event, packet, due, sent, flow)
+
+    def _gather(self, wanted: TcpPacket, flow: Flow, until: int) -> Sent:
+        """What was sent for one packet of the script: a segment, or several that the script writes as one."""
+        parts: list[Sent] = []
+        whole = None
+        try:
+            while whole is None:
+                # What is one in the script leaves together: the rest is not waited for.
+                sent = self._segment(wanted, flow, parts[-1].time + self._settings.tolerance_usecs if parts else until)
+                if sent is None:
+                    raise compare.too_few(parts, wanted.length) if parts else _nothing(until)
+                parts.append(sent)
+                whole = sent if self._settings.strict_segments else join(parts, wanted.length)
+        except Failed as error:
+            error.got = "\n".join(compare.shown(part, flow, ports=wanted.ports is not None) for part in parts)
+            raise
+        return whole
+
+    def _segment(self, wanted: TcpPacket, flow: Flow, until: int) -> Sent | None:
+        """The next segment of a connection; None where none comes."""
+        kept = self._kept.get(self._flows.ports_of(flow, wanted), deque())
+        for place, one in enumerate(kept):
+            if self._belongs(flow, wanted, one):
+                del kept[place]
+                return one
+        while (sent := self._next(until)) is not None:
+            if self._belongs(flow, wanted, sent):
+                return sent
+            self._keep(sent)
+        return None
+
+    def _belongs(self, flow: Flow, wanted: TcpPacket, sent: Sent) -> bool:
+        return isinstance(sent.body, Segment) and self._flows.belongs(flow, wanted, sent.body)
+
+    def _message(self, flow: Flow, until: int) -> Sent:
+        """The next ICMP message, or a segment of the connection that it should be about."""
+        if kept := self._kept.get(_ICMP):
+            return kept.popleft()
+        while (sent := self._next(until)) is not None:
+            if not isinstance(sent.body, Segment) or flow.ports in (_ports_of(sent.body), _ICMP):
+                return sent
+            self._keep(sent)
+        raise _nothing(until)
+
+    def _keep(self, sent: Sent) -> None:
+        ports = _ports_of(sent.body) if isinstance(sent.body, Segment) else _ICMP
+        self._kept.setdefault(ports, deque()).append(sent)
+
+    def _next(self, until: int) -> Sent | None:
+        """The next packet that the machine has sent, read; None where none comes."""
+        sniffed = self._machine.sniff(until)
+        if sniffed is None:
+            return None
+        self._record(sniffed)
+        packet = Packet(sniffed.data, transport=20 if self._machine.version == 4 else 40)
+        try:
+            return Sent(sniffed.time, *parse(packet))
+        except WireError as error:
+            raise Failed(f"a malformed packet was sent: {error}") from None
+
+    def _in_time(self, event: Event, packet: object, due: Due, sent: Sent, flow: Flow) -> None:
+        if "timing" in self._loosen:
+            return
+        try:
+            self._timing.check("the packet", due, sent.time)
+        except Failed as error:
+            error.expected += f": {event.source[event.source.index('>') :]}"
+            ports = isinstance(packet, TcpPacket) and packet.ports is not None
+            error.got += f": {compare.in_notation(sent, flow, ports=ports)}"
+            raise
+
+
+def _ports_of(segment: Segment) -> tuple[int, int]:
+    return segment.source_port, segment.destination_port
+
+
+def _nothing(until: int) -> Failed:
+    return Failed(f"nothing was sent up to {until / 1_000_000:.6f} s")

@@ -56,6 +56,7 @@ def test_anything_else_is_status_1(standin: Path, capsys, name: str) -> None:
         ("a.pkt", "--define", "=V"),
         ("a.pkt", "--loosen", "window,time"),
         ("a.pkt", "--preset", "xp"),
+        ("a.pkt", "--non-fatal", "code"),
         ("a.pkt", "--on", "moon"),
         ("a.pkt", "--ip-version", "5"),
         ("a.pkt", "--format", "xml"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from xml.etree import ElementTree
 
-from lastack.packetdrill.report import Outcome, as_json, as_junit, as_text, line_of
+from lastack.packetdrill.report import Outcome, Warned, as_json, as_junit, as_text, line_of
 
 GOOD = Outcome("a/open.pkt", "passed", real_seconds=0.01, virtual_seconds=60.5)
 BAD = Outcome("a/b/close.pkt", "failed", 7, "another ack\n<&>", 0.02, 1.25, "expected: . 1:1(0) ack 1\n")
@@ -40,6 +40,7 @@ def test_json_is_exactly_this() -> None:
         "outcome": "failed",
         "line": 7,
         "message": "another ack\n<&>",
+        "warnings": [],
         "real_seconds": 0.02,
         "virtual_seconds": 1.25,
     }
@@ -64,6 +65,19 @@ def test_xml_is_as_junits_readers_want_it() -> None:
     failure = cases[1].find("failure")
     assert failure is not None and failure.get("message") == "another ack\n<&>"
     assert "expected: . 1:1(0) ack 1" in (failure.text or "")
+
+
+def test_warnings_are_told_in_every_form() -> None:
+    warned = Outcome("a.pkt", "passed", warnings=(Warned(3, "win: expected\n5, got 6"), Warned(4, "\x1b")))
+    assert as_text([warned, GOOD]).splitlines()[:4] == [
+        "passed       a.pkt",
+        "warning      a.pkt:3: win: expected 5, got 6",
+        "warning      a.pkt:4: \\x1b",
+        "passed       a/open.pkt",
+    ]
+    assert "2 scripts: 2 passed, 0 failed, 2 warnings (" in as_text([warned, GOOD])
+    assert json.loads(as_json([warned]))[0]["warnings"][0] == {"line": 3, "message": "win: expected\n5, got 6"}
+    assert ElementTree.fromstring(as_junit([warned])).findtext(".//system-err", "").startswith("a.pkt:3: win: expected")
 
 
 def test_xml_holds_no_character_that_xml_has_not() -> None:

@@ -208,6 +208,38 @@ def test_what_came_instead_of_an_icmp_message_is_shown():
     assert result.got == "0.200000 > P. 1:10(9) ack 1 win 512"
 
 
+def test_what_is_not_fatal_is_warned_of():
+    text = "--non_fatal=packet,syscall\n" + OPENED.lstrip() + "+0 write(4, ..., 9) = 8\n+0 > P. 1:10(9) ack 1 win 7\n"
+    text += "+0...0.1 read(4, ..., 9) = 9\n+.2 < . 1:10(9) ack 1 win 9\n+.2 > . 10:10(0) ack 10\n"
+    result = run(text + "+0 < . 10:11(1) ack 10 win 9\n+0 > . 10:10(0) ack 12\n")
+    assert (result.outcome, result.line, result.message) == ("passed", 0, "")
+    assert [(one.line, one.message.split(";")[0]) for one in result.warnings] == [
+        (10, "write came to another result: expected 8, got 9"),
+        (11, "the packet differs: win: expected 7, got 512"),
+        (14, "the packet was due at 0.600000 s and happened at 0.400000 s (tolerance 0.025000 s)"),
+        (16, "the packet differs: ack: expected 12, got 11"),
+        (12, "the return of the call was due at 0.300000 s and happened at 0.400000 s (tolerance 0.012500 s)"),
+    ]
+    assert result.warnings[1].got == "0.200000 > P. 1:10(9) ack 1 win 512"
+
+
+@pytest.mark.parametrize(
+    ("kinds", "more", "message"),
+    [
+        ("syscall", "+0 write(4, ..., 9) = 9\n+0 > . 1:10(9) ack 1\n", "the packet differs: flags"),
+        ("packet", "+0 write(4, ..., 9) = 8\n", "write came to another result"),
+        ("packet,syscall", "+0 > . 1:1(0) ack 1\n", "nothing was sent"),
+        ("packet,syscall", "+0 read(4, ..., 9) = 9\n", "the call blocks"),
+        ("packet,syscall", "+0...0.1 read(4, ..., 9) = 9\n", "the call still blocks"),
+        ("packet,syscall", "+0 `false`\n", "ended with the status 1"),
+        ("packet,syscall", "+0 %{ assert tcpi_snd_cwnd == 99 }%\n", "assert"),
+    ],
+)
+def test_what_there_is_no_going_on_from_is_fatal(kinds: str, more: str, message: str):
+    result = run(f"--non_fatal={kinds}\n{OPENED.lstrip()}{more}")
+    assert result.outcome == "failed" and message in result.message and not result.warnings
+
+
 def test_an_hour_passes_in_no_time():
     result = run(OPENED + "+3600 write(4, ..., 9) = 9\n+0 > P. 1:10(9) ack 1\n")
     assert result.outcome == "passed"

@@ -157,3 +157,13 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.pkt")
     told = play_file(tmp_path / "pipe.pkt", limit=1.0)
     assert (told.outcome, told.message) == ("error", "cannot be read: it is no file")
+
+
+def test_what_is_not_fatal_can_be_said_from_outside(tmp_path: Path) -> None:
+    (tmp_path / "a.pkt").write_text("0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n+0 close(3) = 1\n")
+    assert play_file(tmp_path / "a.pkt").outcome == "failed"
+    outcome = play_file(tmp_path / "a.pkt", non_fatal=["syscall"])
+    assert outcome.ok and [one.line for one in outcome.warnings] == [2]
+    assert outcome.warned == [f"{outcome.file}:2: close came to another result: expected 1, got 0"]
+    both = play_file(tmp_path / "a.pkt", non_fatal=["syscall", "packet"])
+    assert both.warnings == outcome.warnings

@@ -19,8 +19,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from lastack.cli.errors import FAILED, UsageError, cannot_write, reported
 from lastack.cli.scenario import one_of
 from lastack.packetdrill.playing import LOOSE, ON
-from lastack.packetdrill.report import FORMATS, FORMS, OUTCOMES, Outcome, as_text, closing_text, line_of
-from lastack.packetdrill.settings import IP_VERSIONS
+from lastack.packetdrill.report import FORMATS, FORMS, OUTCOMES, Outcome, as_text, closing_text, lines_of
+from lastack.packetdrill.settings import IP_VERSIONS, NOT_FATAL
 from lastack.packetdrill.suite import find, play_each, way_of
 from lastack.sim.workers import ended_by_sigterm
 from lastack.tcp.presets import PRESETS
@@ -76,6 +76,16 @@ def packetdrill(
         str,
         typer.Option(metavar=",".join(LOOSE), help="What of packets need not be as written.", show_default=False),
     ] = "",
+    non_fatal: Annotated[
+        str,
+        typer.Option(
+            "--non-fatal",
+            "--non_fatal",
+            metavar=",".join(NOT_FATAL),
+            help="What is only warned of where it is not as written.",
+            show_default=False,
+        ),
+    ] = "",
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Whole ladders, and those of scripts that pass, too.")
     ] = False,
@@ -91,7 +101,12 @@ def packetdrill(
         try:
             scripts = find(paths)
             way = way_of(
-                on=on, preset=preset, ip_version=ip_version, defines=_defines(define or []), loosen=_words(loosen)
+                on=on,
+                preset=preset,
+                ip_version=ip_version,
+                defines=_defines(define or []),
+                loosen=_words(loosen),
+                non_fatal=_words(non_fatal),
             )
         except ValueError as error:
             raise UsageError(str(error)) from None
@@ -147,7 +162,7 @@ def _tell(playing: Iterable[Outcome], total: int, output: str, colour: bool) -> 
             outcomes.append(outcome)
             advance(outcome)
             if flowing:
-                _print(line_of(outcome, colour=colour) + "\n", colour)
+                _print(lines_of(outcome, colour=colour), colour)
     if output == "text":
         _print((closing_text if flowing else as_text)(outcomes, colour=colour), colour)
     else:

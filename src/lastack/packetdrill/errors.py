@@ -26,3 +26,7 @@ class Failed(ScriptError):
         super().__init__(message, line)
         self.expected = expected
         self.got = got
+
+
+class Missing(Failed):
+    """What a script waits for has not come at all: there is nothing to go on with."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from lastack.packetdrill import compare, inject
 from lastack.packetdrill.compare import Sent, join
-from lastack.packetdrill.errors import Failed
+from lastack.packetdrill.errors import Failed, Missing
 from lastack.packetdrill.flows import Flow, Flows
 from lastack.packetdrill.language.syntax import Event, IcmpPacket, PacketEvent, TcpPacket
 from lastack.packetdrill.machine import Machine, Sniffed
@@ -141,5 +141,5 @@ def _ports_of(segment: Segment) -> tuple[int, int]:
     return segment.source_port, segment.destination_port
 
 
-def _nothing(until: int) -> Failed:
-    return Failed(f"nothing was sent up to {until / 1_000_000:.6f} s")
+def _nothing(until: int) -> Missing:
+    return Missing(f"nothing was sent up to {until / 1_000_000:.6f} s")

@@ -10,7 +10,7 @@ from itertools import zip_longest
 from textwrap import indent
 from typing import NamedTuple
 
-from lastack.packetdrill.report import printable
+from lastack.packetdrill.report import Warned, printable
 from lastack.trace.entries import Departure
 from lastack.trace.ladder import Style, draw
 from lastack.trace.numbers import Numbers
@@ -46,6 +46,12 @@ def details(
         ladder(timeline, style, whole=whole) if timeline is not None else "",
     ]
     return "\n\n".join(part for part in parts if part)
+
+
+def warning(text: str, warned: Warned, style: Style) -> str:
+    """What is shown of a failure that was not fatal."""
+    told = versus(*_in_one_form(warned.expected, warned.got), style)
+    return "\n\n".join(part for part in (f"warning: {warned.message}", passage(text, warned.line), told) if part)
 
 
 def _in_one_form(expected: str, got: str) -> tuple[str, str]:

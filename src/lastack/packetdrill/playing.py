@@ -141,14 +141,22 @@ def _outcome(shown: str, text: str, results: Mapping[str, Result], way: Way, sec
         message = f"{blamed}: {message} ({others})"
     told = _details(text, worst, results, way) if worst.outcome in (FAILED, ERROR) or way.verbose else ""
     virtual = sum(result.virtual_seconds for result in results.values())
-    return Outcome(shown, worst.outcome, worst.line, message, seconds, virtual, told)
+    warnings = tuple(
+        one._replace(message=f"{on}: {one.message}") if len(results) > 1 else one
+        for on, result in results.items()
+        for one in result.warnings
+    )
+    return Outcome(shown, worst.outcome, worst.line, message, seconds, virtual, told, warnings)
 
 
 def _details(text: str, worst: Result, results: Mapping[str, Result], way: Way) -> str:
     line = worst.line if worst.outcome != PASSED else 0
     alone = worst.timeline if len(results) == 1 else None
     found = worst.expected, worst.got, worst.connections
-    parts = [failure.details(text, line, *found, alone, way.style, whole=way.verbose)]
+    parts = []
+    if way.verbose:
+        parts = [failure.warning(text, one, way.style) for result in results.values() for one in result.warnings]
+    parts.append(failure.details(text, line, *found, alone, way.style, whole=way.verbose))
     if len(results) == 2:
         left, right = ((on, result.timeline) for on, result in results.items())
         parts.append(failure.side_by_side(left, right, way.style))

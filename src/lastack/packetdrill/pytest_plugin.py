@@ -22,6 +22,7 @@ _OPTIONS = {
     "ip_version": ("VERSION", "play packetdrill scripts over ipv4, ipv6 or ipv4-mapped-ipv6"),
     "define": ("N=V", "what names in packetdrill scripts stand for (may be given several times)"),
     "loosen": ("WORDS", "what of packets need not be as packetdrill scripts say: window,options,timing"),
+    "non_fatal": ("WORDS", "what of packetdrill scripts is only warned of where it fails: packet,syscall"),
 }
 _Kind = Literal["string", "linelist"]
 _ONE: tuple[str, _Kind] = ("store", "string")
@@ -62,6 +63,10 @@ class NotPassed(Exception):
         self.outcome = outcome
 
 
+class ScriptWarning(pytest.PytestWarning):
+    """What was not as a script says, which says that this is not fatal."""
+
+
 class ScriptItem(pytest.Item):
     """A script as a test: it passes, fails, or is skipped because it asks for what there is not here."""
 
@@ -73,6 +78,8 @@ class ScriptItem(pytest.Item):
 
         outcome = play_path(self.path, _way(self.config), shown=shown(self.path))
         self.user_properties.append(("virtual_seconds", f"{outcome.virtual_seconds:.6f}"))
+        for told in outcome.warned:
+            self.warn(ScriptWarning(told))
         if outcome.outcome == UNSUPPORTED:
             pytest.skip(f"{outcome.place}: unsupported: {outcome.message}")
         if not outcome.ok:
@@ -107,7 +114,8 @@ def _way(config: pytest.Config) -> Way:
         how: dict[str, Any] = {name: value for name, value in given.items() if value}
         try:
             how["defines"] = dict(text.split("=", 1) for text in how.pop("define", ()))
-            how["loosen"] = [word for word in how.get("loosen", "").replace(" ", "").split(",") if word]
+            for name in ("loosen", "non_fatal"):
+                how[name] = [word for word in how.get(name, "").replace(" ", "").split(",") if word]
             config.stash[_WAY] = way_of(**how)
         except ValueError as error:
             raise pytest.UsageError(f"packetdrill: {error}") from None

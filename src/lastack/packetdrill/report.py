@@ -7,11 +7,12 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
 PASSED, FAILED, UNSUPPORTED, ERROR = "passed", "failed", "unsupported", "error"
 OUTCOMES = (PASSED, FAILED, UNSUPPORTED, ERROR)
+_WARNING = "warning"
 
 _BOLD, _RED, _GREEN, _YELLOW, _PLAIN = "\x1b[1m", "\x1b[31m", "\x1b[32m", "\x1b[33m", "\x1b[0m"
 _COLOURS = {PASSED: _GREEN, FAILED: _RED, UNSUPPORTED: _YELLOW, ERROR: _RED}
@@ -21,12 +22,21 @@ _WIDEST = max(map(len, OUTCOMES))
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
+class Warned(NamedTuple):
+    """What was not as a script says, though the script has gone on: it says that this is not fatal (--non_fatal)."""
+
+    line: int
+    message: str
+    expected: str = ""
+    got: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of one script. `file` is its path as its user would write it, `outcome` one of OUTCOMES.
 
     `line` is where it failed (0: nowhere, or the file as a whole) and `message` why; `details` are the lines that help
-    to find the mistake.
+    to find the mistake. With `warnings` a script may have passed all the same.
     """
 
     file: str
@@ -36,6 +46,7 @@ class Outcome:
     real_seconds: float = 0.0
     virtual_seconds: float = 0.0
     details: str = ""
+    warnings: tuple[Warned, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -46,6 +57,11 @@ class Outcome:
     def place(self) -> str:
         """`file:line`, as editors understand it."""
         return f"{self.file}:{self.line}" if self.line else self.file
+
+    @property
+    def warned(self) -> list[str]:
+        """The warnings, each with its `file:line`."""
+        return [f"{self.file}:{one.line}: {' '.join(one.message.split())}" for one in self.warnings]
 
 
 def printable(text: str) -> str:
@@ -68,6 +84,13 @@ def line_of(outcome: Outcome, *, colour: bool = False) -> str:
     return f"{told}  {printable(outcome.place)}" + (f": {printable(why)}" if why else "")
 
 
+def lines_of(outcome: Outcome, *, colour: bool = False) -> str:
+    """That line, and one for each of its warnings."""
+    told = _paint(f"{_WARNING:<{_WIDEST}}", _YELLOW, colour)
+    lines = [line_of(outcome, colour=colour), *(f"{told}  {printable(text)}" for text in outcome.warned)]
+    return "".join(f"{line}\n" for line in lines)
+
+
 def details_of(outcome: Outcome, *, colour: bool = False) -> str:
     """The details of one script under a heading."""
     head = f"{outcome.outcome}: {printable(outcome.place)}"
@@ -83,6 +106,8 @@ def summary(outcomes: Sequence[Outcome], *, colour: bool = False) -> str:
         for name in OUTCOMES
         if counts[name] or name in (PASSED, FAILED)
     ]
+    if warnings := sum(len(one.warnings) for one in outcomes):
+        told.append(_paint("1 warning" if warnings == 1 else f"{warnings} warnings", _YELLOW, colour))
     scripts = "1 script" if len(outcomes) == 1 else f"{len(outcomes)} scripts"
     virtual = sum(one.virtual_seconds for one in outcomes)
     real = sum(one.real_seconds for one in outcomes)
@@ -91,7 +116,7 @@ def summary(outcomes: Sequence[Outcome], *, colour: bool = False) -> str:
 
 def as_text(outcomes: Sequence[Outcome], *, colour: bool = False) -> str:
     """A line for each script, the details of those that have some, and the summary."""
-    return "".join(line_of(one, colour=colour) + "\n" for one in outcomes) + closing_text(outcomes, colour=colour)
+    return "".join(lines_of(one, colour=colour) for one in outcomes) + closing_text(outcomes, colour=colour)
 
 
 def closing_text(outcomes: Sequence[Outcome], *, colour: bool = False) -> str:
@@ -118,6 +143,7 @@ def _dictionary(outcome: Outcome) -> dict[str, Any]:
         "outcome": outcome.outcome,
         "line": outcome.line,
         "message": outcome.message,
+        "warnings": [{"line": one.line, "message": one.message} for one in outcome.warnings],
         "real_seconds": round(outcome.real_seconds, 6),
         "virtual_seconds": round(outcome.virtual_seconds, 6),
     }
@@ -160,6 +186,8 @@ def _test_case(outcome: Outcome) -> ElementTree.Element:
         why = {"message": printable(outcome.message), "type": f"packetdrill.{outcome.outcome}"}
         told = ElementTree.SubElement(case, _ELEMENTS[outcome.outcome], why)
         told.text = printable(f"{outcome.place}: {outcome.message}\n{outcome.details}").rstrip()
+    if outcome.warnings:
+        ElementTree.SubElement(case, "system-err").text = printable("\n".join(outcome.warned))
     return case
 
 

@@ -14,11 +14,12 @@ from lastack.host.options import IPPROTO_TCP, TCP_INFO
 from lastack.packetdrill import inject
 from lastack.packetdrill.calls.performing import Calls
 from lastack.packetdrill.code import CodeBlocks
-from lastack.packetdrill.errors import Failed, ScriptError, Unsupported
+from lastack.packetdrill.errors import Failed, Missing, ScriptError, Unsupported
 from lastack.packetdrill.expecting import GRACE, Expecting
 from lastack.packetdrill.flows import Flows
 from lastack.packetdrill.language.syntax import Call, Code, Command, Event, IcmpPacket, PacketEvent, Script, TcpPacket
 from lastack.packetdrill.machine import Machine, Pending, Sniffed
+from lastack.packetdrill.report import Warned
 from lastack.packetdrill.settings import Settings, from_script
 from lastack.packetdrill.timing import Due, Timing
 from lastack.packetdrill.virtual.machine import START, VirtualMachine
@@ -41,6 +42,7 @@ class Result:
     timeline: Timeline = field(default_factory=Timeline)
     connections: str = ""  # their states and variables, where it did not pass
     capture: list[tuple[int, bytes]] = field(default_factory=list)
+    warnings: list[Warned] = field(default_factory=list)  # what the script says is not fatal
 
 
 def play(
@@ -145,7 +147,10 @@ class Runner:
         due = self.timing.due(event, self.machine.now)
         action = event.action
         if isinstance(action, PacketEvent) and action.outgoing:
-            self.expecting.expect(event, action, due)
+            try:
+                self.expecting.expect(event, action, due)
+            except Failed as error:
+                self._fail(event, "packet", error)
             return
         self.machine.run_until(due.start)
         if isinstance(action, PacketEvent):
@@ -156,6 +161,13 @@ class Runner:
             self.commands.run(action.text, event.line)
         elif isinstance(action, Code):
             self.code.run(action.text, event.line, self._tcp_info())
+
+    def _fail(self, event: Event, kind: str, error: Failed) -> None:
+        """Raise it, or only warn where the script says that failures of this `kind` are not fatal."""
+        error.line = error.line or event.line
+        if kind not in self.settings.non_fatal or isinstance(error, Missing):
+            raise error
+        self.result.warnings.append(Warned(error.line, error.message, error.expected, error.got))
 
     # --- calls ---
 
@@ -183,10 +195,15 @@ class Runner:
             raise Failed(f"the call still blocks; it was due to return {due.text()}", event.line, event.source)
         self._raise(pending, event)
         if "timing" not in self.loosen:
-            self.timing.check("the return of the call", due, pending.finished, begun)
+            try:
+                self.timing.check("the return of the call", due, pending.finished, begun)
+            except Failed as error:
+                self._fail(event, "syscall", error)
 
     def _raise(self, pending: Pending, event: Event) -> None:
-        if pending.error is not None:
+        if isinstance(pending.error, Failed):
+            self._fail(event, "syscall", pending.error)
+        elif pending.error is not None:
             if isinstance(pending.error, ScriptError) and not pending.error.line:
                 pending.error.line = event.line
             raise pending.error

@@ -10,6 +10,7 @@ from lastack.packetdrill.errors import ScriptError, Unsupported
 from lastack.packetdrill.language.syntax import Script
 from lastack.wire.address import parse_address
 
+NOT_FATAL = ("packet", "syscall")  # what of a script may fail, and it goes on
 IP_VERSIONS = ("ipv4", "ipv6", "ipv4-mapped-ipv6")
 
 _LONGEST_DEFINE = 10_000  # characters
@@ -70,7 +71,7 @@ class Settings:
     tcp_ts_tick_usecs: int = 0  # microseconds of a tick of our timestamps; 0: their values are not looked at
     tcp_ts_ecr_scaled: bool = False
     strict_segments: bool = False  # packets sent are compared one by one, not by the bytes that they carry together
-    non_fatal: frozenset[str] = frozenset()  # "packet", "syscall": what is told, and does not end a script
+    non_fatal: frozenset[str] = frozenset()  # "packet", "syscall": what is only warned of where it fails
     defines: Mapping[str, str] = field(default_factory=dict)
     init_scripts: tuple[str, ...] = ()  # setting files to read before the script's own
     udp_encapsulation: bool = False  # all of TCP goes in UDP (RFC 6951's way for TCP)
@@ -240,7 +241,7 @@ def _netmask(text: str) -> str:
 
 def _non_fatal(text: str) -> frozenset[str]:
     kinds = frozenset(text.replace(",", " ").split())
-    if not kinds <= {"packet", "syscall"}:
+    if not kinds <= set(NOT_FATAL):
         raise ValueError("packet, syscall or both")
     return kinds
 

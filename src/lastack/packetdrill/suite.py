@@ -14,7 +14,7 @@ from typing import NamedTuple, TypedDict, Unpack
 from lastack.packetdrill.errors import ScriptError
 from lastack.packetdrill.playing import LOOSE, ON, Way, play_path
 from lastack.packetdrill.report import ERROR, Outcome
-from lastack.packetdrill.settings import from_options
+from lastack.packetdrill.settings import NOT_FATAL, from_options
 from lastack.sim.guarded import LostAnswer, each_guarded
 from lastack.tcp.config import Config
 from lastack.tcp.presets import PRESETS
@@ -109,13 +109,15 @@ def _play(way: Way, task: tuple[Found, Path | None]) -> Outcome:
 class How(TypedDict, total=False):
     """How to play, each with a default. `on` is "lastack", "kernel" or "both"; `preset` a name of `lastack.tcp.presets`
     or a Config; `ip_version` one of `lastack.packetdrill.settings.IP_VERSIONS`, over what a script says itself;
-    `loosen` any of "window", "options" and "timing"; `limit` the seconds of real time that a script may take."""
+    `loosen` any of "window", "options" and "timing"; `non_fatal` any of "packet" and "syscall"; `limit` the seconds of
+    real time that a script may take."""
 
     on: str
     preset: str | Config
     ip_version: str | None
     defines: Mapping[str, str]
     loosen: Iterable[str]
+    non_fatal: Iterable[str]
     limit: float
 
 
@@ -130,9 +132,12 @@ def way_of(**how: Unpack[How]) -> Way:
         raise ValueError(f"there is no preset {preset!r}: choose of {', '.join(PRESETS)}")
     if unknown := loosen.difference(LOOSE):
         raise ValueError(f"{', '.join(sorted(unknown))} cannot be loosened: choose of {', '.join(LOOSE)}")
+    non_fatal = frozenset(how.get("non_fatal", ()))
+    if unknown := non_fatal.difference(NOT_FATAL):
+        raise ValueError(f"{', '.join(sorted(unknown))} is always fatal: choose of {', '.join(NOT_FATAL)}")
     defines = [f"{name}={value}" for name, value in how.get("defines", {}).items()]
     try:
-        settings = from_options(defines, how.get("ip_version"))
+        settings = from_options(defines, how.get("ip_version"), non_fatal=non_fatal or None)
     except ScriptError as error:
         raise ValueError(error.message) from None
     config = PRESETS[preset] if isinstance(preset, str) else preset

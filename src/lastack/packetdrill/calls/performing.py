@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from lastack.packetdrill.calls import data, messages, opening, options, readiness
 from lastack.packetdrill.calls.arguments import Arguments
 from lastack.packetdrill.calls.descriptors import Came, Descriptors, Handler, Watcher
-from lastack.packetdrill.calls.notation import same, show_call
+from lastack.packetdrill.calls.notation import same, show, show_call
 from lastack.packetdrill.errors import Failed, Unsupported
-from lastack.packetdrill.language.syntax import Anything, Call, Number
+from lastack.packetdrill.language.syntax import Anything, Call, Expression, Number
 from lastack.packetdrill.machine import Doing, File, System
 from lastack.packetdrill.settings import Settings
 from lastack.packetdrill.symbols import CONSTANTS, error_name
@@ -65,7 +65,8 @@ def _check(call: Call, came: Came, error: str | None, arguments: Arguments) -> N
         if place < len(call.arguments) and not arguments.is_null(place)
     }
     if not _result_is(call, came.result, error, line):
-        message = f"{call.name} came to another result"
+        wanted, got = _shown(call.result, call.errno), _shown(Number(came.result), error)
+        message = f"{call.name} came to another result: expected {wanted}, got {got}"
     elif any(not same(call.arguments[place], value, line) for place, value in given.items()):
         message = f"{call.name} has given something else"
     else:
@@ -74,6 +75,10 @@ def _check(call: Call, came: Came, error: str | None, arguments: Arguments) -> N
     # What does not matter to the script would only hide what does.
     shown = {place: value for place, value in given.items() if not arguments.is_anything(place)}
     raise Failed(message, line, expected, show_call(call, Number(came.result), error, shown))
+
+
+def _shown(result: Expression, error: str | None) -> str:
+    return show(result) if error is None else f"{show(result)} {error}"
 
 
 def _result_is(call: Call, result: int, error: str | None, line: int) -> bool:

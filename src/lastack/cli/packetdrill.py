@@ -39,6 +39,23 @@ Examples:
 _NARROWEST, _USUAL, _WIDEST = 100, 110, 160
 _MOST_PROCESSES = 1024
 
+_Jobs = Annotated[
+    int,
+    typer.Option(
+        "--jobs", "-j", min=0, max=_MOST_PROCESSES, help="Processes; 0 is one for each processor, 1 this one alone."
+    ),
+]
+_NonFatal = Annotated[
+    str,
+    typer.Option(
+        "--non-fatal",
+        "--non_fatal",
+        metavar=",".join(NOT_FATAL),
+        help="What is only warned of where it is not as written.",
+        show_default=False,
+    ),
+]
+
 
 def packetdrill(
     paths: Annotated[list[Path], typer.Argument(metavar="FILE_OR_DIR", help="Scripts, and directories of .pkt files.")],
@@ -59,12 +76,7 @@ def packetdrill(
             show_default=False,
         ),
     ] = None,
-    jobs: Annotated[
-        int,
-        typer.Option(
-            "--jobs", "-j", min=0, max=_MOST_PROCESSES, help="Processes; 0 is one for each processor, 1 this one alone."
-        ),
-    ] = 0,
+    jobs: _Jobs = 0,
     output: Annotated[
         str, typer.Option("--format", metavar="|".join(FORMATS), callback=one_of(*FORMATS), help="How to tell of them.")
     ] = "text",
@@ -76,16 +88,7 @@ def packetdrill(
         str,
         typer.Option(metavar=",".join(LOOSE), help="What of packets need not be as written.", show_default=False),
     ] = "",
-    non_fatal: Annotated[
-        str,
-        typer.Option(
-            "--non-fatal",
-            "--non_fatal",
-            metavar=",".join(NOT_FATAL),
-            help="What is only warned of where it is not as written.",
-            show_default=False,
-        ),
-    ] = "",
+    non_fatal: _NonFatal = "",
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Whole ladders, and those of scripts that pass, too.")
     ] = False,

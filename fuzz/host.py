@@ -18,6 +18,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from fuzz.limits import LIMITS
+from fuzz.some_way import some_way
 from lastack.host.host import Host
 from lastack.host.options import SHUT_RDWR, SHUT_WR
 from lastack.host.sockets import Socket
@@ -201,7 +202,8 @@ class Case:
         return options.build(chosen)
 
     def build(self, local: bytes, remote: bytes, segment: Segment) -> bytes:
-        return bytes(build_tcp(remote, local, segment).joined())
+        packet = some_way(self.rng, self.calm, self.host, build_tcp(remote, local, segment))
+        return bytes(packet.joined())
 
     def message(self) -> bytes:
         """An ICMP message, mostly an error about a packet that was sent."""

@@ -31,4 +31,7 @@ LIMITS: dict[str, tuple[int, ...]] = {
     "reassemble_fragments": (True, False),
     "rst_per_second": (0, 3, 1000),
     "reset_on_unread_data": (True, False),
+    "udp_tunneling_port": (0, 9899, 9899),
+    "udp_tunneling_overhead": (8, 8, 1024),
+    "udp_remote_port": (0, 5000),
 }

@@ -11,10 +11,11 @@ import random
 import sys
 import traceback
 
-from lastack.wire import datagram, icmp, ipv6, notation, options, segment
+from lastack.wire import datagram, icmp, ipv6, notation, options, segment, udp
 from lastack.wire.errors import WireError
 from lastack.wire.packet import COMPLETE, VERIFIED, Packet
 from lastack.wire.segment import ACK, PSH, SYN, Segment
+from lastack.wire.udp import Datagram, carry
 
 A4, B4 = bytes((10, 0, 0, 1)), bytes((10, 0, 0, 2))
 A6, B6 = bytes.fromhex("fd00" + "00" * 13 + "01"), bytes.fromhex("fd00" + "00" * 13 + "02")
@@ -46,6 +47,8 @@ def seeds() -> list[bytes]:
             icmp.too_big(version, 1280, about),
         )
         packets += [bytes(datagram.build_icmp(*pair, message).joined()) for message in messages]
+        packets.append(bytes(datagram.build_udp(*pair, Datagram(9, 10, b"datagram")).joined()))
+        packets.append(bytes(carry(datagram.build_tcp(*pair, rows[1]), 9, 10).joined()))
     tcp = packets[1][40:]
     for chain in ("0600050200000000", "06000000000000ff", "0600000100000009", "2b000502000000000600000000000000"):
         for first in (0, 43, 44, 60):
@@ -115,6 +118,11 @@ def check_packet(data: bytes, checksum: int) -> None:
             again = icmp.build(body, header.source, header.destination)
             # 0 and 0xFFFF are the same sum: only a sender that does not follow RFC 1071 writes the latter.
             assert again == data[header.start : header.end] or data[header.start + 2 : header.start + 4] == b"\xff\xff"
+    elif isinstance(body, Datagram):
+        repr(body)
+        whole = data[header.start : header.end]
+        again = udp.build(body, header.source, header.destination)
+        assert again[:6] + again[8:] == whole[: len(again)][:6] + whole[8 : len(again)]
 
 
 def check_line(text: str) -> None:

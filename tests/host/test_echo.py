@@ -165,7 +165,7 @@ def test_errors_leave_in_bursts_and_at_a_rate():
     source, destination = ends(4)
 
     def errors(count: int) -> int:
-        gets(h, *[ipv4.build(source, destination, 17, 8) + bytes(8)] * count)
+        gets(h, *[ipv4.build(source, destination, 132, 8) + bytes(8)] * count)
         return h.forget()
 
     assert errors(20) == 4

@@ -75,14 +75,13 @@ def test_icmp_is_limited():  # RFC 1812 4.3.2.8's reason
     assert h.forget() == 1
 
 
-@pytest.mark.parametrize(("protocol", "code"), [(17, 3), (132, 2)])
-def test_a_protocol_that_nobody_speaks_is_unreachable(protocol: int, code: int):  # RFC 1122 3.2.2.1
+def test_a_protocol_that_nobody_speaks_is_unreachable():  # RFC 1122 3.2.2.1
     h = Bench()
     from lastack.wire import ipv4
 
-    header = ipv4.build(parse_address("10.0.0.9"), parse_address("10.0.0.1"), protocol, 8)
+    header = ipv4.build(parse_address("10.0.0.9"), parse_address("10.0.0.1"), 132, 8)
     h.receive(Packet(header + bytes(8)))
     ((_, answer),) = h.pending
     h.forget()
     assert isinstance(answer, Message)
-    assert (answer.type, answer.code) == (3, code)
+    assert (answer.type, answer.code) == (3, 2)

@@ -243,7 +243,7 @@ def test_but_not_one_in_a_segment_that_is_not_acceptable(line: str):
     opened(w, G1)
     w.gets(f"{line} win 5000", completed(G3))
     w.h.forget()
-    assert [tcb.ip_options.data for tcb in w.h.host.connections() if tcb.ip_options] == [route(G1)]
+    assert [tcb.way.options for tcb in w.h.host.connections() if tcb.way] == [route(G1)]
 
 
 def test_the_applications_own_goes_before_a_received_one():  # RFC 9293 MUST-52

@@ -33,6 +33,9 @@ def test_the_kernel_does_as_the_document_says(name: str):
     if ours.virtual_seconds > LONGEST:
         return  # nothing can be said of the kernel in time
     outcome = play_file(path, on="kernel")
+    if name.startswith("udp/") and outcome.outcome == "unsupported":
+        assert "TCP carried in UDP, which Linux does not know" in outcome.message
+        return
     assert outcome.ok != (name in DIFFERENCES), (
         f"{outcome.outcome}: {outcome.place}: {outcome.message}\n{outcome.details}"
     )

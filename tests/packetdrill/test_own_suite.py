@@ -92,6 +92,7 @@ CHANGED: list[tuple[dict[str, Any], str, set[str]]] = [
     ({"soft_errors_end_opening": True}, "opening", {"unreachable_host_is_a_soft_error"}),
     ({"path_mtu_discovery": 3}, "pmtud", {"too_big_makes_segments_smaller"}),
     ({"oob_inline": False}, "urgent", set()),
+    ({"udp_tunneling_overhead": 12}, "udp", {"answered_in_udp_where_it_came_from", "called_in_udp", "cookie_in_udp"}),
 ]
 
 

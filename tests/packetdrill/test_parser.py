@@ -125,6 +125,7 @@ def test_what_else_a_segment_may_have():
     assert packet("> E.5 1:1(0) ack 1").ace == 5
     assert packet("< R 1:1(0) ack 9 win 0").ack == 9  # the field is there whether the flag says so or not
     assert packet("< . 1:1(0) ack 1 win 5 / udp (9899>9900)").udp == (9899, 9900)
+    assert packet("> . 1:1(0) ack 1 <mss 9>/udp(9899>9900)").udp == (9899, 9900)
     assert packet("> (tos 0x10) - 1:1(0)").ip == Ip(traffic_class=0x10)
     assert packet("> [flowlabel 0x1] . 1:1(0) ack 1").ip == Ip(flow_label=1)
 
@@ -133,6 +134,10 @@ def test_other_packets():
     icmp = event("+0 < icmp unreachable frag_needed mtu 840 [0:1000(1000)]").action
     assert icmp == PacketEvent(False, IcmpPacket("unreachable", "frag_needed", 840, quoted=(0, 1000)))
     assert event("+0 > udp (100)").action == PacketEvent(True, UdpPacket(100))
+    assert event("+0 < udp 5000>53 (100)").action == PacketEvent(False, UdpPacket(100, ports=(5000, 53)))
+    about = event("+0 < icmp unreachable port_unreachable [1:11(10)/udp(9899>9900)]").action
+    assert isinstance(about, PacketEvent) and isinstance(about.packet, IcmpPacket)
+    assert (about.packet.quoted, about.packet.udp) == ((1, 10), (9899, 9900))
     carried = event("+0 > ipv4 1.2.3.4 > 5.6.7.8: . 1:1(0) ack 1").action
     assert isinstance(carried, PacketEvent)
     assert carried.carriers == ("ipv4",)

@@ -103,12 +103,9 @@ def test_what_does_not_happen_fails(more: str, line: int, message: str):
 @pytest.mark.parametrize(
     ("text", "feature"),
     [
-        ("--udp_encapsulation=tcp\n0 `true`", "--udp_encapsulation"),
         ("0 frobnicate(3) = 0\n", "frobnicate()"),
         ("0 socket(..., SOCK_STREAM, IPPROTO_SCTP) = 3\n", "SCTP"),
         ("0 < ipv4 1.2.3.4 > 5.6.7.8: . 1:1(0) ack 1 win 5\n", "carried in ipv4"),
-        ("0 < udp (100)\n", "UDP packets"),
-        ("0 < . 1:1(0) ack 1 win 5 / udp (9899>9899)\n", "carried in UDP"),
     ],
 )
 def test_what_is_not_here_is_unsupported_and_named(text: str, feature: str):

@@ -102,7 +102,7 @@ def test_every_wrong_bit_behind_the_ip_header_is_seen(data):  # RFC 9293 MUST-3
 
 
 def test_other_protocols_have_no_body():
-    assert datagram.parse(Packet(ipv4.build(KERNEL_4, OURS_4, 17, 4) + b"text"))[1] is None
+    assert datagram.parse(Packet(ipv4.build(KERNEL_4, OURS_4, 136, 4) + b"text"))[1] is None
     assert datagram.parse(Packet(ipv4.build(KERNEL_4, OURS_4, 58, 4) + b"text"))[1] is None  # ICMPv6 over IPv4
     assert datagram.parse(Packet(ipv6.build(KERNEL_6, OURS_6, 1, 4) + b"text"))[1] is None
 

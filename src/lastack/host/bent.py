@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable
 
-from lastack.host import fast_options, settings, source_routes
+from lastack.host import fast_options, settings, source_routes, udp
 from lastack.host import options as o
 from lastack.host.settings import Settings, Value, configure
 from lastack.tcp import autotune
@@ -215,6 +215,7 @@ _TRAFFIC_CLASS: _Option = (_set_traffic_class, lambda socket: socket.config.traf
 _HOP_LIMIT: _Option = (_set_hop_limit, lambda socket: socket.config.hop_limit)
 _OPTIONS: dict[tuple[int, int], _Option] = {
     **fast_options.OPTIONS,
+    **udp.OPTIONS,
     (o.SOL_SOCKET, o.SO_SNDBUF): (_set_send_buffer, _get_send_buffer),
     (o.SOL_SOCKET, o.SO_RCVBUF): (_set_receive_buffer, _get_receive_buffer),
     (o.SOL_SOCKET, o.SO_RCVLOWAT): (_set_receive_low_water, lambda socket: socket.config.receive_low_water),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from lastack.host import isn
 from lastack.host.tables import Tables
-from lastack.wire import icmp, ipv6
+from lastack.wire import icmp, ipv6, udp
 from lastack.wire.address import is_unicast, parse_address
 from lastack.wire.datagram import Header, build_icmp, parse_ip
 from lastack.wire.errors import ParameterProblem, WireError
@@ -16,7 +16,6 @@ from lastack.wire.fragment import split
 from lastack.wire.icmp import Kind
 from lastack.wire.packet import Packet
 
-_UDP = 17
 _ALL_NODES = parse_address("ff02::1")  # the one group that every host belongs to (RFC 4291 section 2.8)
 _REDIRECT_6 = 137
 
@@ -44,15 +43,15 @@ def answer(host: Tables, now: int, source: bytes, destination: bytes, message: i
 def unreachable(host: Tables, now: int, header: Header, packet: Packet) -> None:
     """A protocol that nobody speaks here, AH and ESP among them: port unreachable for UDP, protocol unreachable else
     (RFC 1122 3.2.2.1), which in IPv6 is a next header that is not recognized (RFC 8200 section 4)."""
-    host.counters["dropped: protocol"] += 1
+    host.counters["dropped: UDP port" if header.protocol == udp.PROTOCOL else "dropped: protocol"] += 1
     data = packet.joined()
     if header.version == 6 and header.protocol == ipv6.NO_NEXT_HEADER:
         return  # RFC 8200 section 4.7: what is behind it is ignored
     if not _may_be_told(header, data) or not _allowed(host, now):
         return
     if header.version == 4:
-        message = icmp.unreachable(4, 3 if header.protocol == _UDP else 2, data)
-    elif header.protocol == _UDP:
+        message = icmp.unreachable(4, 3 if header.protocol == udp.PROTOCOL else 2, data)
+    elif header.protocol == udp.PROTOCOL:
         message = icmp.unreachable(6, 4, data)
     else:
         message = icmp.parameter_problem(6, 1, header.named_at if isinstance(header, ipv6.Header) else 0, data)

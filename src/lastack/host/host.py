@@ -6,7 +6,7 @@ After any of the first two, and after any call on a socket, `transmit` is to be 
 
 from __future__ import annotations
 
-from lastack.host import errors_out, icmp, opening, source_routes
+from lastack.host import errors_out, icmp, opening, source_routes, udp, ways
 from lastack.host.keys import key_in, key_of
 from lastack.host.listener import Listener
 from lastack.host.sockets import Socket
@@ -17,7 +17,8 @@ from lastack.tcp.sequence import MASK
 from lastack.tcp.states import Event, State, move
 from lastack.tcp.tcb import Endpoint, Tcb
 from lastack.wire.address import is_loopback, is_unicast
-from lastack.wire.datagram import parse, parse_ip
+from lastack.wire.datagram import Body, parse, parse_ip
+from lastack.wire.datagram import Header as AnyHeader
 from lastack.wire.errors import ParameterProblem, WireError
 from lastack.wire.icmp import Kind, Message
 from lastack.wire.ip_options import has_source_route
@@ -25,6 +26,7 @@ from lastack.wire.ipv4 import Header
 from lastack.wire.options import build_timestamp
 from lastack.wire.packet import VERIFIED, Packet
 from lastack.wire.segment import ACK, FIN, SYN, Segment
+from lastack.wire.udp import Datagram
 
 _SYN_FIN = SYN | FIN
 
@@ -62,6 +64,8 @@ class Host(Tables):
             self._segment(now, key_in(packet.data, header), local, remote, body)
         elif isinstance(body, Message):
             self._message(now, header.source, header.destination, body)
+        elif isinstance(body, Datagram):
+            self._datagram(now, header, packet, body)
         else:
             errors_out.unreachable(self, now, header, packet)
 
@@ -72,7 +76,7 @@ class Host(Tables):
             return True
         return is_loopback(source) or is_loopback(destination)
 
-    def _source_routed(self, now: int, packet: Packet, header: Header, body: Segment | Message | None) -> None:
+    def _source_routed(self, now: int, packet: Packet, header: Header, body: Body) -> None:
         """A packet that has come by a source route: what answers it goes back by that (RFC 1122 3.2.1.8 (c))."""
         way = source_routes.way_back(self, header)
         if way is None:
@@ -175,7 +179,7 @@ class Host(Tables):
         """Everything in LISTEN."""
         return list(dict.fromkeys(self.listening.values()))  # one for both IP versions stands there twice
 
-    # --- segments and messages in ---
+    # --- segments, datagrams and messages in ---
 
     def _segment(self, now: int, key: bytes, local: Endpoint, remote: Endpoint, segment: Segment) -> None:
         # RFC 9293 MUST-41, MUST-42
@@ -187,6 +191,10 @@ class Host(Tables):
             if self.observer is not None:
                 self.observer.segment_in(now, tcb, segment)
             if tcb.state is State.TIME_WAIT and opening.reopen_held(self, now, key, tcb, segment):
+                return
+            if tcb.way is not self.way_back and ways.strange(tcb.way, self.way_back):
+                self.counters["dropped: not in its connection's UDP"] += 1
+                self.reset(now, local, remote, segment)
                 return
             if tcb.state is State.SYN_RCVD and (
                 opening.deferred(tcb, segment) or opening.accept_queue_full(self, now, tcb, segment)
@@ -213,6 +221,10 @@ class Host(Tables):
         answer = time_wait.segment_arrives(record, segment, now, self.config)
         if answer is time_wait.Answer.REOPEN and opening.reopen(self, now, key, record, segment):
             return
+        if ways.strange(record.way, self.way_back):
+            self.counters["dropped: not in its connection's UDP"] += 1
+            self.reset(now, record.local, record.remote, segment)
+            return
         if answer is time_wait.Answer.RESET:
             move(record, Event.RCV_RST, now)
             self.forget_time_wait(key)
@@ -229,14 +241,26 @@ class Host(Tables):
             reply.options = build_timestamp(reply.ts_val, reply.ts_ecr)
         self.send(now, record, reply)
 
+    def _datagram(self, now: int, header: AnyHeader, packet: Packet, datagram: Datagram) -> None:
+        """UDP: a segment that it carries, which is answered in UDP as well, or nothing for us."""
+        segment = udp.segment_in(self, now, header, packet, datagram)
+        if segment is None:
+            return
+        before = self.way_back
+        self.way_back = ways.joined(before, datagram.source_port)
+        local, remote = (header.destination, segment.destination_port), (header.source, segment.source_port)
+        self._segment(now, key_of(local, remote), local, remote, segment)
+        self.way_back = before
+
     def _message(self, now: int, source: bytes, destination: bytes, message: Message) -> None:
-        quoted = message.quoted
-        if quoted is None:
+        if message.quoted is None:
             errors_out.answer(self, now, source, destination, message)
             return
+        port = udp.unwrap(message, self.config.udp_tunneling_port)
+        quoted = message.quoted
         key = key_of((quoted.source, quoted.source_port), (quoted.destination, quoted.destination_port))
         tcb = self.tcbs.get(key)
-        if tcb is None or not icmp.quotes(tcb, quoted):
+        if tcb is None or ways.port(tcb.way) != port or not icmp.quotes(tcb, quoted):
             self.counters["dropped: ICMP error for nothing under way"] += 1
             return
         if message.kind is Kind.SOURCE_QUENCH:  # MUST-55, RFC 6633 section 3

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import errno
 
-from lastack.host import cookies, source_routes
+from lastack.host import cookies, ways
 from lastack.host.listener import Listener
 from lastack.host.recent import above
 from lastack.host.tables import Tables
 from lastack.host.timewait import TimeWait
-from lastack.tcp import arrives, calls, fast_open, time_wait
+from lastack.tcp import arrives, calls, fast_open, mss, time_wait
 from lastack.tcp.early import FastOpen
 from lastack.tcp.sequence import MASK
 from lastack.tcp.states import State
@@ -100,6 +100,7 @@ def _answer_without_memory(
     listener.cookie_at = now
     host.counters["SYN cookie sent"] += 1
     config, mtu = host.paths.first_hop(remote[0], listener.config, host.mtu)
+    mtu -= mss.udp(config, host.way_back)
     answer = _cookies(host, now, key, listener, local, remote).syn_ack(syn, config, mtu, now)
     host.answer(now, listener, answer, local, remote)
 
@@ -135,7 +136,7 @@ def _cookie_returned(
         return not host.config.abort_on_overflow
     tcb = host.new_tcb(now, local, remote, listener.config, listener.socket.reuse_address, State.LISTEN)
     tcb.socket = listener.socket
-    source_routes.begin(host, tcb, listener.socket.ip_options)
+    ways.accepted(tcb, listener.socket.way, host.way_back)
     calls.set_iss(tcb, iss)
     host.note_cookie(key, iss, now)
     arrives.in_listen_cookie(tcb, syn, segment, now)
@@ -156,7 +157,7 @@ def _child(
 ) -> None:
     tcb = host.new_tcb(now, local, remote, listener.config, listener.socket.reuse_address, origin)
     tcb.socket = listener.socket
-    source_routes.begin(host, tcb, listener.socket.ip_options)
+    ways.accepted(tcb, listener.socket.way, host.way_back)
     calls.set_iss(tcb, iss)
     host.half_open_begins(listener, tcb)
     tcb.fast_open = fast

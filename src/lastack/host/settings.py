@@ -11,7 +11,7 @@ from lastack.host.ports import Holder
 from lastack.host.tables import Tables
 from lastack.tcp.config import NEVER, Config
 from lastack.tcp.congestion import ALGORITHMS, ALIASES, switch
-from lastack.tcp.tcb import MORE_RELEASED, NOTHING_HELD, PUSHED, IpOptions, Tcb
+from lastack.tcp.tcb import MORE_RELEASED, NOTHING_HELD, PUSHED, Tcb, Way
 
 Value = int | str | bytes | tuple[int, int]
 
@@ -19,7 +19,7 @@ Value = int | str | bytes | tuple[int, int]
 class Settings:
     """What a socket's options say, and what they act on. `linger` is None or seconds."""
 
-    __slots__ = ("config", "holder", "host", "ip_options", "linger", "listener", "reuse_address", "tcb", "v6only")
+    __slots__ = ("config", "holder", "host", "linger", "listener", "reuse_address", "tcb", "v6only", "way")
 
     def __init__(self, host: Tables) -> None:
         self.host = host
@@ -29,7 +29,7 @@ class Settings:
         self.holder: Holder | None = None
         self.reuse_address = False
         self.linger: int | None = None
-        self.ip_options: IpOptions | None = None  # set by the application
+        self.way: Way | None = None  # IPv4 options set by the application
         self.v6only = host.config.v6only
 
 

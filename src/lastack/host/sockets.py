@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterable
 
-from lastack.host import bent, fast_options, options, source_routes
+from lastack.host import bent, fast_options, options, ways
 from lastack.host.errors import error
 from lastack.host.listener import Listener
 from lastack.host.names import Address
@@ -104,7 +104,7 @@ class Socket(Stream):
         local = self._choose_local(remote)
         self.tcb = tcb = self.host.new_tcb(now, local, remote, self.config, self.reuse_address)
         tcb.socket = self
-        source_routes.begin(self.host, tcb, self.ip_options)
+        ways.called(tcb, self.way, self.host.config.udp_tunneling_port)
         self._connect_told = False
         asked = self.host.fast_opens.ask(tcb, now) if fast and self.host.config.fastopen_client else None
         calls.open_active(tcb, now, self.host.initial_sequence_number(local, remote, now), asked)

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import errno
 
+from lastack.host import ways
 from lastack.host.settings import Settings
 from lastack.host.tables import Tables
-from lastack.tcp import mss
 from lastack.tcp.sequence import MASK
 from lastack.tcp.states import State
-from lastack.tcp.tcb import IpOptions, Tcb
+from lastack.tcp.tcb import Tcb, Way
 from lastack.tcp.window import receive_window
 from lastack.wire import ip_options, ipv4
 from lastack.wire.errors import WireError
@@ -31,50 +31,38 @@ def set_options(socket: Settings, value: object) -> None:
         data = ip_options.checked(value)
     except WireError as wrong:
         raise OSError(errno.EINVAL, str(wrong)) from None
-    socket.ip_options = IpOptions(data, received=False) if data else None
+    socket.way = Way(data, received=False) if data else None
     if socket.tcb is not None:
-        use(socket.tcb, socket.ip_options)
+        ways.use(socket.tcb, ways.joined(socket.way, ways.port(socket.tcb.way)))
 
 
 def get_options(socket: Settings) -> bytes:
     """What is sent with each packet: the options set, or the way back that a SYN has brought."""
-    now = socket.tcb.ip_options if socket.tcb is not None else socket.ip_options
-    return now.data if now is not None else b""
+    now = socket.tcb.way if socket.tcb is not None else socket.way
+    return now.options if now is not None else b""
 
 
-def use(tcb: Tcb, options: IpOptions | None) -> None:
-    """From now on; Eff.snd.MSS counts them (RFC 9293 3.7.1 MUST-16). They are no matter of IPv6."""
-    tcb.ip_options = options if len(tcb.remote[0]) == 4 else None
-    if tcb.send_mss:
-        mss.set_mss(tcb)
-
-
-def begin(host: Tables, tcb: Tcb, own: IpOptions | None) -> None:
-    """A new connection: the application's own before the way back of the SYN (RFC 9293 MUST-52, MUST-53)."""
-    options = own if own is not None else host.way_back
-    if options is not None and options.data:
-        use(tcb, options)
-
-
-def way_back(host: Tables, header: ipv4.Header) -> IpOptions | None:
+def way_back(host: Tables, header: ipv4.Header) -> Way | None:
     """The way back of a packet that came by a source route; None where it is to be dropped."""
     if not host.config.source_routes:
         return None
     try:
-        return IpOptions(ip_options.return_route(header.options, header.source), received=True)
+        return Way(ip_options.return_route(header.options, header.source), received=True)
     except WireError:
         return None
 
 
-def later(tcb: Tcb, segment: Segment, way: IpOptions) -> None:
+def later(tcb: Tcb, segment: Segment, way: Way) -> None:
     """A later segment's route replaces an earlier one's (RFC 9293 SHLD-24), on a connection that was opened passively.
 
     Only where both its numbers are acceptable: else whoever guesses the ports could turn the connection to himself.
     """
-    known = tcb.ip_options
-    if tcb.opened_from is State.CLOSED or segment.flags & (ACK | RST) != ACK or (known and not known.received):
+    known = tcb.way
+    if tcb.opened_from is State.CLOSED or segment.flags & (ACK | RST) != ACK:
+        return
+    if known is not None and (known.port or not known.received):
         return
     expected = (segment.seq - tcb.rcv_nxt) & MASK <= receive_window(tcb)
     acknowledges = (segment.ack - tcb.snd_una) & MASK <= (tcb.snd_nxt - tcb.snd_una) & MASK
-    if expected and acknowledges and way.data != (known.data if known is not None else b""):
-        use(tcb, way if way.data else None)
+    if expected and acknowledges and way.options != (known.options if known is not None else b""):
+        ways.use(tcb, way if way.options else None)

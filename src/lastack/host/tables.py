@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from lastack.host import isn
+from lastack.host import isn, ways
 from lastack.host.counters import Counters
 from lastack.host.fast_opens import FastOpens
 from lastack.host.fragments import Fragments
@@ -27,10 +27,9 @@ from lastack.tcp.mss import DF_SET
 from lastack.tcp.observer import Observer
 from lastack.tcp.sequence import MASK
 from lastack.tcp.states import Event, State
-from lastack.tcp.tcb import OPENED, PATH_MTU, READABLE, Endpoint, IpOptions, Memory, Reason, Tcb
+from lastack.tcp.tcb import OPENED, PATH_MTU, READABLE, Endpoint, Memory, Reason, Tcb, Way
 from lastack.wire.address import directed_broadcast, parse_address, parse_interface
 from lastack.wire.datagram import build_tcp
-from lastack.wire.ip_options import with_options
 from lastack.wire.packet import COMPLETE, PARTIAL, Packet
 from lastack.wire.segment import RST, SYN, Segment
 
@@ -112,7 +111,7 @@ class Tables:
         self.recent = RecentNumbers(config.recent_numbers, config.recent_numbers_time)
         self.orphans: set[Tcb] = set()  # closed by their users
         self.memory = Memory()
-        self.way_back: IpOptions | None = None  # of the packet that is being received, where it came by a source route
+        self.way_back: Way | None = None  # of the packet that is being received: a source route, UDP
         self._dirty: dict[Tcb, None] = {}
         self._out: list[Packet] = []
         self._ready: dict[Any, None] = {}
@@ -339,19 +338,18 @@ class Tables:
             self.observer.segment_out(now, connection, segment)
         if isinstance(connection, Tcb):
             fragmented = connection.path is not None and connection.path.fragmented
-            local, remote, options = connection.local, connection.remote, connection.ip_options
-            self._build(local, remote, segment, connection.config, options, fragmented, connection.flow_label)
+            local, remote, way = connection.local, connection.remote, connection.way
+            self._build(local, remote, segment, connection.config, way, fragmented, connection.flow_label)
         else:
-            options = connection.ip_options or self.way_back
-            self._build(
-                connection.local, connection.remote, segment, self.config, options, False, connection.flow_label
-            )
+            way = connection.way or self.way_back
+            self._build(connection.local, connection.remote, segment, self.config, way, False, connection.flow_label)
 
     def answer(self, now: int, listener: Listener, segment: Segment, local: Endpoint, remote: Endpoint) -> None:
         """Send what a listener itself says: a SYN cookie."""
         if self.observer is not None:
             self.observer.segment_out(now, listener, segment)
-        self._build(local, remote, segment, listener.config, listener.socket.ip_options or self.way_back)
+        way = ways.answering(listener.socket.way, self.way_back)
+        self._build(local, remote, segment, listener.config, way)
 
     def _build(
         self,
@@ -359,7 +357,7 @@ class Tables:
         remote: Endpoint,
         segment: Segment,
         config: Config,
-        options: IpOptions | None,
+        way: Way | None,
         fragmented: bool = False,
         label: int | None = None,
     ) -> None:
@@ -378,7 +376,7 @@ class Tables:
             dont_fragment=whole,
             checksum=PARTIAL if self.checksum_offload else COMPLETE,
         )
-        self._out.append(packet if options is None or not options.data else with_options(packet, options.data))
+        self._out.append(packet if way is None else ways.sent(packet, way, self.config.udp_tunneling_port))
 
     def emit(self, packet: Packet) -> None:
         """Send a packet that is no connection's."""

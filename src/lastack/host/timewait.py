@@ -12,15 +12,16 @@ from struct import Struct
 from lastack.host.keys import endpoints
 from lastack.tcp.observer import Observer
 from lastack.tcp.states import Event, State, move
-from lastack.tcp.tcb import Endpoint, IpOptions, Tcb
+from lastack.tcp.tcb import Endpoint, Tcb, Way
 
 # rcv_nxt, rcv_adv, snd_nxt, ts_recent, ts_offset, window field, flow label and flags, time of the last ACK, expiry.
-# Behind it the IPv4 options, where the connection has any.
+# Behind it the UDP port of the peer and the IPv4 options, where the connection has any.
 _PACKED = Struct("!IIIIIHIQQ")
 _EXPIRES = slice(_PACKED.size - 8, _PACKED.size)
 _TS_ON = 1
 _REUSE = 2
 _OPTIONS_RECEIVED = 4
+_IN_UDP = 8
 _LABEL_SHIFT = 8
 
 
@@ -31,7 +32,6 @@ class TimeWait:
         "challenge_since",
         "expires",
         "flow_label",
-        "ip_options",
         "local",
         "observer",
         "rcv_adv",
@@ -43,6 +43,7 @@ class TimeWait:
         "ts_offset",
         "ts_on",
         "ts_recent",
+        "way",
         "window",
     )
 
@@ -65,8 +66,11 @@ class TimeWait:
         self.ts_on = bool(flags & _TS_ON)
         self.reuse = bool(flags & _REUSE)
         self.flow_label = flags >> _LABEL_SHIFT
-        options = packed[_PACKED.size :]
-        self.ip_options = IpOptions(options, bool(flags & _OPTIONS_RECEIVED)) if options else None
+        way = packed[_PACKED.size :]
+        port = 0
+        if flags & _IN_UDP:
+            port, way = int.from_bytes(way[:2], "big"), way[2:]
+        self.way = Way(way, bool(flags & _OPTIONS_RECEIVED), port) if way or port else None
 
     def packed(self) -> bytes:
         """The record as the table keeps it."""
@@ -80,12 +84,15 @@ def pack(tcb: Tcb, reuse: bool, window: int) -> bytes:
 
 def _pack(of: Tcb | TimeWait, reuse: bool, window: int, expires: int) -> bytes:
     flags = of.ts_on * _TS_ON | reuse * _REUSE | of.flow_label << _LABEL_SHIFT
-    options = b""
-    if of.ip_options is not None:
-        options = of.ip_options.data
-        flags |= of.ip_options.received * _OPTIONS_RECEIVED
+    way = b""
+    if of.way is not None:
+        way = of.way.options
+        flags |= of.way.received * _OPTIONS_RECEIVED
+        if of.way.port:
+            way = of.way.port.to_bytes(2, "big") + way
+            flags |= _IN_UDP
     numbers = of.rcv_nxt, of.rcv_adv, of.snd_nxt, of.ts_recent, of.ts_offset
-    return _PACKED.pack(*numbers, window, flags, of.challenge_since, expires) + options
+    return _PACKED.pack(*numbers, window, flags, of.challenge_since, expires) + way
 
 
 class TimeWaitTable:

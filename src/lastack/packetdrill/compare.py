@@ -10,15 +10,17 @@ from typing import NamedTuple, TypeVar
 from lastack.packetdrill.errors import Failed
 from lastack.packetdrill.flows import Flow
 from lastack.packetdrill.inject import type_and_code
-from lastack.packetdrill.language.syntax import IcmpPacket, Ip, Stamp, TcpPacket
+from lastack.packetdrill.language.syntax import IcmpPacket, Ip, Stamp, TcpPacket, UdpPacket
 from lastack.packetdrill.settings import Settings
-from lastack.wire.datagram import Header
+from lastack.wire import ipv4, ipv6, udp
+from lastack.wire.datagram import Body, Header
 from lastack.wire.errors import WireError
 from lastack.wire.icmp import Message
 from lastack.wire.ipv6 import Header as Header6
 from lastack.wire.notation import format_options, format_segment
 from lastack.wire.options import EndOfList, Option, Sack, Timestamps, build, parse
 from lastack.wire.segment import ACK, AE, CWR, ECE, FIN, PSH, RST, SYN, Segment, format_flags
+from lastack.wire.udp import Datagram
 
 _MASK = 0xFFFF_FFFF
 _HALF = 1 << 31
@@ -31,7 +33,8 @@ class Sent(NamedTuple):
 
     time: int
     header: Header
-    body: Segment | Message | None
+    body: Body
+    udp: tuple[int, int] | None = None  # the ports of the UDP that has carried a segment
 
 
 def join(parts: Sequence[Sent], wanted: int) -> Sent | None:
@@ -58,7 +61,7 @@ def join(parts: Sequence[Sent], wanted: int) -> Sent | None:
     whole = copy(first)
     whole.flags = first.flags & ~(PSH | FIN) | last.flags & (PSH | FIN)
     whole.options, whole.ts_val, whole.ts_ecr, whole.length = last.options, last.ts_val, last.ts_ecr, total
-    return Sent(parts[0].time, parts[0].header, whole)
+    return Sent(parts[0].time, parts[0].header, whole, parts[0].udp)
 
 
 def too_few(parts: Sequence[Sent], wanted: int) -> Failed:
@@ -75,11 +78,42 @@ def icmp(wanted: IcmpPacket, sent: Sent, flow: Flow, version: int) -> None:
     """Raise Failed where what was sent is not this message."""
     message, came = sent.body, shown(sent, flow)
     if not isinstance(message, Message):
-        raise Failed("a segment was sent instead of an ICMP message", got=came)
+        what = "a datagram" if isinstance(message, Datagram) else "a segment"
+        raise Failed(f"{what} was sent instead of an ICMP message", got=came)
     kind, code = type_and_code(wanted, version)
     if (message.type, message.code) != (kind, code):
         told = f"ICMP type {message.type}, code {message.code} was sent instead of type {kind}, code {code}"
         raise Failed(told, got=came)
+    if wanted.quoted_protocol == "udp" and wanted.quoted is not None:
+        length = _quoted_datagram(message)
+        if length != wanted.quoted[1]:
+            about = "is about no UDP" if length is None else f"is about a datagram of {length} bytes"
+            raise Failed(f"the ICMP message {about}, not about one of {wanted.quoted[1]}", got=came)
+
+
+def _quoted_datagram(message: Message) -> int | None:
+    """The length of the datagram that a message is about."""
+    if message.quoted is None or message.quoted.protocol != udp.PROTOCOL:
+        return None
+    header = (ipv4.parse if message.version == 4 else ipv6.parse)(message.data, quoted=True)
+    length: int = udp.HEADER.unpack_from(message.data, header.start)[2]
+    return length - udp.HEADER_LENGTH
+
+
+def datagram(wanted: UdpPacket, sent: Sent, flow: Flow) -> None:
+    """Raise Failed where what was sent is not this datagram."""
+    got, came = sent.body, shown(sent, flow)
+    if not isinstance(got, Datagram):
+        raise Failed("something else than a UDP datagram was sent", got=came)
+    if len(got.data) != wanted.length:
+        raise Failed(f"a datagram of {len(got.data)} bytes was sent instead of one of {wanted.length}", got=came)
+    ports = got.source_port, got.destination_port
+    if wanted.ports not in (None, ports):
+        raise Failed(f"the datagram goes {_ports(ports)} instead of {_ports(wanted.ports)}", got=came)
+
+
+def _ports(ports: tuple[int, int] | None) -> str:
+    return "none" if ports is None else f"{ports[0]}>{ports[1]}"
 
 
 # --- what was sent, in the script's numbers ---
@@ -95,8 +129,10 @@ def in_notation(sent: Sent, flow: Flow, *, ports: bool = False) -> str:
     segment = sent.body
     if isinstance(segment, Message):
         return f"> icmp type {segment.type} code {segment.code}"
+    if isinstance(segment, Datagram):
+        return f"> udp {segment.source_port}>{segment.destination_port} ({len(segment.data)})"
     if segment is None:
-        return "> a packet that is neither TCP nor ICMP"
+        return "> a packet that is neither TCP, UDP nor ICMP"
     seen = _in_script(segment, flow)
     names = {live: script for script, live in flow.stamps.items()}
     try:
@@ -104,7 +140,7 @@ def in_notation(sent: Sent, flow: Flow, *, ports: bool = False) -> str:
     except WireError:
         seen.options = segment.options
     ends = f"{segment.source_port}>{segment.destination_port} " if ports else ""
-    return f"> {ends}{format_segment(seen)}"
+    return f"> {ends}{format_segment(seen)}" + (f" /udp({_ports(sent.udp)})" if sent.udp else "")
 
 
 def _in_script(segment: Segment, flow: Flow) -> Segment:
@@ -160,6 +196,7 @@ class Comparison:
         if wanted.window is not None and "window" not in loosen:
             self._differ("win", wanted.window, seen.window)
         self._differ("urg", wanted.urgent or 0, seen.urgent)
+        self._differ("udp", _ports(wanted.udp), _ports(self._sent.udp))
         self._ip(wanted.ip)
         if wanted.options is not None and "options" not in loosen:
             self._options(wanted.options)

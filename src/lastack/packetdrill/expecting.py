@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-from lastack.packetdrill import compare, inject
+from lastack.packetdrill import compare, inject, udp
 from lastack.packetdrill.compare import Sent, join
 from lastack.packetdrill.errors import Failed, Missing
 from lastack.packetdrill.flows import Flow, Flows
-from lastack.packetdrill.language.syntax import Event, IcmpPacket, PacketEvent, TcpPacket
+from lastack.packetdrill.language.syntax import Event, IcmpPacket, PacketEvent, TcpPacket, UdpPacket
 from lastack.packetdrill.machine import Machine, Sniffed
 from lastack.packetdrill.settings import Settings
 from lastack.packetdrill.timing import Due, Timing
@@ -27,6 +27,7 @@ class Expecting:
     """What one machine sends, in the order in which a script asks for it.
 
     Each connection has an order of its own: a packet of another one than the script asks for is kept until it does.
+    `in_udp`: UDP carries TCP.
     """
 
     def __init__(
@@ -37,6 +38,8 @@ class Expecting:
         settings: Settings,
         loosen: frozenset[str],
         record: Callable[[Sniffed], None],
+        *,
+        in_udp: bool = False,
     ) -> None:
         self._machine = machine
         self._flows = flows
@@ -44,11 +47,12 @@ class Expecting:
         self._settings = settings
         self._loosen = loosen
         self._record = record
+        self._in_udp = in_udp
         self._kept: dict[tuple[int, int], deque[Sent]] = {}  # by source and destination port
 
     def expect(self, event: Event, action: PacketEvent, due: Due) -> None:
         """Raise Failed where the packet does not come, differs, or comes too early or too late."""
-        inject.check_supported(action)
+        inject.check_supported(action, self._machine)
         until = (due.end if due.end is not None else due.start + FOR_EVER) + GRACE
         packet = action.packet
         try:
@@ -56,8 +60,11 @@ class Expecting:
                 flow = self._flows.current or Flow()
                 sent = self._message(flow, until)
                 compare.icmp(packet, sent, flow, self._machine.version)
+            elif isinstance(packet, UdpPacket):
+                flow = self._flows.current or Flow()
+                sent = self._message(flow, until)
+                compare.datagram(packet, sent, flow)
             else:
-                assert isinstance(packet, TcpPacket)
                 flow = self._flows.expected(packet)
                 sent = self._gather(packet, flow, until)
                 compare.Comparison(packet, sent, flow, self._settings).check(self._loosen)
@@ -100,7 +107,7 @@ class Expecting:
         return isinstance(sent.body, Segment) and self._flows.belongs(flow, wanted, sent.body)
 
     def _message(self, flow: Flow, until: int) -> Sent:
-        """The next ICMP message, or a segment of the connection that it should be about."""
+        """The next ICMP message or datagram, or a segment of the connection that it should be about."""
         if kept := self._kept.get(_ICMP):
             return kept.popleft()
         while (sent := self._next(until)) is not None:
@@ -121,9 +128,10 @@ class Expecting:
         self._record(sniffed)
         packet = Packet(sniffed.data, transport=20 if self._machine.version == 4 else 40)
         try:
-            return Sent(sniffed.time, *parse(packet))
+            sent = Sent(sniffed.time, *parse(packet))
         except WireError as error:
             raise Failed(f"a malformed packet was sent: {error}") from None
+        return udp.segment_in(sent) if self._in_udp else sent
 
     def _in_time(self, event: Event, packet: object, due: Due, sent: Sent, flow: Flow) -> None:
         if "timing" in self._loosen:

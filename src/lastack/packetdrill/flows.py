@@ -15,7 +15,7 @@ from lastack.packetdrill.settings import Settings
 from lastack.wire.segment import ACK, SYN, Segment
 
 _MASK = 0xFFFF_FFFF
-_FIRST_PORT = 40_000  # of the script's end: one more for each connection
+FIRST_PORT = 40_000  # of the script's end: one more for each connection
 
 
 class Flow:
@@ -89,7 +89,7 @@ class Flows:
     def __init__(self, settings: Settings, system: System) -> None:
         self._settings = settings
         self._system = system
-        self._next_port = _FIRST_PORT
+        self._next_port = FIRST_PORT
         self.flows: list[Flow] = []
         self.current: Flow | None = None
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from lastack.packetdrill.errors import Failed, ScriptError, Unsupported
-from lastack.packetdrill.flows import Flow
-from lastack.packetdrill.language.syntax import IcmpPacket, Ip, PacketEvent, Stamp, TcpPacket
+from lastack.packetdrill.flows import FIRST_PORT, Flow
+from lastack.packetdrill.language.syntax import IcmpPacket, Ip, PacketEvent, Stamp, TcpPacket, UdpPacket
 from lastack.packetdrill.machine import Machine
+from lastack.packetdrill.settings import Settings
 from lastack.wire import icmp
 from lastack.wire.address import parse_address
-from lastack.wire.datagram import build_icmp, build_tcp
+from lastack.wire.datagram import build_icmp, build_tcp, build_udp
 from lastack.wire.errors import WireError
 from lastack.wire.options import Option, Sack, Timestamps, build
 from lastack.wire.packet import Packet
 from lastack.wire.segment import ACK, AE, CWR, ECE, SYN, Segment
+from lastack.wire.udp import HEADER_LENGTH as UDP_HEADER_LENGTH
+from lastack.wire.udp import Datagram, carry
 
 _MASK = 0xFFFF_FFFF
 _ECN = {"noecn": 0, "ect1": 1, "ect0": 2, "ce": 3}
@@ -71,16 +74,18 @@ _CODES: dict[str, dict[str, int]] = {
 }
 
 
-def check_supported(event: PacketEvent) -> None:
-    """Raise Unsupported, by its name, for what no machine here can carry."""
+def check_supported(event: PacketEvent, machine: Machine) -> None:
+    """Raise Unsupported, by its name, for what the machine cannot carry."""
     if event.carriers:
         raise Unsupported(f"packets carried in {', '.join(event.carriers)}")
-    packet = event.packet
-    if isinstance(packet, TcpPacket):
-        if packet.udp is not None:
-            raise Unsupported("TCP carried in UDP")
-    elif not isinstance(packet, IcmpPacket):
-        raise Unsupported("UDP packets")
+    if event.in_udp():
+        check_encapsulation(machine)
+
+
+def check_encapsulation(machine: Machine) -> None:
+    """The same for TCP in UDP."""
+    if machine.name == "kernel":
+        raise Unsupported("TCP carried in UDP, which Linux does not know")
 
 
 def tcp(packet: TcpPacket, flow: Flow, machine: Machine, *, ecr_scaled: bool = False) -> bytes:
@@ -123,7 +128,34 @@ def tcp(packet: TcpPacket, flow: Flow, machine: Machine, *, ecr_scaled: bool = F
         )
     except WireError as error:
         raise ScriptError(f"the packet cannot be built: {error}") from None
+    return _carried(built, packet.udp)
+
+
+def _carried(packet: Packet, udp: tuple[int, int] | None) -> bytes:
+    try:
+        return bytes((packet if udp is None else carry(packet, *udp)).joined())
+    except WireError as error:
+        raise ScriptError(f"the packet cannot be built: {error}") from None
+
+
+def udp(packet: UdpPacket, flow: Flow | None, machine: Machine, settings: Settings) -> bytes:
+    """The IP packet with a datagram; without ports from the connection's to the connection's, or to `bind_port`."""
+    local, remote = _ports(flow)
+    source, destination = packet.ports or (remote or FIRST_PORT, local or settings.bind_port)
+    ip = packet.ip
+    built = build_udp(
+        parse_address(machine.remote),
+        parse_address(machine.local),
+        Datagram(source, destination, bytes(packet.length)),
+        hop_limit=_HOP_LIMIT if ip.ttl is None else ip.ttl,
+        traffic_class=_traffic_class(ip),
+        flow_label=ip.flow_label or 0,
+    )
     return bytes(built.joined())
+
+
+def _ports(flow: Flow | None) -> tuple[int, int]:
+    return (0, 0) if flow is None else (flow.local_port, flow.remote_port)
 
 
 def _traffic_class(ip: Ip) -> int:
@@ -204,16 +236,19 @@ def _code(packet: IcmpPacket, version: int) -> int:
 
 def _quote(packet: IcmpPacket, flow: Flow | None, machine: Machine) -> bytes:
     """IP header and the first octets of the segment that the message is about."""
+    start = 20 if machine.version == 4 else 40
+    ends = parse_address(machine.local), parse_address(machine.remote)
+    seq, length = packet.quoted or (0, 0)
+    if packet.quoted_protocol == "udp":
+        datagram = Datagram(*_ports(flow), bytes(length))
+        return bytes(build_udp(*ends, datagram).joined())[: start + UDP_HEADER_LENGTH]
     if packet.quoted_protocol != "tcp":
         raise Unsupported(f"ICMP about {packet.quoted_protocol} packets")
     if flow is None:
         raise ScriptError("an ICMP message needs a connection that it is about")
-    seq, length = packet.quoted or (0, 0)
     segment = Segment(
         seq=((seq or 0) + flow.local_offset(syn=False)) & _MASK, flags=ACK, payload=(bytes(length),), length=length
     )
     segment.source_port, segment.destination_port = flow.local_port, flow.remote_port
-    whole: Packet = build_tcp(parse_address(machine.local), parse_address(machine.remote), segment)
-    start = 20 if machine.version == 4 else 40
     # All that a router must send back: the IP header and 8 octets (RFC 792); more would be zeros here.
-    return bytes(whole.joined())[: start + 20]
+    return _carried(build_tcp(*ends, segment), packet.udp)[: start + (UDP_HEADER_LENGTH if packet.udp else 0) + 20]

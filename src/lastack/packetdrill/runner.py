@@ -11,13 +11,13 @@ from typing import Any
 
 from lastack.device.errors import DeviceError
 from lastack.host.options import IPPROTO_TCP, TCP_INFO
-from lastack.packetdrill import inject
+from lastack.packetdrill import inject, udp
 from lastack.packetdrill.calls.performing import Calls
 from lastack.packetdrill.code import CodeBlocks
 from lastack.packetdrill.errors import Failed, Missing, ScriptError, Unsupported
 from lastack.packetdrill.expecting import GRACE, Expecting
 from lastack.packetdrill.flows import Flows
-from lastack.packetdrill.language.syntax import Call, Code, Command, Event, IcmpPacket, PacketEvent, Script, TcpPacket
+from lastack.packetdrill.language.syntax import Call, Code, Command, Event, PacketEvent, Script, TcpPacket, UdpPacket
 from lastack.packetdrill.machine import Machine, Pending, Sniffed
 from lastack.packetdrill.report import Warned
 from lastack.packetdrill.settings import Settings, from_script
@@ -109,13 +109,17 @@ class Runner:
         self._bsd = preset.name == "bsd" and self.machine.name == "lastack"
         self.code = CodeBlocks(bsd=self._bsd)
         self.timing = Timing(settings)
-        self.expecting = Expecting(self.machine, self.flows, self.timing, settings, loosen, self._sent)
+        packets = (event.action for event in script.events if isinstance(event.action, PacketEvent))
+        self._in_udp = settings.udp_encapsulation or any(packet.in_udp() for packet in packets)
+        self.expecting = Expecting(
+            self.machine, self.flows, self.timing, settings, loosen, self._sent, in_udp=self._in_udp
+        )
         self._blocking: tuple[Pending, Event, Due, int] | None = None  # with when it was due to end, and to begin
 
     def run(self) -> None:
         """Play it to its end. Failed, Unsupported, ScriptError with the line."""
         if self.settings.udp_encapsulation:
-            raise Unsupported("--udp_encapsulation: TCP carried in UDP", 1)
+            inject.check_encapsulation(self.machine)
         for name in self.settings.init_scripts:
             self.commands.run(name if "/" in name else f"./{name}", 1)
         self.result.line = self.script.setup_line
@@ -223,14 +227,15 @@ class Runner:
     # --- packets ---
 
     def _inject(self, event: PacketEvent) -> None:
-        inject.check_supported(event)
+        inject.check_supported(event, self.machine)
         packet = event.packet
         if isinstance(packet, TcpPacket):
             data = inject.tcp(
                 packet, self.flows.incoming(packet), self.machine, ecr_scaled=self.settings.tcp_ts_ecr_scaled
             )
+        elif isinstance(packet, UdpPacket):
+            data = inject.udp(packet, self.flows.current, self.machine, self.settings)
         else:
-            assert isinstance(packet, IcmpPacket)
             data = inject.icmp_error(packet, self.flows.current, self.machine)
         self._record("script", self.machine.now, data)
         self.machine.inject(data)
@@ -241,5 +246,7 @@ class Runner:
     def _record(self, sender: str, time: int, data: bytes) -> None:
         packet = Packet(data, transport=20 if self.machine.version == 4 else 40)
         self.result.capture.append((time, data))
+        if self._in_udp:
+            packet = udp.unwrapped(packet)
         self.result.timeline.packet_sent(time, sender, packet)
         self.result.timeline.packet_arrived(time, self.machine.name if sender == "script" else "script", packet)

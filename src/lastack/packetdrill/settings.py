@@ -74,7 +74,7 @@ class Settings:
     non_fatal: frozenset[str] = frozenset()  # "packet", "syscall": what is only warned of where it fails
     defines: Mapping[str, str] = field(default_factory=dict)
     init_scripts: tuple[str, ...] = ()  # setting files to read before the script's own
-    udp_encapsulation: bool = False  # all of TCP goes in UDP (RFC 6951's way for TCP)
+    udp_encapsulation: bool = False  # the UDP of this script carries TCP
     given: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:

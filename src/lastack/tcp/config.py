@@ -255,6 +255,10 @@ class Config:
     answer_echo: bool = True
     # Who comes by a source route is answered along it (RFC 9293 MUST-53). Linux accept_source_route: 0; RFC 7126 4.3.
     source_routes: bool = False
+    # TCP in UDP (`lastack.host.udp`), with FreeBSD's names and figures. 0: off, and the host has no UDP port.
+    udp_tunneling_port: int = 0
+    udp_tunneling_overhead: int = 8  # what it takes of each segment; more, for what is on the way (8 to 1024)
+    udp_remote_port: int = 0  # TCP_REMOTE_UDP_ENCAPS_PORT: our own calls go in UDP, to this port; 0: they do not
     reassemble_fragments: bool = True  # of IPv4 and IPv6; TCP's own packets are never fragmented
     # RFC 8200 4.5 says 60 s, RFC 1122 3.3.2 60 to 120 s; Linux ipfrag_time 30 s and ip6frag_time 60 s.
     fragment_timeout: int = 60 * SECOND

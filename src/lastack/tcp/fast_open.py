@@ -27,11 +27,11 @@ def room(tcb: Tcb, told: int) -> int:
 
     All the space that options may take is left to them, as on Linux: some middleboxes add their own to a SYN.
     """
-    most = min(told, tcb.mtu - mss.IP_AND_TCP[len(tcb.local[0])])
+    most = min(told, tcb.mtu - mss.IP_AND_TCP[len(tcb.local[0])] - mss.udp(tcb.config, tcb.way))
     if tcb.config.mss:
         most = min(most, tcb.config.mss)
-    if tcb.ip_options is not None:
-        most -= len(tcb.ip_options.data)
+    if tcb.way is not None:
+        most -= len(tcb.way.options)
     return max(most - opt.SPACE, 0)
 
 

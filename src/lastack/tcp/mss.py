@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lastack.tcp.config import Config
-from lastack.tcp.tcb import Tcb
+from lastack.tcp.tcb import Tcb, Way
 
 TIMESTAMP_LENGTH = 12  # two NOPs, then the option
 IP_AND_TCP = {4: 40, 16: 60}  # fixed headers, by the length of an address
@@ -18,9 +18,14 @@ PATH_HEEDED = frozenset({0, 1, 2})  # what the host has learned for others is of
 
 
 def headers(tcb: Tcb) -> int:
-    """Bytes of IP and TCP headers on a segment with text, options among them."""
-    ip_options = len(tcb.ip_options.data) if tcb.ip_options is not None else 0
-    return IP_AND_TCP[len(tcb.local[0])] + (TIMESTAMP_LENGTH if tcb.ts_on else 0) + ip_options
+    """Bytes of headers on a segment with text, options among them."""
+    fixed = IP_AND_TCP[len(tcb.local[0])] + (TIMESTAMP_LENGTH if tcb.ts_on else 0)
+    return fixed if tcb.way is None else fixed + len(tcb.way.options) + udp(tcb.config, tcb.way)
+
+
+def udp(config: Config, way: Way | None) -> int:
+    """What the UDP that carries segments takes of each packet: both ends count it, in the MSS that they tell too."""
+    return config.udp_tunneling_overhead if way is not None and way.port else 0
 
 
 def offer(config: Config, link_mtu: int, size: int) -> int:
@@ -30,7 +35,7 @@ def offer(config: Config, link_mtu: int, size: int) -> int:
     the length of an address.
     """
     # RFC 6691 section 2
-    most = link_mtu - IP_AND_TCP[size]
+    most = max(link_mtu - IP_AND_TCP[size], 1)
     return min(config.mss, most) if config.mss else most
 
 
@@ -39,12 +44,12 @@ def told(tcb: Tcb) -> int:
     in the hope that the way back is the same one."""
     known = tcb.config.mss_follows_path and tcb.path is not None and not tcb.path.searching
     mtu = min(tcb.link_mtu, tcb.mtu) if known else tcb.link_mtu
-    return offer(tcb.config, mtu, len(tcb.local[0]))
+    return offer(tcb.config, mtu - udp(tcb.config, tcb.way), len(tcb.local[0]))
 
 
 def receive_mss(tcb: Tcb) -> int:
     """What we have offered, or are about to."""
-    return offer(tcb.config, tcb.link_mtu, len(tcb.local[0]))
+    return offer(tcb.config, tcb.link_mtu - udp(tcb.config, tcb.way), len(tcb.local[0]))
 
 
 def default_mss(config: Config, size: int) -> int:
@@ -66,7 +71,8 @@ def agree(tcb: Tcb, told: int | None) -> None:
 def largest_packet(tcb: Tcb) -> int:
     """The largest packet that the peer takes, and that the user wants to be sent."""
     limit = tcb.config.send_mss_limit
-    return (min(tcb.send_mss, limit) if limit else tcb.send_mss) + IP_AND_TCP[len(tcb.local[0])]
+    text = min(tcb.send_mss, limit) if limit else tcb.send_mss
+    return text + IP_AND_TCP[len(tcb.local[0])] + udp(tcb.config, tcb.way)
 
 
 def set_mss(tcb: Tcb) -> None:

@@ -70,7 +70,7 @@ def too_big(tcb: Tcb, seq: int, claimed: int, now: int) -> None:
 def _syn_too_big(tcb: Tcb, claimed: int, now: int) -> None:
     """Our SYN is too large with its text (RFC 7413 4.1.3): it goes again without, at once."""
     assert tcb.fast_open is not None
-    size = mss.IP_AND_TCP[len(tcb.local[0])] + tcb.fast_open.size
+    size = mss.IP_AND_TCP[len(tcb.local[0])] + mss.udp(tcb.config, tcb.way) + tcb.fast_open.size
     claimed = claimed or plateau(size)
     if mss.LEAST_MTU[len(tcb.local[0])] <= claimed < size:
         _believe(tcb, claimed, now)

@@ -59,15 +59,20 @@ class Reason(Enum):
     DATA_LOST = "data arrived that nobody will read"
 
 
-class IpOptions:
-    """IPv4 options that go with each packet, in the form of `lastack.wire.ip_options`. `received`: they are the way
-    back of a source route that a packet has brought, not the application's own."""
+class Way:
+    """How the packets of a connection go, where more stands in them than IP's fixed header before TCP's.
 
-    __slots__ = ("data", "received")
+    `options` are IPv4 options in the form of `lastack.wire.ip_options`; `received`: they are the way back of a source
+    route that a packet has brought, not the application's own. `port` is the peer's end of the UDP that carries the
+    segments, 0 for none.
+    """
 
-    def __init__(self, data: bytes, received: bool) -> None:
-        self.data = data
+    __slots__ = ("options", "port", "received")
+
+    def __init__(self, options: bytes, received: bool, port: int = 0) -> None:
+        self.options = options
         self.received = received
+        self.port = port
 
 
 class Budget(Protocol):
@@ -145,7 +150,6 @@ class Tcb:
         "flow_label",
         "hold",
         "in_recovery",
-        "ip_options",
         "irs",
         "iss",
         "keepalive_at",
@@ -222,6 +226,7 @@ class Tcb:
         "unanswered_probes",
         "unit",
         "wake_at",
+        "way",
         "ws_on",
     )
 
@@ -246,7 +251,7 @@ class Tcb:
         self.observer: Observer | None = None
         self.socket: Any = None  # the user's handle; the core only carries it
         self.flow_label = 0  # of IPv6; carried for the host
-        self.ip_options: IpOptions | None = None  # of IPv4
+        self.way: Way | None = None  # IPv4 options, UDP
         self.reuse = False  # SO_REUSEADDR; carried for the host
         self.signals = 0
         self.error = 0  # errno, as SO_ERROR will give it

@@ -13,6 +13,7 @@ from lastack.wire.errors import WireError
 from lastack.wire.icmp import Message
 from lastack.wire.packet import VERIFIED, Packet
 from lastack.wire.segment import Segment, format_flags
+from lastack.wire.udp import Datagram
 
 # (address, port). The address is empty where it is not known.
 Endpoint = tuple[bytes, int]
@@ -105,6 +106,9 @@ def see(packet: Packet) -> Seen:
             seen.source = (bytes(body.quoted.destination), body.quoted.destination_port)
             seen.destination = (bytes(body.quoted.source), body.quoted.source_port)
         return seen
+    if isinstance(body, Datagram):
+        ends = (source, body.source_port), (destination, body.destination_port)
+        return Seen(*ends, digest=crc32(data), text=f"UDP, {len(body.data)} bytes")
     return Seen((source, 0), (destination, 0), digest=crc32(data), text=f"protocol {header.protocol}")
 
 

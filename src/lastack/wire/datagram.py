@@ -5,16 +5,18 @@ from __future__ import annotations
 from struct import Struct
 from struct import error as StructError
 
-from lastack.wire import icmp, ipv4, ipv6, segment
+from lastack.wire import icmp, ipv4, ipv6, segment, udp
 from lastack.wire.checksum import residue, sum_of, verify_transport
 from lastack.wire.errors import WireError
 from lastack.wire.ip_options import final_destination
 from lastack.wire.packet import COMPLETE, Buffer, Packet
 from lastack.wire.segment import Segment
+from lastack.wire.udp import Datagram
 
 TCP = 6
 
 Header = ipv4.Header | ipv6.Header
+Body = Segment | icmp.Message | Datagram | None
 
 _TCP_IN_4 = Struct("!BBHHHBBH4s4sHHIIHHHH")
 _TCP_IN_6 = Struct("!IHBB16s16sHHIIHHHH")
@@ -32,8 +34,8 @@ def parse_ip(data: Buffer) -> Header:
     raise WireError("version", f"{version}, neither 4 nor 6")
 
 
-def parse(packet: Packet) -> tuple[Header, Segment | icmp.Message | None]:
-    """The packet's IP header, and its TCP segment or ICMP message; None for any other protocol.
+def parse(packet: Packet) -> tuple[Header, Body]:
+    """The packet's IP header, and its TCP segment, ICMP message or UDP datagram; None for any other protocol.
 
     A checksum is verified where the packet is COMPLETE (RFC 9293 MUST-3). WireError of any kind for what is malformed,
     "fragment" for a part of a datagram: `lastack.wire.fragment` puts those together.
@@ -54,6 +56,8 @@ def parse(packet: Packet) -> tuple[Header, Segment | icmp.Message | None]:
         return header, body
     if header.protocol == (icmp.PROTOCOL_4 if header.version == 4 else icmp.PROTOCOL_6):
         return header, icmp.parse(data, header, verified=packet.checksum != COMPLETE)
+    if header.protocol == udp.PROTOCOL:
+        return header, udp.parse(data, header, verified=packet.checksum != COMPLETE)
     return header, None
 
 
@@ -132,12 +136,41 @@ def build_icmp(
     identification: int = 0,
 ) -> Packet:
     """The packet that carries `message`, which is of the addresses' version. WireError "address", "length", "value"."""
+    protocol = icmp.PROTOCOL_4 if message.version == 4 else icmp.PROTOCOL_6
     body = icmp.build(message, source, destination)
-    if message.version == 4:
+    return _build(source, destination, protocol, body, hop_limit, traffic_class, flow_label, identification)
+
+
+def build_udp(
+    source: bytes,
+    destination: bytes,
+    datagram: Datagram,
+    *,
+    hop_limit: int = 64,
+    traffic_class: int = 0,
+    flow_label: int = 0,
+    identification: int = 0,
+) -> Packet:
+    """The packet that carries `datagram`. WireError "address", "length", "value"."""
+    body = udp.build(datagram, source, destination)
+    return _build(source, destination, udp.PROTOCOL, body, hop_limit, traffic_class, flow_label, identification)
+
+
+def _build(
+    source: bytes,
+    destination: bytes,
+    protocol: int,
+    body: bytes,
+    hop_limit: int,
+    traffic_class: int,
+    flow_label: int,
+    identification: int,
+) -> Packet:
+    if protocol == icmp.PROTOCOL_4 or len(source) == 4:
         header = ipv4.build(
             source,
             destination,
-            icmp.PROTOCOL_4,
+            protocol,
             len(body),
             hop_limit=hop_limit,
             traffic_class=traffic_class,
@@ -148,7 +181,7 @@ def build_icmp(
     header = ipv6.build(
         source,
         destination,
-        icmp.PROTOCOL_6,
+        protocol,
         len(body),
         hop_limit=hop_limit,
         traffic_class=traffic_class,

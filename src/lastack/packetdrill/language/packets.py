@@ -201,26 +201,27 @@ def _udp(cursor: Cursor) -> tuple[int, int] | None:
 def _icmp(cursor: Cursor, ip: Ip) -> IcmpPacket:
     line, kind = cursor.line, cursor.word("a type of ICMP message")
     code = cursor.advance().text if cursor.next.kind is Kind.WORD and not cursor.sees_word("mtu", "id") else None
-    quoted, protocol = _quoted(cursor)
+    quoted, protocol, udp = _quoted(cursor)
     mtu = cursor.integer("an MTU", most=0xFFFF_FFFF) if cursor.take_word("mtu") else None
     identifier = cursor.integer("an identifier", most=0xFFFF) if cursor.take_word("id") else None
     if mtu is not None and (kind, code) not in _WITH_MTU:
         raise ScriptError("an MTU is told by `unreachable frag_needed` (IPv4) and `packet_too_big` (IPv6)", line)
     if quoted is None:
-        quoted, protocol = _quoted(cursor)
-    return IcmpPacket(kind, code, mtu, identifier, quoted, protocol, ip)
+        quoted, protocol, udp = _quoted(cursor)
+    return IcmpPacket(kind, code, mtu, identifier, quoted, protocol, ip, udp)
 
 
-def _quoted(cursor: Cursor) -> tuple[tuple[int | None, int] | None, str]:
+def _quoted(cursor: Cursor) -> tuple[tuple[int | None, int] | None, str, tuple[int, int] | None]:
+    udp = None
     if not cursor.take("["):
-        return None, "tcp"
+        return None, "tcp", udp
     protocol = cursor.take_word("udp", "raw", "sctp", "udplite") or "tcp"
     quoted: tuple[int | None, int]
     if protocol == "tcp":
         seq, length, _ = _sequence(cursor)
         quoted = seq, length
-        _udp(cursor)
+        udp = _udp(cursor)
     else:
         quoted = None, _length(cursor)
     cursor.need("]")
-    return quoted, protocol
+    return quoted, protocol, udp

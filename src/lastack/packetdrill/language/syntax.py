@@ -167,7 +167,8 @@ class UdpPacket:
 
 @dataclass(frozen=True, slots=True)
 class IcmpPacket:
-    """An ICMP message. `quoted`: what of a packet it bears, (sequence number or None, length) of a segment."""
+    """An ICMP message. `quoted`: what of a packet it bears, (sequence number or None, length) of a segment, which went
+    in UDP between the ports `udp`."""
 
     kind: str
     code: str | None = None
@@ -176,6 +177,7 @@ class IcmpPacket:
     quoted: tuple[int | None, int] | None = None
     quoted_protocol: str = "tcp"
     ip: Ip = NO_IP
+    udp: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +187,10 @@ class PacketEvent:
     outgoing: bool
     packet: TcpPacket | UdpPacket | IcmpPacket
     carriers: tuple[str, ...] = ()
+
+    def in_udp(self) -> bool:
+        """Whether it is a segment in UDP, or about one."""
+        return not isinstance(self.packet, UdpPacket) and self.packet.udp is not None
 
 
 @dataclass(frozen=True, slots=True)

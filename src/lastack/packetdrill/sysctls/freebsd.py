@@ -217,6 +217,8 @@ _NAMES: dict[str, Entry] = {
     # sizes
     "mssdflt": Number("default_mss", least=48, most=65495, special={"536": 0}),
     "v6mssdflt": Number("default_mss_v6", least=48, most=65495, special={"1220": 0}),
+    "udp_tunneling_port": Number("udp_tunneling_port", most=65535),
+    "udp_tunneling_overhead": Number("udp_tunneling_overhead", least=8, most=1024),
     "minmss": Number("min_pmtu", plus=40, least=28, most=65495),
     "path_mtu_discovery": Words("path_mtu_discovery", {"1": 1, "0": 0}),
     "pmtud_blackhole_detection": Words("mtu_probing", {"0": "off", "1": "on_black_hole"}),
@@ -264,9 +266,8 @@ _NAMES: dict[str, Entry] = {
     **{
         name: Unseen() for name in ("tso", "log_debug", "log_in_vain", "do_tcpdrain", "isn_reseed_interval", "pcbcount")
     },
-    **{name: Unseen() for name in ("per_cpu_timers", "require_unique_port", "tcbhashsize", "udp_tunneling_overhead")},
+    **{name: Unseen() for name in ("per_cpu_timers", "require_unique_port", "tcbhashsize")},
     **{f"reass.{name}": Unseen() for name in ("maxqueuelen", "maxsegments", "cursegments", "new_limit")},
-    "udp_tunneling_port": Unseen(),
     "lro.entries": Unseen("8"),
 }
 

@@ -108,6 +108,21 @@ def test_datagrams_for_nobody(ip_version: str):  # RFC 1122 4.1.3.1, RFC 4443 se
     assert "nothing was sent" in run("0 < udp (1)\n+0 > icmp unreachable port_unreachable\n+0 > udp (1)\n").message
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "< udp (65535)",
+        "< . 1:65514(65513) ack 1 win 9 /udp(1>2)",
+        "< icmp unreachable port_unreachable [udp (65535)]",
+        "< icmp unreachable port_unreachable [1:65536(65535)]",
+    ],
+)
+def test_what_no_packet_has_room_for_is_an_error(line: str):
+    result = run(f"0 < . 1:1(0) ack 5 win 9\n+0 {line}\n")
+    assert (result.outcome, result.line) == ("error", 2)
+    assert "the packet cannot be built: length" in result.message
+
+
 def test_icmp_about_a_datagram_is_about_nothing_here():
     text = "0 < icmp unreachable port_unreachable [udp (10)]\n+.1 < . 1:1(0) ack 5 win 9\n+0 > R 5:5(0)\n"
     assert run(text).message == ""

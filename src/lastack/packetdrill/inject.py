@@ -117,25 +117,19 @@ def tcp(packet: TcpPacket, flow: Flow, machine: Machine, *, ecr_scaled: bool = F
     ip = packet.ip
     traffic_class = _traffic_class(ip)
     segment.ecn = traffic_class & 3
-    try:
-        built = build_tcp(
-            parse_address(machine.remote),
-            parse_address(machine.local),
-            segment,
-            hop_limit=_HOP_LIMIT if ip.ttl is None else ip.ttl,
-            traffic_class=traffic_class,
-            flow_label=ip.flow_label or 0,
-        )
-    except WireError as error:
-        raise ScriptError(f"the packet cannot be built: {error}") from None
+    built = build_tcp(
+        parse_address(machine.remote),
+        parse_address(machine.local),
+        segment,
+        hop_limit=_HOP_LIMIT if ip.ttl is None else ip.ttl,
+        traffic_class=traffic_class,
+        flow_label=ip.flow_label or 0,
+    )
     return _carried(built, packet.udp)
 
 
 def _carried(packet: Packet, udp: tuple[int, int] | None) -> bytes:
-    try:
-        return bytes((packet if udp is None else carry(packet, *udp)).joined())
-    except WireError as error:
-        raise ScriptError(f"the packet cannot be built: {error}") from None
+    return bytes((packet if udp is None else carry(packet, *udp)).joined())
 
 
 def udp(packet: UdpPacket, flow: Flow | None, machine: Machine, settings: Settings) -> bytes:

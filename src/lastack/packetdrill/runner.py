@@ -17,7 +17,17 @@ from lastack.packetdrill.code import CodeBlocks
 from lastack.packetdrill.errors import Failed, Missing, ScriptError, Unsupported
 from lastack.packetdrill.expecting import GRACE, Expecting
 from lastack.packetdrill.flows import Flows
-from lastack.packetdrill.language.syntax import Call, Code, Command, Event, PacketEvent, Script, TcpPacket, UdpPacket
+from lastack.packetdrill.language.syntax import (
+    Call,
+    Code,
+    Command,
+    Event,
+    IcmpPacket,
+    PacketEvent,
+    Script,
+    TcpPacket,
+    UdpPacket,
+)
 from lastack.packetdrill.machine import Machine, Pending, Sniffed
 from lastack.packetdrill.report import Warned
 from lastack.packetdrill.settings import Settings, from_script
@@ -25,6 +35,7 @@ from lastack.packetdrill.timing import Due, Timing
 from lastack.packetdrill.virtual.machine import START, VirtualMachine
 from lastack.tcp.config import Config
 from lastack.trace.timeline import Timeline
+from lastack.wire.errors import WireError
 from lastack.wire.packet import Packet
 
 
@@ -228,17 +239,20 @@ class Runner:
 
     def _inject(self, event: PacketEvent) -> None:
         inject.check_supported(event, self.machine)
-        packet = event.packet
-        if isinstance(packet, TcpPacket):
-            data = inject.tcp(
-                packet, self.flows.incoming(packet), self.machine, ecr_scaled=self.settings.tcp_ts_ecr_scaled
-            )
-        elif isinstance(packet, UdpPacket):
-            data = inject.udp(packet, self.flows.current, self.machine, self.settings)
-        else:
-            data = inject.icmp_error(packet, self.flows.current, self.machine)
+        try:
+            data = self._built(event.packet)
+        except WireError as error:
+            raise ScriptError(f"the packet cannot be built: {error}") from None
         self._record("script", self.machine.now, data)
         self.machine.inject(data)
+
+    def _built(self, packet: TcpPacket | UdpPacket | IcmpPacket) -> bytes:
+        if isinstance(packet, TcpPacket):
+            flow, scaled = self.flows.incoming(packet), self.settings.tcp_ts_ecr_scaled
+            return inject.tcp(packet, flow, self.machine, ecr_scaled=scaled)
+        if isinstance(packet, UdpPacket):
+            return inject.udp(packet, self.flows.current, self.machine, self.settings)
+        return inject.icmp_error(packet, self.flows.current, self.machine)
 
     def _sent(self, sniffed: Sniffed) -> None:
         self._record(self.machine.name, sniffed.time, sniffed.data)

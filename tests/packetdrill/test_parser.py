@@ -214,9 +214,9 @@ def test_what_is_defined_outside_goes_before_what_the_script_defines():
         ("0 f(" + "[" * 50, 1, "more than 20 deep"),
         ("+0 > . 1:1(0) ack 99999999999", 1, "not in 0 to 4294967295"),
         ("`a` `b` `c`", 1, "expected the end"),
-        ("", 0, "the script has no event"),
+        ("", 0, "the file is empty"),
         ("--mtu=900\n`true`\n// nothing else\n", 0, "the script has no event"),
-        ("\x0b\x1c\n\x00", 2, "expected the time of an event"),
+        ("\x0b\x1c\n\x00", 2, "a byte 0"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_line(text: str, line: int, message: str):

@@ -60,7 +60,7 @@ def test_outcomes_are_the_same_whatever_the_number_of_processes(standin: Path) -
     assert [one.outcome for one in alone] == ["failed"] * 5 + ["error"] * 5 + ["passed"] * 5 + ["unsupported"] * 5 + [
         "error"
     ]
-    assert alone[5].message == "KeyError: 'a bug of ours'"
+    assert alone[5].message == "KeyError: 'a bug of ours' (a bug of lastack's)"
     assert "in play" in alone[5].details
     assert (alone[-1].line, alone[-1].message) == (1, "expected a value, found '='")
 
@@ -156,7 +156,7 @@ def test_an_argument_that_there_is_not_is_refused(tmp_path: Path) -> None:
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.pkt")
     told = play_file(tmp_path / "pipe.pkt", limit=1.0)
-    assert (told.outcome, told.message) == ("error", "cannot be read: it is no file")
+    assert (told.outcome, told.message) == ("error", "cannot be read: this is a pipe or a device")
 
 
 def test_what_is_not_fatal_can_be_said_from_outside(tmp_path: Path) -> None:
@@ -167,3 +167,55 @@ def test_what_is_not_fatal_can_be_said_from_outside(tmp_path: Path) -> None:
     assert outcome.warned == [f"{outcome.file}:2: close came to another result: expected 1, got 0"]
     both = play_file(tmp_path / "a.pkt", non_fatal=["syscall", "packet"])
     assert both.warnings == outcome.warnings
+
+
+@pytest.mark.parametrize(
+    ("data", "line", "told"),
+    [
+        (b"", 0, "the file is empty"),
+        (b"// nothing\n", 0, "the script has no event"),
+        (b"0 close(3) = 0".decode().encode("utf-16"), 1, "a byte that is not UTF-8"),
+        (b"// gr\xfc\xdfe\n0 gr\xfc\xdfe(3) = 0\n", 2, "a byte that is not UTF-8"),
+        (b"0 cl\0ose(3) = 0\n", 1, "a byte 0"),
+        (b"0 close(3)\n\n\n", 1, "expected '=', found the end of the script"),
+        (b"0 close(" + b"3," * 20_000 + b"3) = 0\n", 1, "over 10,000 values in brackets"),
+        (b"0 close({" + b"3," * 20_000 + b"3}) = 0\n", 1, "over 10,000 values in brackets"),
+        (b"0 %{ x = " + b"-" * 50_000 + b"1 }%\n", 1, "the code is no Python: it is too deep"),
+        (b"x" * 100_000 + b"\n", 1, "expected the time of an event"),
+        (b"0 close(3) = -1 " + b"x" * 100_000 + b"\n", 1, "is no error such as EAGAIN"),
+    ],
+)
+def test_what_is_no_script_is_told_in_a_few_lines(tmp_path: Path, data: bytes, line: int, told: str) -> None:
+    (tmp_path / "a.pkt").write_bytes(data)
+    outcome = play_file(tmp_path / "a.pkt")
+    assert (outcome.outcome, outcome.line) == ("error", line)
+    assert told in outcome.message or outcome.message.startswith("'xxx")
+    assert len(outcome.message) + len(outcome.details) < 2500 and "Traceback" not in outcome.details
+
+
+@pytest.mark.parametrize("ends", ["\r\n", "\r", "\n\t"])
+def test_lines_may_end_as_on_other_systems(tmp_path: Path, ends: str) -> None:
+    text = ends.join(["\ufeff// gr\xfc\xdfe", "0\tsocket(..., SOCK_STREAM, IPPROTO_TCP) = 3", "+0 close(3) = 0", ""])
+    (tmp_path / "a.pkt").write_text(text, encoding="utf-8", newline="")
+    assert play_file(tmp_path / "a.pkt").ok
+
+
+def test_a_long_line_is_compared_in_no_time(tmp_path: Path) -> None:
+    long = ", ".join(["{..., 1}"] * 1000)
+    (tmp_path / "a.pkt").write_text(f"0 writev(3, [{long}], 1000) = 1\n")
+    assert len(play_file(tmp_path / "a.pkt").details) < 30_000
+
+
+def test_a_capture_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a.pkt").write_text("0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n")
+    (tmp_path / "a.pcapng").mkdir()
+    (outcome,) = play_files([tmp_path], pcap=tmp_path)
+    assert outcome.outcome == "error" and "the packets cannot be written to" in outcome.message
+    assert "Traceback" not in outcome.details
+
+
+def test_a_script_that_takes_too_long_is_told_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "a.pkt").write_text("0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n+0 %{\nwhile True: pass\n}%\n")
+    outcome = play_file(tmp_path / "a.pkt", limit=0.05)
+    assert (outcome.line, outcome.message) == (2, "took longer than 0.05 s of real time")
+    assert "> 2 | +0 %{" in outcome.details and "Traceback" not in outcome.details

@@ -139,6 +139,8 @@ def _words(text: str) -> list[str]:
 
 def _make(folder: Path) -> None:
     """A directory for captures, in which files can be made: better to know before than after an hour."""
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"--pcap {folder}: this is a file; give a directory")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -108,7 +108,7 @@ class CodeBlocks:
         except SyntaxError as error:
             raise ScriptError(f"the code is no Python: {error.msg}", line + (error.lineno or 1) - 1) from None
         except (ValueError, RecursionError, MemoryError) as error:
-            raise ScriptError(f"the code is no Python: {error}", line) from None
+            raise ScriptError(f"the code is no Python: {str(error) or 'it is too deep'}", line) from None
 
     # --- while it runs ---
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+_LONGEST = 600  # characters of a message, which may quote a script
+
 
 class ScriptError(Exception):
     """A script that cannot be read or run: `message`, and where (`line` from 1 on; 0: the file as a whole)."""
 
     def __init__(self, message: str, line: int = 0) -> None:
-        self.message = message
+        self.message = message if len(message) <= _LONGEST else f"{message[:_LONGEST]}..."
         self.line = line
-        super().__init__(message, line)
+        super().__init__(self.message, line)
 
     def __str__(self) -> str:
         return f"line {self.line}: {self.message}" if self.line else self.message

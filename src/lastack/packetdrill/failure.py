@@ -17,6 +17,8 @@ from lastack.trace.numbers import Numbers
 from lastack.trace.timeline import Timeline
 
 AROUND = 2  # lines of the script before and after the one that failed
+LONGEST = 400  # characters of a line of the script that are shown
+LONGEST_SIDE = 4000  # characters of what was expected, and of what came
 LADDER_LINES = 60  # of a ladder, unless the whole is asked for
 _RED, _GREEN, _PLAIN = "\x1b[31m", "\x1b[32m", "\x1b[0m"
 _TOKENS = re.compile(r"\w+|\s+|.")
@@ -86,14 +88,19 @@ def passage(text: str, line: int) -> str:
     shown = range(first, min(len(lines), line + AROUND) + 1)
     width = len(str(shown[-1]))
     return "\n".join(
-        f"{'>' if number == line else ' '} {number:>{width}} | {printable(lines[number - 1].expandtabs())}".rstrip()
+        f"{'>' if number == line else ' '} {number:>{width}} | {_cut(lines[number - 1], LONGEST)}".rstrip()
         for number in shown
     )
 
 
+def _cut(text: str, most: int) -> str:
+    shown = text if len(text) <= most else f"{text[:most]}..."
+    return printable(shown.expandtabs())
+
+
 def versus(expected: str, got: str, style: Style) -> str:
     """Two texts in one notation, under each other: what is equal in the same columns, what is not marked below."""
-    expected, got = printable(expected).rstrip(), printable(got).rstrip()
+    expected, got = _cut(expected, LONGEST_SIDE).rstrip(), _cut(got, LONGEST_SIDE).rstrip()
     if not expected or not got:
         told = (("expected", expected, _GREEN), ("got", got, _RED))
         return "\n".join(f"{name}: {_paint(one, colour, style)}" for name, one, colour in told if one)

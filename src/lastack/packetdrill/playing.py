@@ -81,7 +81,8 @@ def play_path(path: Path, way: Way, *, shown: str = "", capture: Path | None = N
         with _within(way.seconds):
             text = _read(path)
             for on in way.machines:
-                results[on] = _play(text, path, way, on)
+                results[on] = Result(PASSED)
+                results[on] = _play(text, path, way, on, results[on])
             if capture is not None:
                 _write(capture, results)
             return _outcome(shown, text, results, way, monotonic() - began)
@@ -90,11 +91,18 @@ def play_path(path: Path, way: Way, *, shown: str = "", capture: Path | None = N
         outcome = UNSUPPORTED if isinstance(error, Unsupported) else ERROR
         return Outcome(shown, outcome, error.line, error.message, monotonic() - began, details=shows)
     except _OutOfTime as error:
+        line = _line(results)
+        parts = [failure.passage(text, line), _traceback(error) if way.verbose else ""]
         message = f"took longer than {way.seconds:g} s of real time"
-        return Outcome(shown, ERROR, 0, message, monotonic() - began, details=_traceback(error))
+        return Outcome(shown, ERROR, line, message, monotonic() - began, details="\n\n".join(filter(None, parts)))
     except Exception as error:
-        message = format_exception_only(error)[-1].strip()
-        return Outcome(shown, ERROR, 0, message, monotonic() - began, details=_traceback(error))
+        message = f"{format_exception_only(error)[-1].strip()} (a bug of lastack's)"
+        return Outcome(shown, ERROR, _line(results), message, monotonic() - began, details=_traceback(error))
+
+
+def _line(results: Mapping[str, Result]) -> int:
+    """Where the script was that was played last."""
+    return list(results.values())[-1].line if results else 0
 
 
 def _traceback(error: BaseException) -> str:
@@ -104,7 +112,7 @@ def _traceback(error: BaseException) -> str:
 def _read(path: Path) -> str:
     """The text of a script; of a longer one than there may be, enough for the parser to see that."""
     if path.exists() and not path.is_file():  # a pipe would be waited for
-        raise ScriptError("cannot be read: it is no file")
+        raise ScriptError("cannot be read: this is a pipe or a device")
     try:
         with path.open(encoding="utf-8-sig", errors="replace") as file:
             return file.read(LONGEST + 1)
@@ -112,7 +120,7 @@ def _read(path: Path) -> str:
         raise ScriptError(f"cannot be read: {error.strerror or error}") from None
 
 
-def _play(text: str, path: Path, way: Way, on: str) -> Result:
+def _play(text: str, path: Path, way: Way, on: str, result: Result) -> Result:
     # What names stand for depends on the IP version, which a script may choose itself.
     beginning = head(text)
     choose_by_name(beginning, path.name)
@@ -125,6 +133,7 @@ def _play(text: str, path: Path, way: Way, on: str) -> Result:
         folder=path.parent,
         loosen=way.loosen,
         machine=MACHINES[on],
+        result=result,
     )
 
 
@@ -164,12 +173,15 @@ def _details(text: str, worst: Result, results: Mapping[str, Result], way: Way) 
 
 
 def _write(capture: Path, results: Mapping[str, Result]) -> None:
-    capture.parent.mkdir(parents=True, exist_ok=True)
-    with capture.open("wb") as stream:
-        writer = PcapngWriter(stream)
-        for on, result in results.items():
-            for time, data in result.capture:
-                writer.write(time, on, data)
+    try:
+        capture.parent.mkdir(parents=True, exist_ok=True)
+        with capture.open("wb") as stream:
+            writer = PcapngWriter(stream)
+            for on, result in results.items():
+                for time, data in result.capture:
+                    writer.write(time, on, data)
+    except OSError as error:
+        raise ScriptError(f"the packets cannot be written to {capture}: {error.strerror or error}") from None
 
 
 # --- the limit on real time ---

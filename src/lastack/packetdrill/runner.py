@@ -64,10 +64,12 @@ def play(
     folder: Path,
     loosen: frozenset[str] = frozenset(),
     machine: Callable[[Config, Settings, Any], Any] = VirtualMachine,
+    result: Result | None = None,
 ) -> Result:
-    """Play a script; `folder` is where it stands. Never raises for what a script can be to blame for."""
+    """Play a script; `folder` is where it stands. Never raises for what a script can be to blame for. `result` is a
+    fresh one to fill: its line is where the script is."""
     began = monotonic()
-    result = Result("passed")
+    result = Result("passed") if result is None else result
     runner: Runner | None = None
     try:
         runner = Runner(script, from_script(script, settings), preset, folder, loosen, result, machine)

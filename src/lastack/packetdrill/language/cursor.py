@@ -46,8 +46,10 @@ class Cursor:
     def error(self, wanted: str) -> ScriptError:
         """The error to raise: something else than `wanted` stands here."""
         token = self.next
-        found = token.kind.value if token.kind is Kind.END else repr(self.text[token.start : token.end][:40])
-        return ScriptError(f"expected {wanted}, found {found}", token.line)
+        if token.kind is Kind.END:
+            last = self._tokens[self._at - 1] if self._at else token
+            return ScriptError(f"expected {wanted}, found the end of the script", last.line)
+        return ScriptError(f"expected {wanted}, found {self.text[token.start : token.end][:40]!r}", token.line)
 
     def sees(self, *signs: str) -> bool:
         """Whether one of these signs comes next."""

@@ -20,7 +20,8 @@ from lastack.packetdrill.language.syntax import (
     Word,
 )
 
-DEEPEST = 20  # brackets within brackets
+DEEPEST = 20  # limit: brackets within brackets
+MOST = 10_000  # limit: values in brackets
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "0": "\0"}
 
 
@@ -43,6 +44,8 @@ def parse_list(cursor: Cursor, end: str, depth: int = 0) -> tuple[Expression, ..
         found.append(parse(cursor, depth))
         if cursor.take(end):
             return tuple(found)
+        if len(found) == MOST:
+            raise ScriptError(f"over {MOST:,} values in brackets", cursor.line)
         if not cursor.take(","):
             raise cursor.error(f"',' or {end!r}")
 
@@ -99,6 +102,8 @@ def _word(cursor: Cursor, depth: int) -> Expression:
 def _struct(cursor: Cursor, depth: int) -> Struct:
     items: list[Expression | Field] = []
     while not cursor.take("}"):
+        if len(items) == MOST:
+            raise ScriptError(f"over {MOST:,} values in brackets", cursor.line)
         if items:
             cursor.need(",")
         items.append(_item(cursor, depth))

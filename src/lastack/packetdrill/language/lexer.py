@@ -77,9 +77,10 @@ LONGEST_NUMBER = 100  # characters
 _UNCLOSED = {'"': "a text", "`": "a command", "%{": "a code block", "/*": "a comment"}
 
 
-def tokens(text: str, defines: Mapping[str, str]) -> list[Token]:
-    """The tokens of a script, the last of which is END. A word that `defines` has is what it says there: a number, a
-    word, a "text" or a `command`. ScriptError for what is never closed."""
+def tokens(text: str, defines: Mapping[str, str], *, head: bool = False) -> list[Token]:
+    """The tokens of a script, the last of which is END; of its `head` alone those up to what is no option. A word that
+    `defines` has is what it says there: a number, a word, a "text" or a `command`. ScriptError for what is never
+    closed, and for what is no text."""
     found: list[Token] = []
     line, at = 1, 0
     while at < len(text):
@@ -87,9 +88,11 @@ def tokens(text: str, defines: Mapping[str, str]) -> list[Token]:
         assert match is not None and match.lastgroup is not None
         kind, value = match.lastgroup, match[match.lastgroup]
         if kind == "sign":
-            _refuse_unclosed(text, at, line)
+            _refuse(text, at, line)
         if kind != "blank":
             found.append(_token(_KINDS[kind], value, line, at, match.end(), defines))
+            if head and kind != "option":
+                break
         line += text.count("\n", at, match.end())
         at = match.end()
     found.append(Token(Kind.END, "", line, at, at))
@@ -116,7 +119,11 @@ def _defined(value: str) -> tuple[Kind, str]:
     return Kind.WORD, value
 
 
-def _refuse_unclosed(text: str, at: int, line: int) -> None:
+def _refuse(text: str, at: int, line: int) -> None:
+    if text[at] == "\N{REPLACEMENT CHARACTER}":
+        raise ScriptError("a byte that is not UTF-8: only comments may have some; save the file as UTF-8", line)
+    if text[at] == "\0":
+        raise ScriptError("a byte 0: this is no text, or one in UTF-16; a script is UTF-8", line)
     for mark, what in _UNCLOSED.items():
         if text.startswith(mark, at):
             raise ScriptError(f"{what} begins here with {mark} and does not end", line)

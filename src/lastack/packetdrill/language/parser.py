@@ -16,7 +16,7 @@ LONGEST = 4_000_000  # characters of a script
 def head(text: str, name: str = "script") -> Script:
     """The script's options alone: what it says of how it is to be played. ScriptError as `parse`."""
     script = Script(name)
-    _options(_cursor(text, {}), script)
+    _options(_cursor(text, {}, head=True), script)
     return script
 
 
@@ -40,14 +40,15 @@ def parse(text: str, name: str = "script", defines: Mapping[str, str] | None = N
         else:
             script.events.append(_event(cursor))
     if not script.events:
-        raise ScriptError("the script has no event")
+        what = "the script has no event" if text.strip() else "the file is empty"
+        raise ScriptError(f"{what}: write one, such as `0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3`")
     return script
 
 
-def _cursor(text: str, defines: Mapping[str, str]) -> Cursor:
+def _cursor(text: str, defines: Mapping[str, str], *, head: bool = False) -> Cursor:
     if len(text) > LONGEST:
         raise ScriptError(f"{len(text):,} characters; a script has at most {LONGEST:,}")
-    return Cursor(tokens(text, defines), text)
+    return Cursor(tokens(text, defines, head=head), text)
 
 
 def _options(cursor: Cursor, script: Script) -> None:

@@ -6,6 +6,7 @@ import os
 import re
 from multiprocessing import active_children
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,10 @@ import lastack.packetdrill
 from lastack.packetdrill import playing
 from lastack.packetdrill.playing import Way, play_path
 from lastack.packetdrill.report import Outcome
+from lastack.packetdrill.settings import Settings
 from lastack.packetdrill.suite import NoScripts, captures, find, play_each, play_file, play_files, way_of
+from lastack.packetdrill.virtual.machine import VirtualMachine
+from lastack.tcp.config import Config
 from lastack.trace.pcapng import read
 from tests.packetdrill.standin import write
 
@@ -110,6 +114,25 @@ def test_on_both_the_worse_outcome_counts_and_the_traces_stand_side_by_side(
     assert told.details.count("> S. 0:0(0) ack 1") == 2
     assert [name for _, name, _ in read(standin / "one.pcapng")] == ["lastack", "lastack", "kernel", "kernel"]
     assert play_path(write(standin, "good.pkt")[0], Way(on="both")).ok
+
+
+def test_on_both_the_other_failure_is_shown_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def without_sack(config: Config, settings: Settings, observer: Any) -> VirtualMachine:
+        return VirtualMachine(config.having(sack=False), settings, observer)
+
+    monkeypatch.setitem(playing.MACHINES, "kernel", without_sack)
+    opened = "0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n+0 fcntl(3, F_SETFL, O_RDWR|O_NONBLOCK) = 0\n"
+    opened += "+0 connect(3, ..., ...) = -1 EINPROGRESS\n"
+    (tmp_path / "a.pkt").write_text(opened + "+0 > S 0:0(0) <mss 1460,nop,nop,sackOK>\n")
+    told = play_path(tmp_path / "a.pkt", Way(on="both"))
+    assert told.message.startswith("lastack: the packet differs: options: expected <mss 1460,nop,nop,sackOK>, got <mss")
+    assert "(kernel: failed in line 4: the packet differs" in told.message
+    assert (
+        told.details.count("> S 0:0(0) <mss 1460,nop,nop,") >= 2 and "\nOn kernel: the packet differs" in told.details
+    )
+    assert told.details.count("> 4 |") == 1
+    (tmp_path / "a.pkt").write_text(opened + "+0 close(3) = 1\n")
+    assert play_path(tmp_path / "a.pkt", Way(on="both")).message.endswith("expected 1, got 0 (kernel: the same)")
 
 
 def test_what_cannot_be_read_is_told(standin: Path) -> None:

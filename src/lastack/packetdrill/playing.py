@@ -96,7 +96,9 @@ def play_path(path: Path, way: Way, *, shown: str = "", capture: Path | None = N
         message = f"took longer than {way.seconds:g} s of real time"
         return Outcome(shown, ERROR, line, message, monotonic() - began, details="\n\n".join(filter(None, parts)))
     except Exception as error:
-        message = f"{format_exception_only(error)[-1].strip()} (a bug of lastack's)"
+        message = format_exception_only(error)[-1].strip()
+        if not isinstance(error, OSError):  # the world outside may be to blame for such
+            message += " (a bug of lastack's)"
         return Outcome(shown, ERROR, _line(results), message, monotonic() - began, details=_traceback(error))
 
 
@@ -146,7 +148,7 @@ def _outcome(shown: str, text: str, results: Mapping[str, Result], way: Way, sec
     blamed = next(on for on, result in results.items() if result is worst)
     message = worst.message
     if len(results) > 1 and worst.outcome != PASSED:
-        others = "; ".join(f"{on}: {result.outcome}" for on, result in results.items() if on != blamed)
+        others = "; ".join(f"{on}: {_beside(result, worst)}" for on, result in results.items() if on != blamed)
         message = f"{blamed}: {message} ({others})"
     told = _details(text, worst, results, way) if worst.outcome in (FAILED, ERROR) or way.verbose else ""
     virtual = sum(result.virtual_seconds for result in results.values())
@@ -158,14 +160,28 @@ def _outcome(shown: str, text: str, results: Mapping[str, Result], way: Way, sec
     return Outcome(shown, worst.outcome, worst.line, message, seconds, virtual, told, warnings)
 
 
+def _beside(result: Result, worst: Result) -> str:
+    """What became of a script on another machine than the one where it came out worst."""
+    if result.outcome == PASSED:
+        return PASSED
+    if (result.outcome, result.line, result.message) == (worst.outcome, worst.line, worst.message):
+        return "the same"
+    return f"{result.outcome}{f' in line {result.line}' if result.line else ''}: {result.message}"
+
+
 def _details(text: str, worst: Result, results: Mapping[str, Result], way: Way) -> str:
     line = worst.line if worst.outcome != PASSED else 0
     alone = worst.timeline if len(results) == 1 else None
     found = worst.expected, worst.got, worst.connections
-    parts = []
+    parts: list[str] = []
     if way.verbose:
         parts = [failure.warning(text, one, way.style) for result in results.values() for one in result.warnings]
     parts.append(failure.details(text, line, *found, alone, way.style, whole=way.verbose))
+    for on, other in results.items():
+        if other is not worst and other.outcome in (FAILED, ERROR):
+            found = other.expected, other.got, other.connections
+            shown = failure.details(text, other.line if other.line != line else 0, *found, style=way.style)
+            parts.append(f"On {on}: {other.message}\n\n{shown}")
     if len(results) == 2:
         left, right = ((on, result.timeline) for on, result in results.items())
         parts.append(failure.side_by_side(left, right, way.style))

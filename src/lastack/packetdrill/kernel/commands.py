@@ -72,7 +72,7 @@ class KernelCommands:
             plain = " ".join(text.split())
             said = f": {self._error}" if self._error else ""
             message = f"`{plain[:100]}` ended with the status {status}{said}"
-            raise Failed(message, line, expected="status 0", got=str(status))
+            raise Failed(message, line, expected="status 0", got=f"status {status}")
 
     def _text(self, text: str, whole: list[str]) -> int:
         """Commands one by one where we can read them; else `whole`, which does them all."""

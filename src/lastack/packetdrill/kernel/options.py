@@ -6,6 +6,7 @@ import socket
 from struct import Struct
 from typing import Any
 
+from lastack.packetdrill.errors import Unsupported
 from lastack.packetdrill.kernel import info
 from lastack.packetdrill.machine import Value
 from lastack.packetdrill.symbols import CONSTANTS
@@ -17,6 +18,7 @@ _TIME = Struct("@ll")
 _TCP, _SOCKET = socket.IPPROTO_TCP, socket.SOL_SOCKET
 _TIMES = {(_SOCKET, CONSTANTS[name]) for name in ("SO_RCVTIMEO", "SO_SNDTIMEO")}
 _NAMES = {(_TCP, CONSTANTS[name]) for name in ("TCP_CONGESTION", "TCP_ULP")}
+_STACK = (_TCP, CONSTANTS["TCP_FUNCTION_BLK"])
 _LONGEST_NAME = 16  # TCP_CA_NAME_MAX
 _KEY = (_TCP, CONSTANTS["TCP_FASTOPEN_KEY"])
 _LONGEST_KEY = 32
@@ -26,7 +28,9 @@ _EXTENDED_FIELDS = ("ee_errno", "ee_origin", "ee_type", "ee_code", "", "ee_info"
 
 
 def set_option(sock: socket.socket, level: int, option: int, value: Value) -> None:
-    """setsockopt(2). OSError."""
+    """setsockopt(2). OSError; Unsupported for what FreeBSD alone has."""
+    if (level, option) == _STACK:
+        raise Unsupported("TCP_FUNCTION_BLK: Linux has one TCP only")
     assert not isinstance(value, dict), "a structure that is only read"
     if isinstance(value, tuple):
         value = (_TIME if (level, option) in _TIMES else _LINGER).pack(*value)

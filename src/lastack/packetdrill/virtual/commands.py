@@ -77,7 +77,8 @@ class Commands:
             error.line = error.line or line
             raise
         if status:
-            raise Failed(f"`{_short(text)}` ended with the status {status}", line, expected="status 0", got=str(status))
+            message = f"`{_short(text)}` ended with the status {status}"
+            raise Failed(message, line, expected="status 0", got=f"status {status}")
 
     def _pipeline(self, pipeline: Pipeline) -> int:
         status, text = 0, ""

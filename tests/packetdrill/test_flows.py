@@ -99,3 +99,10 @@ def test_what_came_is_shown_with_its_ports_where_the_script_names_them():
     text = LISTENING + TWO + "+0 write(4, ..., 7) = 7\n+0 > 8080>50000 P. 1:9(8) ack 1\n"
     result = play(parse(text), Settings(), preset=LINUX, folder=Path())
     assert result.got == "0.000000 > 8080>50000 P. 1:8(7) ack 1 win 65535"
+
+
+def test_who_names_wrong_ports_is_told_what_came():
+    text = LISTENING + TWO + "+0 write(4, ..., 7) = 7\n+0 write(5, ..., 7) = 7\n+0 < icmp echo_request id 7\n"
+    told = ends(text + "+0 > 8080>50002 P. 1:8(7) ack 1\n")[2]
+    assert told.endswith("; what no line has asked for: 4 of ports 8080>50000, 4 of ports 8080>50001, 1 not of TCP")
+    assert ends(LISTENING + "+0 > 8080>50002 . 1:1(0) ack 1\n")[2] == "nothing was sent up to 2.000000 s"

@@ -87,6 +87,8 @@ CHANGED: list[tuple[dict[str, Any], str, set[str]]] = [
     ({"tail_loss_probes": False, "rto_min": 2 * SECOND}, "rack_tlp", {"tail_loss_probe"}),
     ({"rto_initial": 3 * SECOND}, "opening", {"active_timed_out", "passive_syn_ack_repeated"}),
     ({"rto_min": 900 * MILLISECOND}, "rto", {"doubles"}),
+    ({"rto_min": 900 * MILLISECOND}, "several", {"retransmitted_side_by_side"}),
+    ({"quick_acks": 0}, "several", {"server_two_alive"}),
     ({"initial_window_segments": 2}, "fast_retransmit", {"three_duplicates"}),
     ({"reset_on_unread_data": False}, "closing", {"data_after_the_close_is_reset", "unread_data_resets"}),
     ({"soft_errors_end_opening": True}, "opening", {"unreachable_host_is_a_soft_error"}),

@@ -20,6 +20,7 @@ from lastack.wire.segment import Segment
 
 GRACE = 2_000_000  # microseconds after its time that a packet is still waited for, so as to tell how late it was
 FOR_EVER = 24 * 3600 * 1_000_000  # how long an event is waited for that may come at any time
+_MOST_TOLD = 5  # connections that are told of where another one sends nothing
 _ICMP = (0, 0)  # stands for ports that there are not
 
 
@@ -82,7 +83,7 @@ class Expecting:
                 # What is one in the script leaves together: the rest is not waited for.
                 sent = self._segment(wanted, flow, parts[-1].time + self._settings.tolerance_usecs if parts else until)
                 if sent is None:
-                    raise compare.too_few(parts, wanted.length) if parts else _nothing(until)
+                    raise compare.too_few(parts, wanted.length) if parts else self._nothing(until)
                 parts.append(sent)
                 whole = sent if self._settings.strict_segments else join(parts, wanted.length)
         except Failed as error:
@@ -114,11 +115,22 @@ class Expecting:
             if not isinstance(sent.body, Segment) or flow.ports in (_ports_of(sent.body), _ICMP):
                 return sent
             self._keep(sent)
-        raise _nothing(until)
+        raise self._nothing(until)
 
     def _keep(self, sent: Sent) -> None:
         ports = _ports_of(sent.body) if isinstance(sent.body, Segment) else _ICMP
         self._kept.setdefault(ports, deque()).append(sent)
+
+    def _nothing(self, until: int) -> Missing:
+        """The failure to raise where nothing has come. Who has given other ports than he meant sees what did come."""
+        kept = [(ports, len(packets)) for ports, packets in self._kept.items() if packets]
+        told = [
+            f"{count} of ports {ports[0]}>{ports[1]}" if any(ports) else f"{count} not of TCP" for ports, count in kept
+        ]
+        if len(told) > _MOST_TOLD:
+            told[_MOST_TOLD:] = ["..."]
+        others = f"; what no line has asked for: {', '.join(told)}" if told else ""
+        return Missing(f"nothing was sent up to {until / 1_000_000:.6f} s{others}")
 
     def _next(self, until: int) -> Sent | None:
         """The next packet that the machine has sent, read; None where none comes."""
@@ -147,7 +159,3 @@ class Expecting:
 
 def _ports_of(segment: Segment) -> tuple[int, int]:
     return segment.source_port, segment.destination_port
-
-
-def _nothing(until: int) -> Missing:
-    return Missing(f"nothing was sent up to {until / 1_000_000:.6f} s")

@@ -191,7 +191,11 @@ def test_what_is_defined_outside_goes_before_what_the_script_defines():
 @pytest.mark.parametrize(
     ("text", "line", "message"),
     [
-        ("\n+0 > S 0:1(0)", 2, "0:1(0): 0 and 0 bytes are 0"),
+        ("\n+0 > S 0:1(0)", 2, "0:1(0) does not agree with itself: 0:0(0) or 0:1(1)"),
+        ("+0 > . 9:5(1) ack 1", 1, "9:5(1) does not agree with itself: 9:10(1)"),
+        ("0 f(1) = 0\n--mtu=900\n", 2, "--mtu=900: options stand at the head, before all else"),
+        ("0 <\n\n", 1, "expected the flags of a packet, as in S, P. or F., found the end of the script"),
+        ("0 > Z 0:0(0)", 1, "expected a packet: 'Z' are no flags"),
         ("+0 > X 0:0(0)", 1, "expected a packet"),
         ("+0 < . 1:1(0) ack 1 win 5 <...>", 1, "<...> is for packets that are expected"),
         ("+0 < [ect01] . 1:1(0) ack 1 win 5", 1, "[ect01] is for packets that are expected"),

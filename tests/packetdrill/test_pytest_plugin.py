@@ -100,3 +100,12 @@ def test_pytest_writes_junits_xml_in_our_shape(project: Path) -> None:
             "bad": ["properties", "failure"],
             "lacks": ["properties", "skipped"],
         }
+
+
+def test_what_is_not_fatal_is_a_warning_of_pytests(project: Path) -> None:
+    (project / "conftest.py").write_text("")
+    (project / "a.pkt").write_text("0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n+0 close(3) = 1\n")
+    done = run(project, "--packetdrill-non-fatal=syscall", "-W", "default")
+    assert "1 passed, 1 warning" in done.stdout
+    assert "a.pkt:2: close came to another result: expected 1, got 0" in done.stdout
+    assert "1 failed" in run(project).stdout

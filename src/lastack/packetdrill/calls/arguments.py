@@ -49,7 +49,8 @@ class Arguments:
         """ScriptError unless the call has as many arguments."""
         if len(self.call.arguments) not in counts:
             wanted = " or ".join(map(str, counts))
-            raise ScriptError(f"{self.call.name} takes {wanted} arguments, not {len(self.call.arguments)}", self.line)
+            noun = "argument" if counts == (1,) else "arguments"
+            raise ScriptError(f"{self.call.name} takes {wanted} {noun}, not {len(self.call.arguments)}", self.line)
 
     def at(self, place: int) -> Expression:
         """The argument as it stands in the script."""

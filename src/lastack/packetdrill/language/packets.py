@@ -146,12 +146,14 @@ def _flags(cursor: Cursor) -> tuple[int, int | None]:
         else:
             break
         cursor.advance()
+    if not letters:
+        raise cursor.error("the flags of a packet, as in S, P. or F.")
     if ace is not None and ace > 7:
         raise ScriptError(f"the ACE field holds 0 to 7, not {ace}", line)
     try:
         return parse_flags(letters), ace
     except WireError as error:
-        raise ScriptError(f"expected a packet: {error}", line) from None
+        raise ScriptError(f"expected a packet: {str(error).removeprefix('notation: ')}", line) from None
 
 
 def _sequence(cursor: Cursor) -> tuple[int | None, int, bool]:
@@ -163,7 +165,10 @@ def _sequence(cursor: Cursor) -> tuple[int | None, int, bool]:
     end = cursor.integer("a sequence number")
     length = _length(cursor)
     if end != (seq + length) & 0xFFFF_FFFF:
-        raise ScriptError(f"{seq}:{end}({length}): {seq} and {length} bytes are {(seq + length) & 0xFFFF_FFFF}", line)
+        right = f"{seq}:{(seq + length) & 0xFFFF_FFFF}({length})"
+        if (other := (end - seq) & 0xFFFF_FFFF) <= 0xFFFF:
+            right += f" or {seq}:{end}({other})"
+        raise ScriptError(f"{seq}:{end}({length}) does not agree with itself: {right}", line)
     return seq, length, cursor.take("!")
 
 

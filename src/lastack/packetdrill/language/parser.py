@@ -87,6 +87,8 @@ def _when(cursor: Cursor) -> When:
     if cursor.take("*"):
         return When(Clock.ANY)
     clock = Clock.RELATIVE if cursor.take("+") else Clock.ABSOLUTE
+    if cursor.next.kind is Kind.OPTION:
+        raise ScriptError(f"{cursor.next.text[:40]}: options stand at the head, before all else", cursor.line)
     if clock is Clock.ABSOLUTE and cursor.next.kind not in (Kind.FLOAT, Kind.INTEGER):
         raise cursor.error("the time of an event: 0.1, +0.1 or *")
     start = cursor.microseconds()

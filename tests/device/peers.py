@@ -40,7 +40,7 @@ class Peer:
         return sending
 
     def advance(self, now: int) -> None:
-        raise AssertionError("no timer was set")
+        """No timer was set: nothing is due."""
 
     def deadline(self) -> int | None:
         return None
@@ -61,8 +61,8 @@ class Timed(Peer):
         return self.due
 
     def advance(self, now: int) -> None:
-        assert self.due is not None
-        assert now >= self.due
+        if self.due is None or now < self.due:
+            return
         self.due = None
         self.advanced += 1
 

@@ -29,8 +29,10 @@ def test_a_timer_that_was_put_off_is_not_due():
     timers = Timers()
     tcb = connection(timers, 10)
     tcb.keepalive_at = 50
+    timers.schedule(tcb)
     assert (timers.due(20), timers.deadline(), len(timers)) == (None, 50, 1)
     tcb.keepalive_at = NEVER
+    timers.schedule(tcb)
     assert (timers.deadline(), len(timers)) == (None, 0)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from lastack.tcp import calls, output
+from lastack.tcp import calls, sizes
 from lastack.tcp.config import DEFAULT, Config
 from lastack.tcp.connection import Connection
 from lastack.tcp.sequence import MASK
@@ -80,10 +80,10 @@ class Calls:
     def open(self, *, passive: bool = False) -> None:
         self._t.step(lambda c, now: c.open(now, self._t.iss, passive=passive))
 
-    def send(self, size: int, *, urgent: bool = False) -> int:
+    def send(self, size: int, *, urgent: bool = False, more: bool = False) -> int:
         """SEND of the next `size` bytes of the pattern; how many were taken."""
         data = text(self.given, size)
-        took = self._t.step(lambda c, now: c.send(now, data, urgent=urgent, iss=self._t.iss))
+        took = self._t.step(lambda c, now: c.send(now, data, urgent=urgent, more=more, iss=self._t.iss))
         self.given += took
         return took
 
@@ -211,7 +211,7 @@ class Exchange:
         self.tcb.congestion.cwnd = 2 * STRIDE
         cut, self.tcb.unit = self.tcb.unit, STRIDE
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(output, "UNIT", STRIDE)
+            patch.setattr(sizes, "UNIT", STRIDE)
             for start in range(0, size, STRIDE):
                 stride = min(STRIDE, size - start)
                 assert self.connection.send(self.now, bytes(stride)) == stride

@@ -67,11 +67,9 @@ class Connection:
 
     def receive(self, now: int, size: int = CHUNK) -> bytes | None:
         """Up to `size` bytes; b"" at the end; None where there are none yet."""
-        try:
-            data = self.socket.recv(now, size)
-        except BlockingIOError:
-            return None
-        self.reactor.counters["bytes in"] += len(data)
+        data = self.socket.take(now, size)
+        if data:
+            self.reactor.counters["bytes in"] += len(data)
         return data
 
     def send(self, now: int, data: bytes) -> int:

@@ -20,6 +20,7 @@ from lastack.wire.address import is_loopback, is_unicast
 from lastack.wire.datagram import Body, parse, parse_ip
 from lastack.wire.datagram import Header as AnyHeader
 from lastack.wire.errors import ParameterProblem, WireError
+from lastack.wire.glance import glance
 from lastack.wire.icmp import Kind, Message
 from lastack.wire.ip_options import has_source_route
 from lastack.wire.ipv4 import Header
@@ -29,6 +30,7 @@ from lastack.wire.segment import ACK, FIN, SYN, Segment
 from lastack.wire.udp import Datagram
 
 _SYN_FIN = SYN | FIN
+ESTABLISHED = State.ESTABLISHED
 
 
 class Host(Tables):
@@ -41,6 +43,17 @@ class Host(Tables):
     def receive(self, now: int, packet: Packet) -> None:
         """A packet came in. What is malformed, or for nobody, is counted and dropped."""
         self.counters["packets in"] += 1
+        plain = glance(packet)
+        if plain is not None:
+            key, segment = plain
+            tcb = self.tcbs.get(key)
+            # In a connection to ourselves nothing comes from outside, in one within UDP not so.
+            if tcb is not None and tcb.state is ESTABLISHED and tcb.way is None and tcb.remote[0] not in self.addresses:
+                if self.observer is not None:
+                    self.observer.segment_in(now, tcb, segment)
+                arrives.segment_arrives(tcb, segment, now)
+                self.touched(tcb, now)
+                return
         self._packet(now, packet)
 
     def _packet(self, now: int, packet: Packet, outside: bool = True) -> None:
@@ -116,9 +129,10 @@ class Host(Tables):
             if tcb.retransmissions > before and tcb.config.flow_label_rethink:
                 tcb.flow_label = self.flow_label(tcb.local, tcb.remote, tcb.config, tcb.flow_label)
             self.touched(tcb, now)
-        for record in self.time_wait.expire(now):
-            self.counters["TIME-WAIT expired"] += 1
-            self.ports.leave(record.local, record.reuse)
+        if len(self.time_wait):
+            for record in self.time_wait.expire(now):
+                self.counters["TIME-WAIT expired"] += 1
+                self.ports.leave(record.local, record.reuse)
         for first in self.fragments.expire(now):
             errors_out.reassembly_timed_out(self, now, first)
 
@@ -129,6 +143,7 @@ class Host(Tables):
         still answer each other after `loop_back_rounds` are dropped, as a network would, and counted.
         """
         leaving: list[Packet] = []
+        addresses = self.addresses
         rounds = 0
         while self._dirty or self._out:
             rounds += 1
@@ -139,7 +154,8 @@ class Host(Tables):
                 self.settle(tcb, now)
             out, self._out = self._out, []
             for packet in out:
-                if _destination(packet) not in self.addresses:
+                data = packet.data
+                if bytes(data[16:20] if data[0] >> 4 == 4 else data[24:40]) not in addresses:
                     leaving.append(packet)
                 elif rounds > self.config.loop_back_rounds:
                     self.counters["limit: packets to ourselves"] += 1
@@ -152,10 +168,11 @@ class Host(Tables):
     def deadline(self) -> int | None:
         """When `advance` is next needed, or None."""
         at = self.timers.deadline()
-        for expiry in (self.time_wait.deadline(), self.fragments.deadline()):
-            if expiry is not None and (at is None or expiry < at):
-                at = expiry
-        return at
+        expiry = self.time_wait.deadline()
+        if expiry is not None and (at is None or expiry < at):
+            at = expiry
+        expiry = self.fragments.deadline()
+        return expiry if expiry is not None and (at is None or expiry < at) else at
 
     def ready(self) -> list[Socket]:
         """The sockets whose readiness has changed since the last call, each once, in that order.
@@ -268,8 +285,3 @@ class Host(Tables):
             return
         icmp.error_arrives(tcb, message, now)
         self.touched(tcb, now)
-
-
-def _destination(packet: Packet) -> bytes:
-    data = packet.data
-    return bytes(data[16:20] if data[0] >> 4 == 4 else data[24:40])

@@ -33,6 +33,9 @@ from lastack.wire.datagram import build_tcp
 from lastack.wire.packet import COMPLETE, PARTIAL, Packet
 from lastack.wire.segment import RST, SYN, Segment
 
+ESTABLISHED = State.ESTABLISHED
+TIME_WAIT = State.TIME_WAIT
+
 
 class Tables:
     """A host with its own addresses (text, "10.0.0.1", or "10.0.0.1/24" so that it knows its subnet's broadcast) and
@@ -178,16 +181,17 @@ class Tables:
             tcb.counts = None
         if tcb.fast_open is not None:
             self.fast_opens.follow(tcb, tcb.fast_open, now)
-        signals, tcb.signals = tcb.signals & ~PATH_MTU, tcb.signals & PATH_MTU
-        if tcb.signals:
-            tcb.signals = 0
-            self._path_learned(tcb, now)
+        signals = tcb.signals
         if signals:
+            tcb.signals = 0
+            if signals & PATH_MTU:
+                self._path_learned(tcb, now)
+                signals &= ~PATH_MTU
             if signals & OPENED:
                 self._opened(tcb)
-            if tcb.socket is not None:
+            if signals and tcb.socket is not None:
                 tcb.socket.signalled(tcb, signals, now)
-        if _gone(tcb):
+        if tcb.state is not ESTABLISHED and _gone(tcb):
             self._remove(tcb, now)
 
     def stir(self, tcb: Tcb) -> None:
@@ -253,13 +257,13 @@ class Tables:
 
     def settle(self, tcb: Tcb, now: int) -> None:
         """What it had to say is said: let a TIME-WAIT shrink to its record, arm the timers of any other."""
-        if _gone(tcb):
+        if tcb.state is not ESTABLISHED and _gone(tcb):
             self._remove(tcb, now)
-        elif tcb.state is State.TIME_WAIT and tcb.orphan and self.time_wait.takes(tcb.time_wait_at):
+        elif tcb.state is TIME_WAIT and tcb.orphan and self.time_wait.takes(tcb.time_wait_at):
             self.to_time_wait(tcb, now)
         else:
             self.timers.schedule(tcb)
-            if (tcb.statistics.wants_room or sending.low_water(tcb)) and tcb.socket is not None:
+            if tcb.socket is not None and (tcb.statistics.wants_room or sending.low_water(tcb)):
                 tcb.socket.sent(now)
 
     def orphaned(self, tcb: Tcb, now: int) -> None:

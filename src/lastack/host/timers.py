@@ -1,12 +1,12 @@
 """One structure for all timers of a host: a heap of deadlines with one live entry a connection.
 
-A connection's timers are fields that are written as often as one likes; the heap hears of it only when the earliest
-moves to before its entry. An entry that comes up too early is put back.
+A connection's timers are fields that are written as often as one likes; `schedule` is told once it has come to rest.
+The heap hears of it only when the earliest moves to before its entry. An entry that comes up too early is put back.
 """
 
 from __future__ import annotations
 
-from heapq import heapify, heappop, heappush
+from heapq import heapify, heappop, heappush, heapreplace
 
 from lastack.tcp import timeouts
 from lastack.tcp.config import NEVER
@@ -17,7 +17,7 @@ _STALE = 64
 
 
 class Timers:
-    """`Tcb.wake_at` is the time of its live entry; any other entry of it is stale."""
+    """`Tcb.due_at` is the earliest of its timers, `Tcb.wake_at` the time of its live entry; any other is stale."""
 
     __slots__ = ("_count", "_heap", "_live")
 
@@ -36,7 +36,7 @@ class Timers:
 
     def schedule(self, tcb: Tcb) -> None:
         """The timers of `tcb` may have changed."""
-        at = timeouts.deadline(tcb)
+        tcb.due_at = at = timeouts.deadline(tcb)
         if at < tcb.wake_at:
             self._live += tcb.wake_at == NEVER
             tcb.wake_at = at
@@ -63,13 +63,16 @@ class Timers:
         heap = self._heap
         while heap:
             at, _, tcb = heap[0]
-            if tcb.wake_at == at:
-                if timeouts.deadline(tcb) <= at:
-                    return at
-                self._take(tcb)
-                self.schedule(tcb)
-            else:
+            if tcb.wake_at != at:
                 heappop(heap)
+            elif tcb.due_at <= at:
+                return at
+            elif tcb.due_at == NEVER:
+                self._take(tcb)
+            else:
+                tcb.wake_at = tcb.due_at
+                self._count += 1
+                heapreplace(heap, (tcb.due_at, self._count, tcb))
         return None
 
     def _take(self, tcb: Tcb) -> None:
@@ -79,6 +82,8 @@ class Timers:
 
     def due(self, now: int) -> Tcb | None:
         """Take out a connection whose timer has run out."""
+        if not self._heap or self._heap[0][0] > now:  # no entry is late
+            return None
         at = self.deadline()
         if at is None or at > now:
             return None

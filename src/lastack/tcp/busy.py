@@ -9,14 +9,22 @@ from __future__ import annotations
 
 from lastack.tcp.calls import has_room
 from lastack.tcp.sending import unsent, usable
+from lastack.tcp.sequence import MASK
+from lastack.tcp.states import State
 from lastack.tcp.statistics import BUFFER, BUSY, IDLE, WINDOW
 from lastack.tcp.tcb import Tcb
+
+ESTABLISHED = State.ESTABLISHED
 
 
 def note(tcb: Tcb, now: int) -> None:
     """After all has been sent that may be: what holds back the rest?"""
     counted = tcb.statistics
-    by = _limit(tcb)
+    size = tcb.send_buffer.length
+    if tcb.state is ESTABLISHED and not counted.wants_room and (tcb.snd_nxt - tcb.snd_una) & MASK == size:
+        by = BUSY if size else IDLE  # all has left, and no more was offered
+    else:
+        by = _limit(tcb)
     if by != counted.limit:
         counted.held_back(by, now)
 

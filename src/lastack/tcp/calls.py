@@ -87,7 +87,8 @@ def send(
         raise OSError(ENOTCONN, "connection does not exist")
     if state in SEND_CLOSED or tcb.fin_queued or tcb.close_pending:
         raise BrokenPipeError(EPIPE, "connection closing")
-    _told(tcb, now, "SEND", str(len(data)))
+    if tcb.observer is not None:
+        _told(tcb, now, "SEND", str(len(data)))
     tcb.hold, tcb.more_at = MORE_FOLLOWS if more else NOTHING_SAID, tcb.statistics.segments_in
     if tcb.fast_open is not None:
         tcb.fast_open.waits = False
@@ -114,7 +115,7 @@ def _room(tcb: Tcb, size: int, now: int) -> int:
     room = tcb.snd_buf - tcb.send_buffer.length
     if low_water := sending.low_water(tcb):
         room = min(room, low_water - sending.unsent(tcb))
-    return max(min(size, room), 0)
+    return size if size <= room else max(room, 0)
 
 
 def has_room(tcb: Tcb) -> bool:
@@ -148,9 +149,10 @@ def receive(tcb: Tcb, size: int, now: int) -> bytes:
     May open the window, which then is told (`output.transmit`).
     """
     data = tcb.receive_buffer.read(size)
-    tcb.end_read = at_end(tcb)
+    tcb.end_read = tcb.fin_received and not tcb.receive_buffer.length
     if data:
-        _told(tcb, now, "RECEIVE", str(len(data)))
+        if tcb.observer is not None:
+            _told(tcb, now, "RECEIVE", str(len(data)))
         tcb.statistics.bytes_read += len(data)
         tuning = tcb.tuning
         if tuning is None:

@@ -77,9 +77,9 @@ class Connection:
         elif tcb.state is State.TIME_WAIT and tcb.time_wait_at == NEVER and self._old is not None:
             self.tcb = self._old
 
-    def send(self, now: int, data: Buffer, *, urgent: bool = False, iss: int | None = None) -> int:
+    def send(self, now: int, data: Buffer, *, urgent: bool = False, more: bool = False, iss: int | None = None) -> int:
         """SEND: bytes taken."""
-        return calls.send(self.tcb, data, now, urgent=urgent, iss=iss)
+        return calls.send(self.tcb, data, now, urgent=urgent, more=more, iss=iss)
 
     def receive(self, now: int, size: int) -> bytes:
         """RECEIVE: up to `size` bytes."""

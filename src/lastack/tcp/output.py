@@ -15,20 +15,20 @@ from lastack.tcp import (
     rack,
     ranges,
     rtt,
-    sack,
     segments,
     sending,
+    sizes,
     spurious,
+    straight,
     tlp,
 )
 from lastack.tcp.config import NEVER
 from lastack.tcp.scoreboard import SentRange
-from lastack.tcp.sequence import HALF, MASK, lt
+from lastack.tcp.sequence import HALF, MASK
 from lastack.tcp.states import State
-from lastack.tcp.tcb import MORE_FOLLOWS, PUSHED, RELEASED, Tcb
+from lastack.tcp.tcb import PUSHED, Tcb
 from lastack.wire.segment import Segment
 
-UNIT = 65_000  # payload bytes decided at once; with the largest headers it stays below 65,535
 SYN_SENT = State.SYN_SENT
 SYN_RCVD = State.SYN_RCVD
 CLOSED = State.CLOSED
@@ -54,7 +54,8 @@ def transmit(tcb: Tcb, now: int) -> list[Segment]:
         _again(tcb, tcb.sent[0], now)
         out.append(segments.syn(tcb, now))
     if state is not SYN_SENT and (state is not SYN_RCVD or _sends_early(tcb)):
-        _send(tcb, now, out)
+        if not straight.send(tcb, now, out):
+            _send(tcb, now, out)
         if tcb.pipe > tcb.congestion.used:
             tcb.congestion.used = tcb.pipe
     if tcb.ack_now:
@@ -124,7 +125,7 @@ def _send_lost(tcb: Tcb, now: int, out: list[Segment]) -> None:
 
     Data beyond a right edge that has shrunk is left to the persist timer (RFC 9293 SHLD-16, MAY-7 not taken).
     """
-    mss = _full(tcb)
+    mss = sizes.full(tcb)
     index = 0
     while index < len(tcb.sent):
         sent = tcb.sent[index]
@@ -135,7 +136,7 @@ def _send_lost(tcb: Tcb, now: int, out: list[Segment]) -> None:
             edge = (tcb.snd_una + tcb.snd_wnd - sent.first) & MASK
             if not 0 < edge < HALF:
                 return
-            ranges.cut(tcb, index, min(max(room - room % mss, mss), _unit(mss), edge))
+            ranges.cut(tcb, index, min(max(room - room % mss, mss), sizes.unit(mss), edge))
             _again(tcb, sent, now)
             segments.emit(tcb, sent, now, out)
             if not index:
@@ -154,8 +155,8 @@ def _send_new(tcb: Tcb, now: int, out: list[Segment]) -> None:
         small = tcb.snd_sml
         _send_range(tcb, size, False, False, now, out)
         tcb.snd_sml = small  # it is larger than the others: nothing for Nagle to wait for
-    mss = _full(tcb)
-    unit = _unit(mss)
+    mss = sizes.full(tcb)
+    unit = sizes.unit(mss)
     start = handshake.text_start(tcb)  # both windows are of text: our SYN takes no part of them
     cwnd = sending.congestion_window(tcb) + ((start - tcb.snd_una) & MASK)
     while tcb.fin_seq is None:
@@ -171,10 +172,10 @@ def _send_new(tcb: Tcb, now: int, out: list[Segment]) -> None:
         if not fin and not size:
             return
         if not fin and size < unsent:
-            size = _whole_segments(tcb, size, usable, mss)
+            size = sizes.whole_segments(tcb, size, usable, mss)
             if not size:
                 return
-        elif not fin and size % mss and unsent == waits and _nagle_holds(tcb):
+        elif not fin and size % mss and unsent == waits and sizes.nagle_holds(tcb):
             size -= size % mss  # the small rest waits
             if not size:
                 return
@@ -182,53 +183,12 @@ def _send_new(tcb: Tcb, now: int, out: list[Segment]) -> None:
         _send_range(tcb, size, fin, push, now, out)
 
 
-def _full(tcb: Tcb) -> int:
-    """The text of a full segment beside the options that it bears now: Eff.snd.MSS (RFC 9293 3.7.1 MUST-16)."""
-    return tcb.snd_mss - sack.space(tcb) if tcb.reassembly is not None or tcb.dsack is not None else tcb.snd_mss
-
-
-def _unit(mss: int) -> int:
-    """The largest unit of whole segments; one segment, where the path takes such large ones."""
-    return max(UNIT - UNIT % mss, mss)
-
-
-def _whole_segments(tcb: Tcb, size: int, usable: int, mss: int) -> int:
-    """Of `size` bytes, fewer than wait: whole segments, or a large part of a small window (RFC 9293 3.8.6.2.1 (3))."""
-    # RFC 9293 MUST-38
-    whole = size - size % mss
-    if whole or size < usable or tcb.sent:
-        return whole
-    return size if 2 * size >= tcb.max_snd_wnd else 0
-
-
-def _nagle_holds(tcb: Tcb) -> bool:
-    """A segment that is not full waits while something is outstanding (3.7.4), or something small (Appendix A.3).
-
-    Under TCP_CORK and after MSG_MORE it waits until the persist timer overrides that (`Config.sws_override`). What is
-    urgent does not wait, nor does what the FIN follows.
-    """
-    # RFC 9293 SHLD-7, MAY-16
-    if tcb.fin_queued or tcb.snd_up is not None or tcb.hold in RELEASED:
-        return False
-    if tcb.config.cork or (tcb.hold == MORE_FOLLOWS and _more_holds(tcb)):
-        return True
-    if not tcb.config.nagle:
-        return False
-    if tcb.config.nagle_modified:
-        return lt(tcb.snd_una, tcb.snd_sml)
-    return tcb.snd_nxt != handshake.text_start(tcb)  # our SYN is no text
-
-
-def _more_holds(tcb: Tcb) -> bool:
-    return not tcb.config.more_until_ack or tcb.more_at == tcb.statistics.segments_in
-
-
 def _send_range(tcb: Tcb, size: int, fin: bool, push: bool, now: int, out: list[Segment]) -> None:
     first = tcb.snd_nxt
     end = (first + size + fin) & MASK
     if fin:
         tcb.fin_seq = (end - 1) & MASK
-    if size % _full(tcb):
+    if size % sizes.full(tcb):
         tcb.snd_sml = end
     sent = SentRange(first, end, now, fin=fin)
     sent.push = push
@@ -280,7 +240,7 @@ def tail_probe(tcb: Tcb, now: int, out: list[Segment]) -> None:
     position = (tcb.snd_nxt - handshake.text_start(tcb)) & MASK
     unsent = tcb.send_buffer.length - position if tcb.fin_seq is None else 0
     usable = (tcb.snd_una + tcb.snd_wnd - tcb.snd_nxt) & MASK
-    size = min(unsent, _full(tcb))
+    size = min(unsent, sizes.full(tcb))
     if size and tcb.send_buffer.cuts:
         size = min(size, tcb.send_buffer.cut_left(position))
     new = 0 < size <= usable < HALF
@@ -289,7 +249,7 @@ def tail_probe(tcb: Tcb, now: int, out: list[Segment]) -> None:
         _send_range(tcb, size, fin, size == unsent, now, out)
     else:
         length = (tcb.sent[-1].end - tcb.sent[-1].first) & MASK
-        ranges.cut(tcb, len(tcb.sent) - 1, max(length - _full(tcb), 0))
+        ranges.cut(tcb, len(tcb.sent) - 1, max(length - sizes.full(tcb), 0))
         last = tcb.sent[-1]
         ranges.mark_lost(tcb, last)
         _again(tcb, last, now)

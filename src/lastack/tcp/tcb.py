@@ -136,6 +136,7 @@ class Tcb:
         "counts",
         "delayed_ack_at",
         "dsack",
+        "due_at",
         "dup_acks",
         "dup_acks_owed",
         "ecn",
@@ -343,7 +344,8 @@ class Tcb:
         self.sent_at = 0  # when something was last sent
 
         # Timers
-        self.wake_at = NEVER  # when the host will look at the timers below
+        self.due_at = NEVER  # when the earliest of the timers below runs out, for the host
+        self.wake_at = NEVER  # when the host will look at them
         self.retransmission_at = NEVER
         self.persist_at = NEVER
         self.probes = 0  # zero-window probes in a row: their back-off

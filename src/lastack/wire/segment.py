@@ -42,7 +42,7 @@ FLAG_LETTERS = (
 )
 
 # A timestamp option alone, aligned as RFC 7323 Appendix A recommends: what nearly every segment of a connection bears.
-_TIMESTAMP_ALONE = 0x0101080A
+TIMESTAMP_ALONE = 0x0101080A
 _THREE = Struct("!III")
 
 
@@ -131,7 +131,7 @@ def parse(data: Buffer, start: int, end: int) -> Segment:
     segment = Segment(source_port, destination_port, seq, ack, word & 0x1FF, window, urgent, options, payload, length)
     if len(options) == 12:
         head, val, ecr = _THREE.unpack(options)
-        if head == _TIMESTAMP_ALONE:
+        if head == TIMESTAMP_ALONE:
             segment.ts_val = val
             segment.ts_ecr = ecr
             return segment

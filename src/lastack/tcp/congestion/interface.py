@@ -100,7 +100,8 @@ class Congestion:
     def measured(self, rtt: int, srtt: int) -> None:
         """A round trip took `rtt`."""
         self.rtt, self.srtt = rtt, srtt
-        self.min_rtt = min(self.min_rtt, rtt) if self.min_rtt else rtt
+        if rtt < self.min_rtt or not self.min_rtt:
+            self.min_rtt = rtt
         if self.hystart is not None:
             self.hystart.measured(rtt)
 
@@ -168,7 +169,7 @@ class Congestion:
             return True
         if self.validation is not None and self.validation.preserves(self.cwnd, self.srtt, now):
             return False
-        return self.cwnd < min(self.ssthresh, 2 * self.used)
+        return self.cwnd < self.ssthresh and self.cwnd < 2 * self.used
 
     def lost(self, flight: int, now: int) -> None:
         """Recovery begins with `flight` bytes outstanding. How it uses `cwnd` meanwhile is its own affair."""

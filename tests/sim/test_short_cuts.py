@@ -1,0 +1,18 @@
+"""The short cuts of the hot path can be deleted without any observable change: whole simulations, to the byte."""
+
+from __future__ import annotations
+
+import pytest
+
+from lastack.host import host
+from lastack.sim.simulation import run_simulation
+from lastack.tcp import arrives, clean, straight
+
+
+@pytest.mark.parametrize("seed", range(2000, 2040))
+def test_simulations_are_the_same_without_them(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_them = run_simulation(seed)
+    for module, name in ((arrives, "predicted"), (clean, "acknowledged"), (straight, "send")):
+        monkeypatch.setattr(module, name, lambda *given: False)
+    monkeypatch.setattr(host, "glance", lambda packet: None)
+    assert run_simulation(seed) == with_them

@@ -20,6 +20,7 @@ from lastack.wire.segment import Segment
 
 GRACE = 2_000_000  # microseconds after its time that a packet is still waited for, so as to tell how late it was
 FOR_EVER = 24 * 3600 * 1_000_000  # how long an event is waited for that may come at any time
+_TOGETHER = 4_000  # microseconds within which segments leave together, whatever a script tolerates
 _MOST_TOLD = 5  # connections that are told of where another one sends nothing
 _ICMP = (0, 0)  # stands for ports that there are not
 
@@ -81,7 +82,8 @@ class Expecting:
         try:
             while whole is None:
                 # What is one in the script leaves together: the rest is not waited for.
-                sent = self._segment(wanted, flow, parts[-1].time + self._settings.tolerance_usecs if parts else until)
+                rest = max(_TOGETHER, self._settings.tolerance_usecs)
+                sent = self._segment(wanted, flow, parts[-1].time + rest if parts else until)
                 if sent is None:
                     raise compare.too_few(parts, wanted.length) if parts else self._nothing(until)
                 parts.append(sent)

@@ -129,14 +129,59 @@ def test_switching_delayed_acks_off_and_on_keeps_their_time() -> None:  # RFC 92
         ("net.ipv4.tcp_reordering", "10"),
         ("net.ipv4.tcp_congestion_control", "bbr"),
         ("net.ipv4.tcp_ecn", "3"),
-        ("net.inet.tcp.rfc6675_pipe", "0"),
         ("net.inet.tcp.cc.algorithm", "htcp"),
         ("net.ipv4.tcp_of_our_own", "1"),
+        # what a script could see, and that is not here
+        ("net.ipv4.tcp_mem", "1 2 3"),
+        ("net.ipv4.tcp_tso_win_divisor", "1"),
+        ("net.ipv4.tcp_pacing_ss_ratio", "100"),
+        ("net.ipv4.tcp_retrans_collapse", "0"),
+        ("net.ipv4.icmp_ratelimit", "1000"),
+        ("net.ipv4.ip_forward", "1"),
+        ("net.inet.tcp.sack.maxholes", "2"),
+        ("net.inet.tcp.sack.globalmaxholes", "2"),
+        ("net.inet.tcp.v6pmtud_blackhole_mss", "1000"),
+        ("net.inet.tcp.syncache.bucketlimit", "1"),
+        ("net.inet.tcp.syncache.hashsize", "1"),
+        ("net.inet.tcp.reass.maxsegments", "2"),
+        ("net.inet.tcp.reass.new_limit", "1"),
+        ("net.inet.tcp.reass.cursegments", "0"),
+        ("net.inet.ip.portrange.randomized", "0"),
     ],
 )
 def test_what_we_do_not_have_is_unsupported_and_named(name: str, value: str) -> None:
     with pytest.raises(Unsupported, match=name):
         config_of({name: value}, LINUX)
+
+
+@pytest.mark.parametrize("name", ["net.ipv4.tcp_ecn", "net.inet.tcp.ecn.enable"])
+def test_of_accurate_ecn_it_is_said_that_it_is_not_here(name: str) -> None:  # RFC 9768
+    with pytest.raises(Unsupported, match="AccECN"):
+        config_of({name: "3"}, LINUX)
+
+
+def test_both_ways_to_count_what_is_in_flight_are_the_one_that_rack_has() -> None:  # RFC 8985 6.2
+    assert freebsd(rfc6675_pipe=0) == freebsd(rfc6675_pipe=1) == BSD
+
+
+def test_a_limit_that_no_script_reaches_may_be_any() -> None:
+    _, found = commands(config=BSD)
+    for name, value in (("sack.maxholes", "500"), ("hostcache.cachelimit", "100"), ("reass.maxsegments", "10000")):
+        found.sysctls.set(f"net.inet.tcp.{name}", value)
+        assert found.sysctls.get(f"net.inet.tcp.{name}") == value
+
+
+def test_the_queue_ahead_of_a_hole_and_what_comes_without_a_timestamp_are_freebsds() -> None:  # RFC 7323 3.2
+    assert BSD.reassembly_holes == 100 and freebsd(reass__maxqueuelen=2).reassembly_holes == 2
+    assert BSD.timestamps_required and not freebsd(tolerate_missing_ts=1).timestamps_required
+
+
+def test_a_new_key_leaves_the_one_before_it_as_the_second() -> None:  # RFC 7413 section 4.1.2
+    stack, found = commands(config=BSD)
+    for letter in "ab":
+        found.sysctls.set("net.inet.tcp.fastopen.setkey", letter * 32)
+    assert stack.host.config.fastopen_key.hex() == "b" * 32 + "a" * 32
+    assert found.sysctls.get("net.inet.tcp.fastopen.setkey") == "b" * 32
 
 
 @pytest.mark.parametrize(
@@ -182,7 +227,11 @@ def test_nonsense_is_an_error_that_says_what_is_possible(value: str) -> None:
 
 def test_a_number_may_be_written_in_any_way() -> None:
     _, found = commands()
-    for name, value in (("net.ipv4.tcp_sack", "0x0"), ("net.inet.tcp.syncookies", "01"), ("net.ipv4.tcp_mem", "1 2 3")):
+    for name, value in (
+        ("net.ipv4.tcp_sack", "0x0"),
+        ("net.inet.tcp.syncookies", "01"),
+        ("net.ipv4.tcp_mem", "20000 30000 0x9000"),
+    ):
         found.sysctls.set(name, value)
     assert found.sysctls.get("net.ipv4.tcp_sack") == "0"
     assert found.sysctls.get("net.inet.tcp.syncookies") == "1"

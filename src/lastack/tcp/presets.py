@@ -65,6 +65,7 @@ BSD = Config(
     quick_acks=0,
     nagle_modified=False,
     syn_options=("mss", "window_scale", "sack", "timestamps"),
+    reassembly_holes=100,  # reass.maxqueuelen
     keepalive=True,  # always_keepalive, against RFC 9293 3.8.4 MUST-25
     keepalive_probes=8,  # keepcnt
     rfc6191=False,  # a SYN reopens by its sequence number alone (tcp_timewait.c)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lastack.packetdrill.sysctls.knobs import (
+    AtLeast,
     Entry,
     Fixed,
     Made,
@@ -157,7 +158,7 @@ def _write_fast_open_key(text: str, config: Config, written: Written) -> dict[st
         key = b""
     if len(key) != 16:
         raise ValueError("expected 32 hexadecimal digits")
-    return {"fastopen_key": key}
+    return {"fastopen_key": key + config.fastopen_key[:16]}  # the one before it still opens (fastopen.maxkeys)
 
 
 def _kept(write: Any, default: str) -> Made:
@@ -167,14 +168,16 @@ def _kept(write: Any, default: str) -> Made:
 _NAMES: dict[str, Entry] = {
     # options and recovery
     "rfc1323": Made(_read_rfc1323, _write_rfc1323),
-    "tolerate_missing_ts": Only("0"),  # RFC 7323 section 3.2
+    "tolerate_missing_ts": flag("timestamps_required", inverted=True),  # RFC 7323 section 3.2
     "ts_offset_per_conn": flag("timestamp_offsets"),
     "rfc3042": flag("limited_transmit"),
     "rfc3390": _kept(_write_rfc3390, "1"),
     "rfc3465": _kept(_write_abc, "1"),
     "abc_l_var": Made(lambda config, _: str(config.slow_start_limit or 2), _write_abc_l_var),
     "initcwnd_segments": Made(lambda config, _: str(config.initial_window_segments), _write_initcwnd, kept=True),
-    "rfc6675_pipe": Only("1"),
+    # RACK takes for lost what was sent before anything that is sacked, as the count of 0 does (RFC 8985 6.2): what is
+    # in flight is the same by either.
+    "rfc6675_pipe": Only("1", "0"),
     "do_prr": flag("prr"),
     "do_prr_conservative": Only("0"),
     "do_lrd": Only("1"),  # RACK finds lost retransmissions
@@ -182,15 +185,15 @@ _NAMES: dict[str, Entry] = {
     "sack.enable": flag("sack"),
     "sack.revised": Only("1"),
     "sack.lrd": Only("1"),
-    "sack.tso": Unseen("1"),
-    "sack.maxholes": Unseen("128"),
-    "sack.globalmaxholes": Unseen("65536"),
+    "sack.tso": Unseen("1"),  # segments are compared as a device cuts them
+    "sack.maxholes": AtLeast("128", 128),
+    "sack.globalmaxholes": AtLeast("65536", 1024),
     "dsack": flag("dsack"),
-    "ecn.enable": Words("ecn", {"0": "off", "1": "on", "2": "passive"}),
+    "ecn.enable": Words("ecn", {"0": "off", "1": "on", "2": "passive"}, dict.fromkeys(("3", "4"), "AccECN (RFC 9768)")),
     "ecn.maxretries": Number("ecn_syns", plus=1, most=100),
     # protections
     "blackhole": Words("black_hole", {"0": "off", "1": "syn", "2": "all", "3": "all"}),
-    "blackhole_local": Unseen(),
+    "blackhole_local": Unseen(),  # of packets of a host to itself
     "insecure_rst": flag("rfc5961_rst", inverted=True),
     "insecure_syn": flag("rfc5961_syn", inverted=True),
     "insecure_ack": flag("rfc5961_ack", inverted=True),
@@ -223,14 +226,16 @@ _NAMES: dict[str, Entry] = {
     "path_mtu_discovery": Words("path_mtu_discovery", {"1": 1, "0": 0}),
     "pmtud_blackhole_detection": Words("mtu_probing", {"0": "off", "1": "on_black_hole"}),
     "pmtud_blackhole_mss": Number("base_plpmtu", plus=40, least=48, most=65495),
-    "v6pmtud_blackhole_mss": Unseen("1220"),
+    "v6pmtud_blackhole_mss": Only("1220"),  # that of IPv6's least MTU
     "recvspace": Made(lambda config, _: str(config.receive_buffer_initial), _write_recvspace),
     "sendspace": Made(lambda config, _: str(config.send_buffer_initial), _write_sendspace),
     "recvbuf_auto": flag("receive_autotuning"),
     "sendbuf_auto": flag("send_autotuning"),
     "recvbuf_max": Number("receive_buffer", least=1),
     "sendbuf_max": Number("send_buffer", least=1),
-    **dict.fromkeys(("recvbuf_inc", "sendbuf_inc", "sendbuf_auto_lowat"), Unseen("8192")),
+    "recvbuf_inc": Only("16384"),  # buffers grow by what the peer sends in a round trip
+    "sendbuf_inc": Only("8192"),
+    "sendbuf_auto_lowat": Only("0"),
     # listeners and TIME-WAIT
     "syncookies": Made(lambda config, _: str(int(config.syn_cookies != "off")), _write_syncookies, kept=True),
     "syncookies_only": Made(
@@ -239,7 +244,9 @@ _NAMES: dict[str, Entry] = {
     "syncache.rexmtlimit": Number("syn_ack_retransmissions", most=255),
     "syncache.cachelimit": Number("host_half_open_limit", least=1),
     "syncache.rst_on_sock_fail": flag("abort_on_overflow"),
-    **dict.fromkeys(("syncache.bucketlimit", "syncache.hashsize", "syncache.see_other"), Unseen("30")),
+    "syncache.bucketlimit": Only("30"),  # together host_half_open_limit
+    "syncache.hashsize": Only("512"),
+    "syncache.see_other": Unseen(),  # who may list them
     "maxtcptw": Number("time_wait_limit", least=1),
     "nolocaltimewait": Only("0"),
     "msl_local": Unseen("10000"),  # of connections of a host with itself
@@ -247,7 +254,11 @@ _NAMES: dict[str, Entry] = {
     "hostcache.enable": Words("path_mtu_entries", {"1": 4096, "0": 0}),
     "hostcache.expire": Number("path_mtu_age", SECOND, least=1),
     "hostcache.purgenow": Unseen(),  # `Sysctls` is told what to do
-    **{f"hostcache.{name}": Unseen() for name in ("prune", "purge", "cachelimit", "bucketlimit", "hashsize", "count")},
+    "hostcache.prune": Unseen("300"),  # how often it is looked for what has expired
+    "hostcache.purge": Only("0"),
+    "hostcache.cachelimit": AtLeast("15360", 64),
+    "hostcache.bucketlimit": AtLeast("30", 8),
+    "hostcache.hashsize": AtLeast("512", 1),
     # congestion control
     "cc.algorithm": Made(lambda config, _: config.congestion, _write_congestion),
     "cc.available": Fixed("newreno cubic"),
@@ -257,17 +268,22 @@ _NAMES: dict[str, Entry] = {
     "fastopen.enabled": flag("fastopen_server"),
     "fastopen.server_enable": flag("fastopen_server"),
     "fastopen.client_enable": flag("fastopen_client"),
-    "fastopen.setkey": Made(lambda config, _: config.fastopen_key.hex(), _write_fast_open_key),
+    "fastopen.setkey": Made(lambda config, _: config.fastopen_key[:16].hex(), _write_fast_open_key),
     "fastopen.acceptany": flag("fastopen_cookie_required", inverted=True),
-    **{f"fastopen.{name}": Unseen() for name in ("autokey", "maxkeys", "keylen", "numkeys", "ccache_bucket_limit")},
-    # nothing that a script can see
+    "fastopen.autokey": Only("0"),  # no key is made by itself
+    "fastopen.maxkeys": Only("2"),
+    "fastopen.keylen": Fixed("16"),
+    "fastopen.ccache_bucket_limit": AtLeast("16", 1),
     "functions_default": Only("freebsd", "rack", sense="bbr"),
-    "functions_inherit_listen_socket_stack": Unseen("1"),
-    **{
-        name: Unseen() for name in ("tso", "log_debug", "log_in_vain", "do_tcpdrain", "isn_reseed_interval", "pcbcount")
-    },
-    **{name: Unseen() for name in ("per_cpu_timers", "require_unique_port", "tcbhashsize")},
-    **{f"reass.{name}": Unseen() for name in ("maxqueuelen", "maxsegments", "cursegments", "new_limit")},
+    "functions_inherit_listen_socket_stack": Only("1"),
+    # what came ahead of a hole
+    "reass.maxqueuelen": Number("reassembly_holes", most=1_000_000),
+    "reass.maxsegments": AtLeast("65536", 4096),
+    "reass.new_limit": Only("0"),
+    # nothing that a script can see
+    **{name: Unseen() for name in ("tso", "log_debug", "log_in_vain", "do_tcpdrain", "isn_reseed_interval")},
+    **{name: Unseen() for name in ("per_cpu_timers", "tcbhashsize")},
+    "require_unique_port": Only("0"),  # of calls to different hosts
     "lro.entries": Unseen("8"),
 }
 
@@ -281,14 +297,17 @@ FREEBSD: dict[str, Entry] = {
     "kern.ipc.nmbclusters": Unseen(),
     "kern.ostype": Fixed("FreeBSD"),
     "kern.hz": Unseen("1000"),
+    "kern.timecounter.alloweddeviation": Unseen("5"),  # percent by which timers may be late, to fire together
     "net.inet.ip.ttl": Number("hop_limit", least=1, most=255),
     "net.inet.ip.portrange.first": Number("ephemeral_first", least=1, most=65535),
     "net.inet.ip.portrange.last": Number("ephemeral_last", least=1, most=65535),
-    **{f"net.inet.ip.portrange.{name}": Unseen() for name in ("hifirst", "hilast", "randomized", "randomcps")},
-    **{
-        f"net.inet.ip.{name}": Unseen()
-        for name in ("random_id", "rfc6864", "forwarding", "redirect", "check_interface")
-    },
+    "net.inet.ip.portrange.hifirst": Unseen("49152"),  # for who asks for a high port, which nobody can
+    "net.inet.ip.portrange.hilast": Unseen("65535"),
+    "net.inet.ip.portrange.randomized": Only("1"),
+    "net.inet.ip.portrange.randomcps": Unseen("10"),
+    "net.inet.ip.forwarding": Only("0"),
+    # the identification of packets is not compared, and there are no routers to redirect us
+    **{f"net.inet.ip.{name}": Unseen() for name in ("random_id", "rfc6864", "redirect", "check_interface")},
     "net.inet.icmp.icmplim": Made(
         lambda config, _: "0" if config.rst_per_second == _NO_LIMIT else str(config.rst_per_second), _write_icmplim
     ),
@@ -299,6 +318,7 @@ FREEBSD: dict[str, Entry] = {
     "net.inet6.ip6.hlim": Number("hop_limit", least=1, most=255),
     "net.inet6.ip6.v6only": flag("v6only"),
     "net.inet6.ip6.auto_flowlabel": flag("flow_labels"),
-    **{f"net.inet6.ip6.{name}": Unseen() for name in ("dad_count", "forwarding", "accept_rtadv", "redirect")},
-    "net.inet6.icmp6.errppslimit": Unseen("100"),
+    **{f"net.inet6.ip6.{name}": Unseen() for name in ("dad_count", "accept_rtadv", "redirect")},
+    "net.inet6.ip6.forwarding": Only("0"),
+    "net.inet6.icmp6.errppslimit": Only("100"),
 }

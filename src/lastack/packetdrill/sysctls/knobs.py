@@ -103,13 +103,15 @@ class Number:
 
 
 class Words:
-    """A few values, each of which stands for one of a setting; the first of equal ones is what is read."""
+    """A few values, each of which stands for one of a setting; the first of equal ones is what is read. `lacking` says
+    of others what it is that they ask for, and that there is not here."""
 
-    __slots__ = ("_setting", "_values")
+    __slots__ = ("_lacking", "_setting", "_values")
 
-    def __init__(self, setting: str, values: dict[str, Any]) -> None:
+    def __init__(self, setting: str, values: dict[str, Any], lacking: dict[str, str] | None = None) -> None:
         self._setting = setting
         self._values = values
+        self._lacking = lacking or {}
 
     def read(self, name: str, config: Config, written: Written) -> str:
         """See `Entry`."""
@@ -122,7 +124,8 @@ class Words:
             return {self._setting: self._values[text]}
         some = _listed(self._values)
         _need_number(text, 0, _FLAGS_MOST, some)
-        raise Unsupported(f"only {some} can be done here")
+        what = f"{self._lacking[text]} is not here; " if text in self._lacking else ""
+        raise Unsupported(f"{what}only {some} can be done here")
 
 
 def flag(setting: str, *, inverted: bool = False) -> Words:
@@ -150,16 +153,31 @@ class Unseen:
             if text not in self._words:
                 raise ValueError(f"expected {_listed(self._words)}")
         else:
-            self._check_numbers(text)
+            _numbers(text, len(self._default.split()))
         written[name] = text
         return {}
 
-    def _check_numbers(self, text: str) -> None:
-        count = len(self._default.split())
-        if len(text.split()) != count:
-            raise ValueError("expected a number" if count == 1 else f"expected {count} numbers")
-        for part in text.split():
-            number_of(part, 0, _LARGEST)
+
+class AtLeast:
+    """A limit that no script reaches where it is `least` or more: then it changes nothing that a script can see, and a
+    lower one would. As many numbers as the default has."""
+
+    __slots__ = ("_default", "_least")
+
+    def __init__(self, default: str, least: int) -> None:
+        self._default = default
+        self._least = least
+
+    def read(self, name: str, config: Config, written: Written) -> str:
+        """See `Entry`."""
+        return written.get(name, self._default)
+
+    def write(self, name: str, text: str, config: Config, written: Written) -> dict[str, Any]:
+        """See `Entry`."""
+        if any(value < self._least for value in _numbers(text, len(self._default.split()))):
+            raise Unsupported(f"this limit is not here; {self._least:,} or more would never be reached")
+        written[name] = text
+        return {}
 
 
 class Only:
@@ -242,6 +260,13 @@ class Made:
             else:
                 written[name] = before
             raise
+
+
+def _numbers(text: str, count: int) -> list[int]:
+    """So many numbers. ValueError for anything else."""
+    if len(text.split()) != count:
+        raise ValueError("expected a number" if count == 1 else f"expected {count} numbers")
+    return [number_of(part, 0, _LARGEST) for part in text.split()]
 
 
 def _need_number(text: str, least: int, most: int, wanted: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from lastack.host.fast_opens import parse_keys, settings_of
 from lastack.packetdrill.errors import Unsupported
 from lastack.packetdrill.sysctls.knobs import (
+    AtLeast,
     Entry,
     Fixed,
     Made,
@@ -145,7 +146,7 @@ _TCP: dict[str, Entry] = {
     "max_reordering": Only("300"),
     "fack": Unseen(),  # without effect since Linux 4.15
     "thin_linear_timeouts": Only("0"),
-    "retrans_collapse": Unseen("1"),  # segments are cut anew when they leave: there is nothing to join
+    "retrans_collapse": Only("1"),  # what goes again is cut anew, across what SENDs have left
     # keep-alive
     "keepalive_time": Number("keepalive_idle", SECOND, least=1),
     "keepalive_intvl": Number("keepalive_interval", SECOND, least=1),
@@ -155,7 +156,7 @@ _TCP: dict[str, Entry] = {
     "window_scaling": flag("window_scaling"),
     "sack": flag("sack"),
     "dsack": flag("dsack"),
-    "ecn": Words("ecn", {"0": "off", "1": "on", "2": "passive"}),
+    "ecn": Words("ecn", {"0": "off", "1": "on", "2": "passive"}, dict.fromkeys(("3", "4", "5"), "AccECN (RFC 9768)")),
     "ecn_fallback": Made(lambda config, _: str(int(config.ecn_syns < _NEVER_WITHOUT)), _write_fallback),
     "ecn_option": Unseen("2"),  # of AccECN, which tcp_ecn 0, 1 and 2 do not ask for
     "ecn_option_beacon": Unseen("3"),
@@ -169,11 +170,12 @@ _TCP: dict[str, Entry] = {
     "notsent_lowat": Number("notsent_low_water_default", special={str(_UNLIMITED): 0, "-1": 0}),
     "limit_output_bytes": Unseen("1048576"),  # bytes in the device's queue: there is none
     "autocorking": Unseen("1"),  # waits for such a queue
-    "tso_win_divisor": Unseen("3"),  # segments leave when the windows let them: nothing waits to be larger
+    "tso_win_divisor": AtLeast("3", 3),  # segments leave when the windows let them, the earlier the larger it is
     "min_tso_segs": Number("least_burst", least=1, most=65535),
-    "tso_rtt_log": Unseen("9"),
-    "pacing_ss_ratio": Unseen("200"),  # nothing is paced
-    "pacing_ca_ratio": Unseen("120"),
+    "tso_rtt_log": Only("9"),  # these three make how long bursts are, whose ends bear PSH: `lastack.tcp.bursts`
+    "pacing_ss_ratio": Only("200"),
+    "pacing_ca_ratio": Only("120"),
+    "max_ssthresh": Only("0"),  # RFC 3742
     "stdurg": Only("0"),
     # the path
     "mtu_probing": Words("mtu_probing", {"0": "off", "1": "on_black_hole", "2": "always"}),
@@ -185,11 +187,11 @@ _TCP: dict[str, Entry] = {
     # buffers and what is acknowledged
     "rmem": Made(lambda c, _: f"4096 {2 * c.receive_buffer_initial} {c.receive_buffer}", _write_rmem, kept=True),
     "wmem": Made(lambda c, _: f"4096 {c.send_buffer_initial} {c.send_buffer}", _write_wmem, kept=True),
-    "mem": Unseen("94500 126001 189000"),
+    "mem": AtLeast("94500 126001 189000", 16384),  # pages: 64 MB, above which there is no want of memory
     "moderate_rcvbuf": flag("receive_autotuning"),
     "adv_win_scale": Only("1", sense="-?[0-9]{1,2}"),  # half of a buffer is text
     "app_win": Only("31"),
-    "rcvbuf_low_rtt": Unseen("1000"),
+    "rcvbuf_low_rtt": Only("1000"),
     "shrink_window": Only("0"),
     "workaround_signed_windows": Only("0"),
     "comp_sack_nr": Only("0"),  # duplicate ACKs are never held back
@@ -219,7 +221,7 @@ _TCP: dict[str, Entry] = {
     "fastopen_blackhole_timeout_sec": Number("fastopen_pause", SECOND),
     # nothing that a script can see
     **dict.fromkeys(("low_latency", "early_demux", "l3mdev_accept", "child_ehash_entries"), _ANY),
-    **dict.fromkeys(("backlog_ack_defer", "dma_copybreak", "max_ssthresh", "ehash_entries"), _ANY),
+    **dict.fromkeys(("backlog_ack_defer", "dma_copybreak", "ehash_entries"), _ANY),
 }
 
 _PORTS_LISTED = "[0-9]{1,5}(-[0-9]{1,5})?(,[0-9]{1,5}(-[0-9]{1,5})?)*"
@@ -231,7 +233,7 @@ LINUX: dict[str, Entry] = {
     "net.ipv4.ip_local_reserved_ports": Only("", sense=_PORTS_LISTED),
     "net.ipv4.ip_no_pmtu_disc": Made(lambda config, _: str(int(not config.path_mtu_discovery)), _write_no_discovery),
     "net.ipv4.ip_nonlocal_bind": Only("0"),
-    "net.ipv4.ip_forward": Unseen(),
+    "net.ipv4.ip_forward": Only("0"),
     "net.ipv4.ip_early_demux": Unseen("1"),
     "net.ipv4.ipfrag_time": Number("fragment_timeout", SECOND, least=1),
     "net.ipv4.route.min_pmtu": Number("min_pmtu", least=68, most=65535),
@@ -240,13 +242,13 @@ LINUX: dict[str, Entry] = {
     "net.ipv4.icmp_echo_ignore_all": flag("answer_echo", inverted=True),
     "net.ipv4.icmp_msgs_per_sec": Number("icmp_per_second", least=1),
     "net.ipv4.icmp_msgs_burst": Number("icmp_burst"),
-    "net.ipv4.icmp_ratelimit": Unseen("1000"),
-    "net.ipv4.icmp_ratemask": Unseen("6168"),
+    "net.ipv4.icmp_ratelimit": Only("0"),  # there is no limit for each destination by itself
+    "net.ipv4.icmp_ratemask": Only("6168"),
     "net.ipv4.conf.*.rp_filter": Unseen(),  # the script's peer is on the one link that there is
     "net.ipv4.conf.*.accept_source_route": flag("source_routes"),
     "net.ipv4.conf.*.log_martians": Unseen(),
-    "net.ipv4.conf.*.forwarding": Unseen(),
-    "net.ipv4.conf.*.accept_local": Unseen(),
+    "net.ipv4.conf.*.forwarding": Only("0"),
+    "net.ipv4.conf.*.accept_local": Only("0"),
     "net.ipv6.bindv6only": flag("v6only"),
     "net.ipv6.auto_flowlabels": Words("flow_labels", {"1": True, "2": True, "3": True, "0": False}),
     "net.ipv6.flowlabel_consistency": Unseen("1"),
@@ -255,7 +257,7 @@ LINUX: dict[str, Entry] = {
     "net.ipv6.route.flush": Unseen(),
     "net.ipv6.conf.*.hop_limit": Number("hop_limit", least=1, most=255),
     "net.ipv6.conf.*.disable_ipv6": Only("0"),
-    "net.ipv6.conf.*.forwarding": Unseen(),
+    "net.ipv6.conf.*.forwarding": Only("0"),
     **{f"net.ipv6.conf.*.{name}": Unseen() for name in ("accept_ra", "accept_dad", "dad_transmits", "autoconf")},
     "net.core.somaxconn": Number("backlog_limit", least=1),
     "net.core.rmem_max": Number("receive_buffer_limit", least=1),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import math
 import sys
+import warnings
 from collections.abc import Callable, Mapping
 from textwrap import dedent
 from types import CodeType, FrameType
@@ -91,6 +92,8 @@ class CodeBlocks:
             raise self._unknown(error.name or "", _line_of(error, line), info is None) from None
         except RecursionError:
             raise ScriptError("the code calls itself too deeply", line) from None
+        except MemoryError as error:
+            raise ScriptError("the code takes too much memory", _line_of(error, line)) from None
         except Exception as error:
             raise ScriptError(f"{type(error).__name__} in the code: {error}", _line_of(error, line)) from None
 
@@ -101,10 +104,12 @@ class CodeBlocks:
             raise ScriptError(f"code of {len(text):,} characters; at most {LONGEST:,}", line)
         source = _plain(text)
         try:
-            tree = ast.parse(source)
-            self._assertions = []
-            tree = ast.fix_missing_locations(_Guard(source, line, self._assertions).visit(tree))
-            return compile(tree, "script", "exec")
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # they would be told to whoever runs us, and without the script's line
+                tree = ast.parse(source)
+                self._assertions = []
+                tree = ast.fix_missing_locations(_Guard(source, line, self._assertions).visit(tree))
+                return compile(tree, "script", "exec")
         except SyntaxError as error:
             raise ScriptError(f"the code is no Python: {error.msg}", line + (error.lineno or 1) - 1) from None
         except (ValueError, RecursionError, MemoryError) as error:

@@ -13,7 +13,7 @@ from lastack.device.errors import DeviceError
 from lastack.host.options import IPPROTO_TCP, TCP_INFO
 from lastack.packetdrill import inject, udp
 from lastack.packetdrill.calls.performing import Calls
-from lastack.packetdrill.code import CodeBlocks
+from lastack.packetdrill.confined import ConfinedBlocks, is_plain
 from lastack.packetdrill.errors import Failed, Missing, ScriptError, Unsupported
 from lastack.packetdrill.expecting import GRACE, Expecting
 from lastack.packetdrill.flows import Flows
@@ -120,7 +120,7 @@ class Runner:
         self.calls = Calls(self.machine.system, settings, self.flows)
         self.commands = self.machine.commands(folder)
         self._bsd = preset.name == "bsd" and self.machine.name == "lastack"
-        self.code = CodeBlocks(bsd=self._bsd)
+        self.code = ConfinedBlocks(bsd=self._bsd)
         self.timing = Timing(settings)
         packets = (event.action for event in script.events if isinstance(event.action, PacketEvent))
         self._in_udp = settings.udp_encapsulation or any(packet.in_udp() for packet in packets)
@@ -138,6 +138,8 @@ class Runner:
         self.result.line = self.script.setup_line
         if self.script.setup is not None:
             self.commands.run(self.script.setup.text, self.script.setup_line)
+        if not all(is_plain(event.action.text) for event in self.script.events if isinstance(event.action, Code)):
+            self.code.begin()
         self.machine.start()
         for event in self.script.events:
             self.result.line = event.line
@@ -158,6 +160,7 @@ class Runner:
         # A packet is recorded when the script asks for one, which may be long after it was sent.
         self.result.timeline.entries.sort(key=lambda entry: entry.now)
         self.result.capture.sort(key=lambda pair: pair[0])
+        self.code.close()
         self.machine.close()
 
     def _event(self, event: Event) -> None:

@@ -1,4 +1,4 @@
-"""`lastack services`: echo, discard, chargen and daytime on a TUN device."""
+"""`lastack services`: echo, discard, chargen, daytime and iperf3's server on a TUN device."""
 
 from __future__ import annotations
 
@@ -34,6 +34,9 @@ def services(
     daytime: Annotated[
         int | None, typer.Option(metavar="PORT", min=1, max=65535, help="Send the time and close first (RFC 867).")
     ] = None,
+    iperf3: Annotated[
+        int | None, typer.Option(metavar="PORT", min=1, max=65535, help="Serve the TCP tests of iperf3.")
+    ] = None,
     kernel_address: options.KernelAddresses = None,
     mtu: options.Mtu = None,
     no_offload: options.NoOffload = False,
@@ -44,9 +47,11 @@ def services(
 ) -> None:
     """Run the small TCP services on a TUN device, until a signal (Ctrl-C) ends them.
 
-    The usual ports are 7 (echo), 9 (discard), 19 (chargen) and 13 (daytime); a service without a port does not run.
+    The usual ports are 7 (echo), 9 (discard), 19 (chargen), 13 (daytime) and 5201 (iperf3); a service without a port
+    does not run.
     """
     from lastack.apps import services as known
+    from lastack.apps.iperf3 import Iperf3
     from lastack.cli.running import Running, run
     from lastack.cli.settings import Settings
 
@@ -56,6 +61,7 @@ def services(
             "discard": (discard, known.Discard),
             "chargen": (chargen, known.Chargen),
             "daytime": (daytime, known.daytime(_now)),
+            "iperf3": (iperf3, Iperf3()),
         }
         ports = {name: port for name, (port, _) in wanted.items() if port is not None}
         if not ports:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lastack.apps.iperf3 import Iperf3
 from lastack.apps.reactor import Connection, Make, Reactor
 from lastack.apps.services import Chargen, Discard, Echo
 from lastack.bench.hello import Hello
@@ -34,4 +35,9 @@ class Http(Connection):
             self.close(now)
 
 
-SERVICES: dict[str, Make] = {"discard": Discard, "chargen": Chargen, "echo": Echo, "once": Once, "http": Http}
+_SERVICES: dict[str, Make] = {"discard": Discard, "chargen": Chargen, "echo": Echo, "once": Once, "http": Http}
+
+
+def make(name: str) -> Make:
+    """What a reactor is to make the connections of a service from."""
+    return Iperf3() if name == "iperf3" else _SERVICES[name]

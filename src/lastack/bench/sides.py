@@ -14,8 +14,8 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from lastack.apps.reactor import Reactor
-from lastack.bench.services import SERVICES
-from lastack.bench.works import Work
+from lastack.bench.services import make
+from lastack.bench.works import Done, Work
 from lastack.device.driver import Driver
 from lastack.device.namespace import Namespace
 from lastack.device.netlink import Netlink, configure
@@ -24,6 +24,7 @@ from lastack.host.host import Host
 from lastack.tcp.config import DEFAULT, Config
 
 PORT = 7000
+_SOURCE = Path(__file__).parents[2]
 _CLIENT = Path(__file__).with_name("client.py")
 _PATIENCE = 30.0  # seconds beyond those of the measurement
 _SERVER, _NEAR = "10.8.0.2", "10.8.0.1"
@@ -40,17 +41,26 @@ SETTINGS = {
 Around = Callable[[Callable[[], Any]], Any]
 
 
+class BenchError(Exception):
+    """A measurement that came to nothing, and why."""
+
+
 class Side(Protocol):
-    """One of both. `measure` gives a work's figure in its unit. Raises BenchError."""
+    """One of both."""
 
     name: str
 
-    def measure(self, work: Work, seconds: float) -> float: ...
-    def close(self) -> None: ...
+    def run(self, work: Work, seconds: float) -> Done:
+        """Let a client work for a time. Raises BenchError."""
+
+    def close(self) -> None:
+        """Nothing is left of it."""
 
 
-class BenchError(Exception):
-    """A measurement that came to nothing, and why."""
+def python(*arguments: str) -> tuple[list[str], dict[str, str]]:
+    """The command that runs a module of this package in a fresh Python, and its environment."""
+    path = os.pathsep.join(filter(None, [str(_SOURCE), os.environ.get("PYTHONPATH")]))
+    return [sys.executable, "-m", *arguments], {**os.environ, "PYTHONPATH": path}
 
 
 class KernelSide:
@@ -66,16 +76,24 @@ class KernelSide:
             _set(space)
             configure("veth0", [f"{address}/24"], connection=space.netlink())
 
-    def measure(self, work: Work, seconds: float) -> float:
+    def run(self, work: Work, seconds: float) -> Done:
         """See `Side`."""
-        command = [sys.executable, "-m", "lastack.bench.kernel_server", work.service, str(PORT)]
-        server = self._server.popen(command, stdout=subprocess.PIPE, text=True)
+        if work.service == "iperf3":
+            command, environment = ["iperf3", "-s", "-1", "-p", str(PORT), "--forceflush"], dict(os.environ)
+        else:
+            command, environment = python("lastack.bench.kernel_server", work.service, str(PORT))
+        # In a session of its own: an interrupt from the keyboard is for us to answer.
+        server = self._server.popen(command, stdout=subprocess.PIPE, text=True, env=environment, start_new_session=True)
         assert server.stdout is not None
         try:
-            if server.stdout.readline() != "ready\n":
+            if not any("ready" in line or "listening" in line for line in server.stdout):
                 raise BenchError(f"the kernel's server for {work.name} did not start")
             client = _start(self._client, work, _SERVER, seconds)
-            return _figure(work, client, client.wait(seconds + _PATIENCE))
+            try:
+                status = client.wait(seconds + _PATIENCE)
+            except subprocess.TimeoutExpired:
+                status = None
+            return _done(work, client, status)
         finally:
             server.terminate()
             server.wait()
@@ -111,20 +129,20 @@ class OwnSide:
         self._sandbox = Sandbox()
         _set(self._sandbox)
 
-    def measure(self, work: Work, seconds: float) -> float:
+    def run(self, work: Work, seconds: float) -> Done:
         """See `Side`."""
         tun = self._sandbox.tun
         addresses = self._sandbox.ours
         host = Host(addresses, self._config, secret=os.urandom(16), gso=tun.gso, checksum_offload=tun.offload)
         reactor = Reactor(host)
         with Driver(host, tun, on_ready=reactor) as driver:
-            reactor.listen(driver.clock(), PORT, SERVICES[work.service])
+            reactor.listen(driver.clock(), PORT, make(work.service))
             gc.collect()
             gc.freeze()
             client = _start(self._sandbox, work, addresses[0], seconds)
             try:
                 self._around(lambda: driver.run_while(client, seconds + _PATIENCE))
-                return _figure(work, client, client.poll())
+                return _done(work, client, client.poll())
             finally:
                 reactor.abort(driver.clock())
                 driver.turn(0)
@@ -149,26 +167,37 @@ def _set(space: Namespace) -> None:
 
 
 def _start(space: Namespace, work: Work, address: str, seconds: float) -> subprocess.Popen[str]:
-    if work.client == "wrk":
-        command = ["wrk", "-t1", "-c64", f"-d{max(round(seconds), 1)}s", f"http://{address}:{PORT}/"]
+    whole = str(max(round(seconds), 1))
+    if work.program == "wrk":
+        command = ["wrk", "-t1", "-c64", f"-d{whole}s", f"http://{address}:{PORT}/"]
+    elif work.program == "iperf3":
+        command = [*work.client.split(), "-c", address, "-p", str(PORT), "-t", whole, "--json"]
     else:
         command = [sys.executable, "-I", "-S", str(_CLIENT), work.client, address, str(PORT), str(seconds)]
+    streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     try:
-        return space.popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        return space.popen(command, start_new_session=True, **streams)
     except FileNotFoundError:
         raise BenchError(f"there is no program {command[0]}: install it (apt install {command[0]})") from None
 
 
-def _figure(work: Work, client: subprocess.Popen[str], status: int | None) -> float:
+def _done(work: Work, client: subprocess.Popen[str], status: int | None) -> Done:
     if status is None:
         client.kill()
     out, err = client.communicate()
+    if status is None:
+        raise BenchError(f"the client of {work.name} did not end in time")
     if status:
-        raise BenchError(f"the client of {work.name} failed: {err.strip().splitlines()[-1:] or status}")
-    if work.client == "wrk":
-        match = re.search(r"Requests/sec:\s*([\d.]+)", out)
+        why = (err.strip() or out.strip()).splitlines()[-1:] or [f"exit code {status}"]
+        raise BenchError(f"the client of {work.name} failed: {why[0].strip()}")
+    if work.program == "wrk":
+        # "  12345 requests in 1.10s, 1.23MB read"
+        match = re.search(r"(\d+) requests in ([\d.]+)(ms|s|m),", out)
         if match is None:
             raise BenchError(f"wrk gave no figure: {out.strip()}")
-        return float(match[1])
-    done = json.loads(out)
-    return float(done["amount"] / done["seconds"] * work.scale)
+        return Done(int(match[1]), float(match[2]) * {"ms": 0.001, "s": 1, "m": 60}[match[3]])
+    told = json.loads(out)
+    if work.program == "iperf3":
+        total = told["end"]["sum_received"]
+        return Done(int(total["bytes"]), float(total["seconds"]))
+    return Done(int(told["amount"]), float(told["seconds"]))

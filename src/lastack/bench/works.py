@@ -6,10 +6,21 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
-    """A client's work against a service. The figure is `amount / seconds * scale` in `unit`; more is better.
+class Done:
+    """What a client has done: `amount` bytes, round trips, connections or requests, in `seconds`."""
 
-    `must` and `aim` are ratios to the kernel's figure; `pairs` how many measurements at least.
+    amount: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A client's work against a service. The figure is in `unit`, `scale` of them for each of the amount a second; more
+    is better.
+
+    `client` is a function of client.py, or a program of its own. `must` and `aim` are ratios to the kernel's figure,
+    None where there is none to be met; `pairs` how many measurements at least. A profile counts by pieces of `piece`,
+    which are `size` of the amount.
     """
 
     name: str
@@ -17,26 +28,46 @@ class Work:
     service: str
     client: str
     unit: str
-    must: float
-    aim: float
+    must: float | None
+    aim: float | None
     scale: float = 1.0
     pairs: int = 5
+    piece: str = ""
+    size: int = 1
+
+    def figure(self, done: Done) -> float:
+        """In `unit`."""
+        return done.amount / done.seconds * self.scale
+
+    @property
+    def program(self) -> str | None:
+        """The program that must be installed for it."""
+        word = self.client.split()[0]
+        return word if word in ("wrk", "iperf3") else None
 
 
-_GIGABITS = 8e-9
-_OPENED = "connections/s"
+_GBIT = 8e-9
+_PIECE = 65_536
 
-WORKS = {
-    work.name: work
-    for work in (
-        Work("bulk-in", "bulk in, one stream", "discard", "send", "Gbit/s", 0.6, 1.0, _GIGABITS, 9),
-        Work("bulk-out", "bulk out, one stream", "chargen", "receive", "Gbit/s", 0.6, 1.0, _GIGABITS, 9),
-        Work("ping-pong", "one-byte ping-pong", "echo", "ping_pong", "round trips/s", 0.7, 1.0),
-        Work("parallel", "64 parallel ping-pongs of 64 bytes", "echo", "parallel", "round trips/s", 0.35, 0.6),
-        Work("connect", "connect, byte, closed by the client", "echo", "connect", _OPENED, 0.7, 1.0),
-        Work(
-            "connect-closed", "connect, byte, closed by the server", "once", "connect_closed", "connections/s", 0.7, 1.0
-        ),
-        Work("http", "HTTP requests, h11 on both", "http", "wrk", "requests/s", 0.6, 1.0),
-    )
-}
+
+def _bulk(name: str, title: str, service: str, client: str, must: float | None, aim: float | None) -> Work:
+    return Work(name, title, service, client, "Gbit/s", must, aim, _GBIT, 9, "64 KiB", _PIECE)
+
+
+def _count(name: str, title: str, service: str, client: str, piece: str, must: float, aim: float) -> Work:
+    return Work(name, title, service, client, f"{piece}s/s", must, aim, piece=piece)
+
+
+_ALL = (
+    _bulk("bulk-in", "bulk in, one stream", "discard", "send", 0.6, 1.0),
+    _bulk("bulk-out", "bulk out, one stream", "chargen", "receive", 0.6, 1.0),
+    _count("ping-pong", "one-byte ping-pong", "echo", "ping_pong", "round trip", 0.7, 1.0),
+    _count("parallel", "64 parallel ping-pongs of 64 bytes", "echo", "parallel", "round trip", 0.35, 0.6),
+    _count("connect", "connect, byte, closed by the client", "echo", "connect", "connection", 0.7, 1.0),
+    _count("connect-closed", "connect, byte, closed by the server", "once", "connect_closed", "connection", 0.7, 1.0),
+    _count("http", "HTTP requests, h11 on both", "http", "wrk", "request", 0.6, 1.0),
+    # The kernel's side of these is iperf3 itself, a program in C: no ratio is asked for.
+    _bulk("iperf3-in", "iperf3, one stream in", "iperf3", "iperf3", None, None),
+    _bulk("iperf3-out", "iperf3, one stream out", "iperf3", "iperf3 --reverse", None, None),
+)
+WORKS = {work.name: work for work in _ALL}

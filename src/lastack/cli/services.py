@@ -52,11 +52,12 @@ def services(
     """
     from lastack.apps import services as known
     from lastack.apps.iperf3 import Iperf3
+    from lastack.apps.reactor import Make
     from lastack.cli.running import Running, run
     from lastack.cli.settings import Settings
 
     with reported("services"):
-        wanted = {
+        wanted: dict[str, tuple[int | None, Make]] = {
             "echo": (echo, known.Echo),
             "discard": (discard, known.Discard),
             "chargen": (chargen, known.Chargen),

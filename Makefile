@@ -5,13 +5,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+DRAWING := $(VENV)/.drawing
 
 MAKEFLAGS += --no-print-directory
 
 # $(call quietly,doing what,command): a line of progress, and the command's output only if it fails.
 quietly = @echo "$(1) ..."; out=$$($(2) 2>&1) || { status=$$?; printf '%s\n' "$$out"; exit $$status; }
 
-.PHONY: help demo test check lint types structure packages compliance simulations fuzz attacks clean
+.PHONY: help demo test check lint types structure packages compliance simulations fuzz attacks bench clean
 .DELETE_ON_ERROR:
 
 help:
@@ -22,6 +23,7 @@ help:
 	@echo "make simulations  20,000 simulated worlds"
 	@echo "make fuzz         100,000 fuzz cases against a host"
 	@echo "make attacks      the attacks of tests/attacks with two million blind guesses"
+	@echo "make bench        lastack beside the kernel, as root: docs/performance.md anew (a quarter of an hour)"
 	@echo "make clean        remove what make made"
 
 demo: $(READY)
@@ -60,6 +62,10 @@ fuzz: $(READY)
 attacks: $(READY)
 	@$(BIN)/pytest -q -s tests/attacks --guesses 170000
 
+# On a machine that has nothing else to do.
+bench: $(DRAWING) packages
+	@$(BIN)/lastack bench --save docs/performance/results.json --page docs/performance.md
+
 clean:
 	@rm -rf $(VENV) dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -70,4 +76,9 @@ $(READY): pyproject.toml
 	$(call quietly,making $(VENV),$(PYTHON) -m venv --clear $(VENV))
 	$(call quietly,installing the tools into $(VENV) (a minute),\
 		$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]')
+	@touch $@
+
+$(DRAWING): $(READY)
+	$(call quietly,installing matplotlib,\
+		$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,bench]')
 	@touch $@

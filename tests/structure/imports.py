@@ -40,7 +40,7 @@ THIRD_PARTY = {
     "apps": {"h11"},
     "aio": {"h11"},
     "device": {"pyroute2"},
-    "bench": {"h11"},
+    "bench": {"h11", "matplotlib"},
 }
 # A plugin may use the program that it is for, which alone imports it.
 PLUGINS = {"lastack.packetdrill.pytest_plugin": {"pytest"}}

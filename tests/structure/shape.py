@@ -19,7 +19,7 @@ UNSLOTTED_BASES = {"Enum", "IntEnum", "StrEnum", "Protocol", "NamedTuple", "Type
 UNSLOTTED = {("src/lastack/tcp/config.py", "Config")}
 
 # Programs whose standard output is what they are asked for.
-SCRIPTS = {"src/lastack/bench/client.py", "src/lastack/bench/kernel_server.py"}
+SCRIPTS = {f"src/lastack/bench/{name}.py" for name in ("alone", "client", "kernel_server")}
 
 # Bases that have no methods of their own to explain what an override does.
 UNTELLING_BASES = UNSLOTTED_BASES | {"object", "Generic", "ABC", "Exception", "ValueError", "OSError"}

@@ -37,7 +37,6 @@ SETTINGS = {
     "net.ipv4.ip_local_port_range": "1024 65000",
 }
 
-
 Around = Callable[[Callable[[], Any]], Any]
 
 
@@ -67,14 +66,15 @@ class KernelSide:
     """Two namespaces joined by a veth: the client in the one, a Python program in the other."""
 
     name = "kernel"
+    device = "veth0"  # in both
 
     def __init__(self) -> None:
-        self._client, self._server = Namespace(), Namespace()
-        with Netlink(self._client.netlink()) as netlink:
-            netlink.add_veth("veth0", "veth0", self._server.fileno())
-        for space, address in ((self._client, _NEAR), (self._server, _SERVER)):
+        self.client, self._server = Namespace(), Namespace()
+        with Netlink(self.client.netlink()) as netlink:
+            netlink.add_veth(self.device, self.device, self._server.fileno())
+        for space, address in ((self.client, _NEAR), (self._server, _SERVER)):
             _set(space)
-            configure("veth0", [f"{address}/24"], connection=space.netlink())
+            configure(self.device, [f"{address}/24"], connection=space.netlink())
 
     def run(self, work: Work, seconds: float) -> Done:
         """See `Side`."""
@@ -88,7 +88,7 @@ class KernelSide:
         try:
             if not any("ready" in line or "listening" in line for line in server.stdout):
                 raise BenchError(f"the kernel's server for {work.name} did not start")
-            client = _start(self._client, work, _SERVER, seconds)
+            client = _start(self.client, work, _SERVER, seconds)
             try:
                 status = client.wait(seconds + _PATIENCE)
             except subprocess.TimeoutExpired:
@@ -101,7 +101,7 @@ class KernelSide:
 
     def close(self) -> None:
         """Both namespaces end."""
-        self._client.close()
+        self.client.close()
         self._server.close()
 
     def __enter__(self) -> Self:
@@ -121,25 +121,23 @@ class OwnSide:
 
     name = "lastack"
 
-    def __init__(
-        self, config: Config = DEFAULT, around: Callable[[Callable[[], Any]], Any] = lambda run: run()
-    ) -> None:
+    def __init__(self, config: Config = DEFAULT, around: Around = lambda run: run()) -> None:
         self._config = config
         self._around = around
-        self._sandbox = Sandbox()
-        _set(self._sandbox)
+        self.space = Sandbox()
+        _set(self.space)
 
     def run(self, work: Work, seconds: float) -> Done:
         """See `Side`."""
-        tun = self._sandbox.tun
-        addresses = self._sandbox.ours
+        tun = self.space.tun
+        addresses = self.space.ours
         host = Host(addresses, self._config, secret=os.urandom(16), gso=tun.gso, checksum_offload=tun.offload)
         reactor = Reactor(host)
         with Driver(host, tun, on_ready=reactor) as driver:
             reactor.listen(driver.clock(), PORT, make(work.service))
             gc.collect()
             gc.freeze()
-            client = _start(self._sandbox, work, addresses[0], seconds)
+            client = _start(self.space, work, addresses[0], seconds)
             try:
                 self._around(lambda: driver.run_while(client, seconds + _PATIENCE))
                 return _done(work, client, client.poll())
@@ -150,7 +148,7 @@ class OwnSide:
 
     def close(self) -> None:
         """The sandbox ends."""
-        self._sandbox.close()
+        self.space.close()
 
     def __enter__(self) -> Self:
         return self

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MISSING = "lastack: the command line needs more than the library does; install it with: pip install 'lastack[cli]'"
 
 # Each is a function of that name in the module lastack.cli.NAME, in the order of the help.
-COMMANDS = ("demo", "scenario", "diagram", "serve", "get", "services", "lab", "ss", "simulate", "packetdrill")
+COMMANDS = ("demo", "scenario", "diagram", "serve", "get", "services", "lab", "ss", "simulate", "packetdrill", "bench")
 
 HELP = """A complete TCP that you can run, test with, and see inside.
 

@@ -80,7 +80,8 @@ def _bounds(figures: list[Figure]) -> Chart:
         _marks(axes, row, 1, aim)
     axes.set_yticks(range(len(judged)), [one.title for one in judged])
     axes.invert_yaxis()
-    axes.set_xscale("log")
+    axes.set_xscale("log", base=2)
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.set_xlabel("times as good as it must be: | must, ¦ aim")
     return chart
 

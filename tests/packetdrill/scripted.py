@@ -18,6 +18,7 @@ from lastack.packetdrill.language.parser import parse
 from lastack.packetdrill.language.syntax import Call
 from lastack.packetdrill.machine import Address, Doing, File
 from lastack.packetdrill.settings import Settings
+from lastack.packetdrill.virtual.configuring import SystemWide
 from lastack.packetdrill.virtual.system import VirtualSystem
 from tests.host.harness import Bench, Peer
 
@@ -65,7 +66,7 @@ class Scripted:
     def __init__(self, settings: Settings = SETTINGS, **config: Any) -> None:
         self.bench = Bench(**config)
         self.watch = Watch()
-        self.calls = Calls(VirtualSystem(self), settings, self.watch)
+        self.calls = Calls(VirtualSystem(self, SystemWide(self.host)), settings, self.watch)
         self._line = 0
 
     @property

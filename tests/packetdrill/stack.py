@@ -7,6 +7,7 @@ from typing import Any
 
 from lastack.host.host import Host
 from lastack.packetdrill.machine import Address, SocketRow
+from lastack.packetdrill.sysctls.moments import Moment
 from lastack.packetdrill.virtual.commands import Commands
 from lastack.tcp.config import Config
 from lastack.tcp.presets import LINUX
@@ -24,7 +25,7 @@ class FakeStack:
     def run_until(self, time: int) -> None:
         self.now = max(self.now, time)
 
-    def configure(self, **values: Any) -> None:
+    def configure(self, _moment: Moment, **values: Any) -> None:
         self.host.configure(**values)
 
     def sockets(self) -> list[SocketRow]:

@@ -48,9 +48,9 @@ class Paths:
         if route is None:
             return config, mtu
         if route.advmss and not config.mss:
-            config = config.having(mss=route.advmss)
+            config = config.owning(mss=route.advmss)
         if route.settings:
-            config = config.having(**dict(route.settings))
+            config = config.owning(**dict(route.settings))
         return config, min(route.mtu or mtu, mtu)
 
     def forget(self) -> None:

@@ -88,9 +88,9 @@ def _set_flag(socket: Settings, setting: str, value: bool) -> None:
 
 def configure(socket: Settings, name: str, value: int | bool | str | bytes) -> None:  # SHLD-21
     """Give a socket, and its connection or listener, another value of a setting."""
-    socket.config = socket.config.having(**{name: value})
+    socket.config = socket.config.owning(**{name: value})
     if socket.tcb is not None:
-        socket.tcb.config = socket.config
+        socket.tcb.config = socket.tcb.config.owning(**{name: value})
     if socket.listener is not None:
         socket.listener.config = socket.config
 

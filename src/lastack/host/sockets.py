@@ -67,7 +67,7 @@ class Socket(Stream):
             raise BlockingIOError(errno.EAGAIN, "no connection waits")
         tcb = self.listener.accepted.popleft()
         child = Socket(self.host, self.version)
-        child.config, child.reuse_address, child.linger = self.config, self.reuse_address, self.linger
+        child.config, child.reuse_address, child.linger = tcb.config, self.reuse_address, self.linger
         child.v6only = self.v6only
         child.tcb, child.local, child._connect_told = tcb, tcb.local, True
         child.error = tcb.error

@@ -269,6 +269,7 @@ class Config:
     v6only: bool = False  # IPV6_V6ONLY of a new socket: RFC 3493 5.3 and Linux 0 (bindv6only), FreeBSD 1
     loop_back_rounds: int = 1000  # packets to ourselves that answer each other without time passing
 
+    _own: frozenset[str] = frozenset()  # what the options of a socket have set: `under` leaves it
     _variants: dict[tuple[str, Any], Config] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
@@ -297,6 +298,15 @@ class Config:
                 config._variants[key] = variant
             config = variant
         return config
+
+    def owning(self, **values: Any) -> Config:
+        """`having` what one socket, or one route, has set for itself. Errors as there."""
+        config = self.having(**values)
+        return config if values.keys() <= self._own else config.having(_own=self._own.union(values))
+
+    def under(self, **values: Any) -> Config:
+        """`having` what is set for all of a host, but for what is set for itself. Errors as there."""
+        return self.having(**{name: value for name, value in values.items() if name not in self._own})
 
 
 DEFAULT = Config()

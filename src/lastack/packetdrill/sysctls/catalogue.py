@@ -13,6 +13,7 @@ from lastack.packetdrill.errors import ScriptError, Unsupported
 from lastack.packetdrill.sysctls.freebsd import FREEBSD
 from lastack.packetdrill.sysctls.knobs import Entry, find, plain
 from lastack.packetdrill.sysctls.linux import LINUX
+from lastack.packetdrill.sysctls.moments import Moment, moments
 from lastack.tcp.config import Config
 
 _TABLES = (LINUX, FREEBSD)
@@ -61,8 +62,8 @@ class Sysctls:
         text = plain(" ".join(value.strip().strip("\"'").split()))
         try:
             settings = entry.write(known, text, self._config(), self._written)
-            if settings:
-                self._configure(**settings)
+            for moment, some in moments(known, settings).items():
+                self._configure(moment, **some)
         except Unsupported as error:
             raise Unsupported(f"sysctl {known}={text}: {error.message}") from None
         except ValueError as error:
@@ -84,7 +85,7 @@ def config_of(values: dict[str, str], config: Config) -> Config:
     """A configuration with these names set, for who wants one without a machine. Errors as `Sysctls.set`."""
     current = config
 
-    def configure(**settings: Any) -> None:
+    def configure(_moment: Moment, **settings: Any) -> None:
         nonlocal current
         current = current.having(**settings)
 

@@ -17,6 +17,7 @@ from lastack.packetdrill.commands.shell import Pipeline, Simple, parse, perform
 from lastack.packetdrill.commands.stack import Done, Stack
 from lastack.packetdrill.errors import Failed, ScriptError, Unsupported
 from lastack.packetdrill.sysctls.catalogue import Sysctls, plain_name
+from lastack.packetdrill.sysctls.moments import Moment
 
 _DEEPEST = 8  # setting files that read others
 _LONGEST_SLEEP = 24 * 3600.0  # seconds
@@ -184,7 +185,7 @@ class Commands:
         if path.startswith(_SETTINGS):
             self.sysctls.set(path, value)
         elif path == _HYSTART and value in ("0", "1"):
-            self._stack.configure(hystart=value == "1")
+            self._stack.configure(Moment.USE, hystart=value == "1")
         elif path != f"{_HYSTART}_detect" or value != "3":
             raise Unsupported(f"writing {value[:40]!r} to {path[:120]}" if value else f"writing to {path[:120]}")
 

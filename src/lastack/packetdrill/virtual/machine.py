@@ -12,7 +12,9 @@ from lastack.link.finishing import finish
 from lastack.packetdrill.errors import Failed, ScriptError
 from lastack.packetdrill.machine import Address, Doing, File, Sniffed, SocketRow
 from lastack.packetdrill.settings import Settings
+from lastack.packetdrill.sysctls.moments import Moment
 from lastack.packetdrill.virtual.commands import Commands
+from lastack.packetdrill.virtual.configuring import SystemWide
 from lastack.packetdrill.virtual.files import SocketFile
 from lastack.packetdrill.virtual.system import VirtualSystem
 from lastack.tcp.config import HOUR, SECOND, Config
@@ -60,7 +62,7 @@ class VirtualPending:
 
 
 class VirtualMachine:
-    """See `Machine`. `host` is the one under test, `config` what its sockets are opened with from now on."""
+    """See `Machine`. `host` is the one under test, `config` what it begins with."""
 
     name = "lastack"
 
@@ -69,7 +71,8 @@ class VirtualMachine:
         self.local, self.remote = settings.local_ip, settings.remote_ip
         self.settings = settings
         self.host = Host([self.local], config, secret=_SECRET, mtu=settings.mtu, name="lastack", observer=observer)
-        self.system: System = VirtualSystem(self)
+        self._system_wide = SystemWide(self.host)
+        self.system: System = VirtualSystem(self, self._system_wide)
         self._time = self._start = START
         self._sent: deque[Sniffed] = deque()
         self._pending: list[VirtualPending] = []
@@ -188,9 +191,10 @@ class VirtualMachine:
 
     # --- what may be looked at and changed ---
 
-    def configure(self, **values: Any) -> None:
-        """Give the host other settings: they hold for what is opened from now on. ValueError, TypeError as Config."""
-        self.host.configure(**values)
+    def configure(self, moment: Moment, **values: Any) -> None:
+        """Set something for all of the machine. ValueError, TypeError as `Config.having`."""
+        self._system_wide.configure(moment, **values)
+        self.touched()
 
     def sockets(self) -> list[SocketRow]:
         """See `Machine`."""

@@ -14,6 +14,7 @@ from lastack.packetdrill.machine import Address, Doing, File, Received, Value
 from lastack.packetdrill.symbols import CONSTANTS
 from lastack.packetdrill.virtual import options as virtual_options
 from lastack.packetdrill.virtual import sending as virtual_sending
+from lastack.packetdrill.virtual.configuring import SystemWide
 from lastack.packetdrill.virtual.epoll import EpollFile
 from lastack.packetdrill.virtual.files import SocketFile
 from lastack.tcp.config import MILLISECOND, SECOND
@@ -60,10 +61,11 @@ def _epoll_of(file: File) -> EpollFile:
 class VirtualSystem:
     """See `System`."""
 
-    __slots__ = ("_stack",)
+    __slots__ = ("_stack", "_system_wide")
 
-    def __init__(self, stack: Stack) -> None:
+    def __init__(self, stack: Stack, system_wide: SystemWide) -> None:
         self._stack = stack
+        self._system_wide = system_wide
 
     def _deadline(self, timeout: int | None) -> int | None:
         return None if timeout is None else self._stack.host_now() + timeout
@@ -86,7 +88,8 @@ class VirtualSystem:
             raise Unsupported("IPPROTO_SCTP" if protocol == CONSTANTS["IPPROTO_SCTP"] else "IPPROTO_MPTCP")
         if protocol not in (0, CONSTANTS["IPPROTO_TCP"]):
             raise _error(errno.EPROTONOSUPPORT)
-        return SocketFile(self._stack.host.socket(version), blocking=not flags & _NONBLOCK)
+        socket = self._system_wide.opened(self._stack.host.socket(version))
+        return SocketFile(socket, blocking=not flags & _NONBLOCK)
 
     def bind(self, file: File, address: Address) -> None:
         """See `System`."""
@@ -94,7 +97,9 @@ class VirtualSystem:
 
     def listen(self, file: File, backlog: int) -> None:
         """See `System`."""
-        _socket_of(file).socket.listen(self._stack.host_now(), backlog if backlog >= 0 else 1 << 30)
+        socket = _socket_of(file).socket
+        self._system_wide.listens(socket)
+        socket.listen(self._stack.host_now(), backlog if backlog >= 0 else 1 << 30)
 
     def accept(self, file: File, flags: int = 0) -> Doing:
         """See `System`."""
@@ -111,7 +116,7 @@ class VirtualSystem:
                 yield deadline
             else:
                 listening.accepted += 1
-                accepted = SocketFile(child, blocking=not flags & _NONBLOCK)
+                accepted = SocketFile(self._system_wide.opened(child), blocking=not flags & _NONBLOCK)
                 virtual_options.inherit(accepted, listening)
                 return accepted, address
 

@@ -244,15 +244,18 @@ class Driver:
             for packet in self.outgoing.pop(now):
                 self._write(packet)
         self.host.advance(now)
-        self._send(now)
-        if self.on_ready is not None:
-            for _ in range(_ROUNDS):
-                sockets = self.host.ready()
-                if not sockets:
-                    return
+        if self.on_ready is None:
+            self._send(now)
+            return
+        # The application first: what acknowledges a request, or the peer's FIN, rides on its answer, or on its own FIN.
+        for rounds in range(_ROUNDS):
+            sockets = self.host.ready()
+            if sockets:
                 self.on_ready(now, sockets)
-                self._send(now)
-            self.wake()
+            elif rounds:
+                return
+            self._send(now)
+        self.wake()
 
     def _watch_device(self, events: int) -> None:
         # Its number is kept: a device that was closed has none any more, and must still be forgotten.

@@ -55,7 +55,7 @@ def test_each_command_knows_its_line() -> None:
 @pytest.mark.parametrize(
     ("text", "named"),
     [
-        ("a $(rm -rf x)", r"\$\(\.\.\.\)"),
+        ("x=$(rm -rf x)", r"\$\(\.\.\.\)"),
         ("a & b", "'&'"),
         ("a\nif true; then b; fi", "line 2: 'if'"),
         ("for i in 1 2; do a; done", "'for'"),

@@ -18,7 +18,7 @@ def grep(words: list[str], text: str) -> tuple[int, str]:
     flags = {name for name, _ in options}
     if not patterns or (len(rest) > 1 and "e" not in flags) or ("e" in flags and rest):
         raise Unsupported("grep: one pattern on what comes through the pipe is what is read here")
-    matches = [_compiled(pattern, flags) for pattern in patterns]
+    matches = [pattern_of(pattern, flags) for pattern in patterns]
     limit = next((int(value) for name, value in options if name == "m" and value.isdecimal()), None)
     found: list[str] = []
     for number, line in enumerate(text.splitlines(), 1):
@@ -32,7 +32,8 @@ def grep(words: list[str], text: str) -> tuple[int, str]:
     return status, f"{len(found)}\n" if "c" in flags else "".join(f"{line}\n" for line in found)
 
 
-def _compiled(pattern: str, flags: set[str]) -> re.Pattern[str]:
+def pattern_of(pattern: str, flags: set[str]) -> re.Pattern[str]:
+    """A pattern as grep reads it with these of its options. ScriptError for what is none."""
     if len(pattern) > _LONGEST_PATTERN:
         raise ScriptError(f"grep: a pattern of {len(pattern):,} characters; at most {_LONGEST_PATTERN}")
     if "F" in flags:

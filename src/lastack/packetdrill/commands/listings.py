@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from lastack.packetdrill.errors import Unsupported
@@ -35,12 +36,14 @@ _SS_STATES = {
     "big": set(_STATES) - {"TIME-WAIT", "SYN-RECEIVED"},
 }
 _SOCKSTAT_HEAD = "USER     COMMAND    PID   FD  PROTO  LOCAL ADDRESS         FOREIGN ADDRESS       STATE"
+_SS_WORD = re.compile(r"[()]|[=!<>]+|[^\s()=!<>]+")
 _NOT_SHOWN_BY_SS = {"LISTEN", "TIME-WAIT", "SYN-RECEIVED", "CLOSED"}
 
 
 def ss(words: list[str], rows: Sequence[SocketRow]) -> str:
     """`ss` with -t -n -a -l -4 -6 -H (and what adds columns that we leave out), and the filters of state and port."""
     letters, rest = _letters(words, "tnal46HOpoeimrs", "ss")
+    rest = _SS_WORD.findall(" ".join(rest))  # a filter may be one word, in quotes
     shown = [row for row in rows if _of_version(row, letters)]
     if "l" in letters:
         shown = [row for row in shown if row.state == "LISTEN"]
@@ -111,18 +114,18 @@ def sockstat(words: list[str], rows: Sequence[SocketRow]) -> str:
     letters: set[str] = set()
     waiting = iter(words)
     for word in waiting:
-        if word in ("-P", "-p"):
-            value = next(waiting, "")
-            if word == "-P" and value not in ("tcp", "tcp4", "tcp6"):
-                raise Unsupported(f"sockstat -P {value[:40]}")
-            if word == "-p":
-                ports = _ports(value)
-        elif word.startswith("-") and word.endswith(("P", "p")) and len(word) > 2:
-            letters |= _letters([word[:-1]], "46lcnsqwvLU", "sockstat")[0]
-            value = next(waiting, "")
-            ports = _ports(value) if word.endswith("p") else ports
-        else:
-            letters |= _letters([word], "46lcnsqwvLU", "sockstat")[0]
+        at = next((at for at, letter in enumerate(word) if letter in "Pp"), len(word)) if word[:1] == "-" else len(word)
+        known, rest = _letters([word[:at]] if word[:at] != "-" else [], "46lcnsqwvLU", "sockstat")
+        letters |= known
+        if rest:
+            raise Unsupported(f"sockstat {word[:40]}")
+        if at == len(word):
+            continue
+        value = word[at + 1 :] or next(waiting, "")  # attached, or the next word
+        if word[at] == "p":
+            ports = _ports(value)
+        elif not set(value.split(",")) & {"tcp", "tcp4", "tcp6"}:
+            raise Unsupported(f"sockstat -P {value[:40]}")
     shown = [row for row in rows if _of_version(row, letters)]
     if letters & {"l", "c"}:
         shown = [row for row in shown if (row.state == "LISTEN" and "l" in letters) or (row.remote and "c" in letters)]
@@ -135,6 +138,11 @@ def sockstat(words: list[str], rows: Sequence[SocketRow]) -> str:
             f"root     packetdril 1     3   tcp{row.version}   {_colon(row.local):<21} {_colon(row.remote):<21}{state}"
         )
     return _text(lines)
+
+
+def state_of(name: str) -> str | None:
+    """The RFC's name of a state that FreeBSD names so; None where it names none so."""
+    return next((state for state, names in _STATES.items() if names[2] == name), None)
 
 
 def proc_net_tcp(rows: Sequence[SocketRow], version: int) -> str:

@@ -1,7 +1,7 @@
 """The little of the shell's language that scripts use for their settings, read by ourselves: nothing here runs a shell.
 
-Commands with words, quotes and comments; `;` `&&` `||` `|` `!`; redirections; NAME=value, $NAME, ${NAME} and
-$((15*1024)). Anything else is refused by its name.
+Commands with words, quotes and comments; `;` `&&` `||` `|` `!`; redirections; NAME=value, $NAME, ${NAME},
+$((15*1024)), and $(...) among the words of a command. Anything else is refused by its name.
 """
 
 from __future__ import annotations
@@ -14,19 +14,24 @@ from lastack.packetdrill.errors import ScriptError, Unsupported
 
 LONGEST = 100_000  # characters
 _MOST_COMMANDS = 2000
+_DEEPEST = 8  # $(...) within each other
 
 _KEYWORDS = frozenset(("if", "then", "else", "elif", "fi", "for", "while", "until", "do", "done", "case", "esac"))
-_KEYWORDS_TOO = frozenset(("function", "select", "{", "}", "[", "[[", "test", "eval", "exec", "source", ".", "trap"))
+_KEYWORDS_TOO = frozenset(("function", "select", "{", "}", "[[", "eval", "exec", "source", ".", "trap"))
 _REDIRECTION = re.compile(r"(?P<which>[0-9]|&)?(?P<how>>>|>\||>|<)(?P<copy>&(?P<to>[0-9-]))?")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=")
 _NUMBER = re.compile(r"0[xX][0-9a-fA-F]+|[0-9]+")
 _BLANK = " \t\r"
+_MARK = re.compile("[\0\1][0-9]+[\0\1]")  # stands for a $(...), with \1 for one in quotes
 
 
 @dataclass(slots=True)
 class Simple:
-    """One command: its words, what it sets for itself, and the files that it writes to ("out", "err") or reads."""
+    """One command: its words, what it sets for itself, and the files that it writes to ("out", "err") or reads.
+
+    Each `$(...)` in the words is a mark until the command is done (`resolved`); `inner` is what it stands for.
+    """
 
     line: int
     words: list[str] = field(default_factory=list)
@@ -34,6 +39,23 @@ class Simple:
     reads: str | None = None
     writes: str | None = None
     hides_errors: bool = False
+    inner: dict[str, list[Pipeline]] = field(default_factory=dict)
+
+    @property
+    def unresolved(self) -> bool:
+        """Whether its words hold a `$(...)`."""
+        return any(map(_MARK.search, self.words))
+
+    def resolved(self, output: Callable[[list[Pipeline]], str]) -> list[str]:
+        """The words, with the output of each `$(...)`; one that stands alone, and not in quotes, is several words."""
+        found: list[str] = []
+        for word in self.words:
+            mark = _MARK.fullmatch(word)
+            if mark is not None and word[0] == "\0":
+                found += output(self.inner[word]).split()
+            else:
+                found.append(_MARK.sub(lambda match: output(self.inner[match[0]]).rstrip("\n"), word))
+        return found
 
 
 @dataclass(slots=True)
@@ -52,15 +74,17 @@ def parse(text: str, line: int, variables: dict[str, str]) -> list[Pipeline]:
     """
     if len(text) > LONGEST:
         raise ScriptError(f"commands of {len(text):,} characters; at most {LONGEST:,}", line)
-    return _Reader(text, line, variables).read()
+    return _Reader(text.replace("\0", "").replace("\1", ""), line, variables).read()
 
 
 class _Reader:
     """Walks over the text once."""
 
-    __slots__ = ("_at", "_line", "_text", "_variables")
+    __slots__ = ("_at", "_deep", "_inner", "_line", "_text", "_variables")
 
-    def __init__(self, text: str, line: int, variables: dict[str, str]) -> None:
+    def __init__(self, text: str, line: int, variables: dict[str, str], deep: int = 0) -> None:
+        self._inner: dict[str, list[Pipeline]] = {}
+        self._deep = deep
         self._text = text
         self._at = 0
         self._line = line
@@ -105,10 +129,12 @@ class _Reader:
             self._at += 1
 
     def _simple(self) -> Simple:
-        one = Simple(self._line)
+        one = Simple(self._line, inner=self._inner)
         for word, quoted in self._words(one):
             match = _ASSIGNMENT.match(word)
             if not one.words and match is not None and not quoted:
+                if _MARK.search(word):
+                    raise Unsupported("$(...), the output of a command, as the value of a variable", self._line)
                 one.assigned[match[1]] = word[match.end() :]
             elif not one.words and not quoted and (word in _KEYWORDS or word in _KEYWORDS_TOO):
                 raise Unsupported(f"{word!r} of the shell's language in a command", self._line)
@@ -205,7 +231,7 @@ class _Reader:
                 parts.append(self._text[self._at + 1])
                 self._at += 2
             elif sign == "$":
-                parts.append(self._dollar())
+                parts.append(self._dollar(quoted=True))
             elif sign == "`":
                 raise Unsupported("the output of a command within a command", self._line)
             else:
@@ -214,7 +240,7 @@ class _Reader:
                 self._at += 1
         raise ScriptError('a text begins with " and does not end', begun)
 
-    def _dollar(self) -> str:
+    def _dollar(self, *, quoted: bool = False) -> str:
         text = self._text
         if text.startswith("$((", self._at):
             end = text.find("))", self._at)
@@ -224,7 +250,7 @@ class _Reader:
             self._at = end + 2
             return str(arithmetic(inside, self._variables, self._line))
         if text.startswith("$(", self._at):
-            raise Unsupported("$(...), the output of a command within a command", self._line)
+            return self._output_of("\1" if quoted else "\0")
         braces = text.startswith("${", self._at)
         match = _NAME.match(text, self._at + 1 + braces)
         if match is None or (braces and text[match.end() : match.end() + 1] != "}"):
@@ -236,6 +262,28 @@ class _Reader:
         if match[0] not in self._variables:
             raise Unsupported(f"${match[0]}: a variable that nothing here sets", self._line)
         return self._variables[match[0]]
+
+    def _output_of(self, sign: str) -> str:
+        """The mark of a `$(...)`, whose commands are read here and done later."""
+        begin, depth, quote = self._at + 2, 1, ""
+        for end in range(begin, len(self._text)):
+            one = self._text[end]
+            if quote or one in "'\"":
+                quote = "" if one == quote else quote or one
+            else:
+                depth += (one == "(") - (one == ")")
+            if not depth:
+                break
+        else:
+            raise ScriptError("$( has no end", self._line)
+        if self._deep >= _DEEPEST:
+            raise Unsupported(f"$(...) within each other, over {_DEEPEST} deep", self._line)
+        inside = self._text[begin:end]
+        mark = f"{sign}{len(self._inner)}{sign}"
+        self._inner[mark] = _Reader(inside, self._line, self._variables, self._deep + 1).read()
+        self._line += inside.count("\n")
+        self._at = end + 1
+        return mark
 
     def _blanks(self, *, newlines: bool = False) -> None:
         text = self._text

@@ -175,10 +175,13 @@ class KernelCommands:
 
 
 def _lost(command: Simple) -> bool:
-    """Whether the command cannot be written anew: a file that it writes to may be meant to grow, a pattern to match."""
+    """Whether the command cannot be written anew: a file that it writes to may be meant to grow, a pattern to
+    match, $(...) to be replaced."""
     writes = command.writes or _NOWHERE
-    return not (writes == _NOWHERE or writes.startswith(_SETTINGS)) or any(
-        _PATTERNS.search(word) for word in command.words
+    return (
+        command.unresolved
+        or not (writes == _NOWHERE or writes.startswith(_SETTINGS))
+        or any(_PATTERNS.search(word) for word in command.words)
     )
 
 

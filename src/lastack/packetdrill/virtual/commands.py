@@ -10,7 +10,8 @@ import re
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
-from lastack.packetdrill.commands import listings, network_commands, setting_files
+from lastack.packetdrill.commands import conditions, listings, network_commands, setting_files, tcpdrop
+from lastack.packetdrill.commands.awk import awk
 from lastack.packetdrill.commands.counts import nstat
 from lastack.packetdrill.commands.filters import FILTERS
 from lastack.packetdrill.commands.shell import Pipeline, Simple, parse, perform
@@ -51,6 +52,9 @@ class Commands:
             "true": lambda _words, _text: (0, ""),
             ":": lambda _words, _text: (0, ""),
             "false": lambda _words, _text: (1, ""),
+            "[": conditions.bracket,
+            "test": conditions.condition,
+            "awk": awk,
             "echo": _echo,
             "printf": _printf,
             "sleep": self._sleep,
@@ -73,7 +77,7 @@ class Commands:
         """Do what a script says in back-quotes. Failed where that ends with a status other than 0, as a check does;
         Unsupported, ScriptError for what cannot be done. All with the line."""
         try:
-            status = perform(parse(text, line, self._variables), self._pipeline)
+            status = perform(parse(text, line, self._variables), self._status)
         except ScriptError as error:
             error.line = error.line or line
             raise
@@ -81,7 +85,22 @@ class Commands:
             message = f"`{_short(text)}` ended with the status {status}"
             raise Failed(message, line, expected="status 0", got=f"status {status}")
 
-    def _pipeline(self, pipeline: Pipeline) -> int:
+    def _status(self, pipeline: Pipeline) -> int:
+        return self._pipeline(pipeline)[0]
+
+    def _output(self, pipelines: list[Pipeline]) -> str:
+        """What commands in `$(...)` print."""
+        printed: list[str] = []
+
+        def do(pipeline: Pipeline) -> int:
+            status, text = self._pipeline(pipeline)
+            printed.append(text)
+            return status
+
+        perform(pipelines, do)
+        return "".join(printed)
+
+    def _pipeline(self, pipeline: Pipeline) -> Done:
         status, text = 0, ""
         for one in pipeline.commands:
             try:
@@ -89,14 +108,14 @@ class Commands:
             except ScriptError as error:
                 error.line = error.line or one.line
                 raise
-        return status
+        return status, text
 
     def _one(self, command: Simple, text: str) -> Done:
         if not command.words:
             return 0, ""
         if command.reads is not None and command.reads != _NOWHERE:
             raise Unsupported(f"reading {command.reads[:80]} by '<'")
-        name, *words = command.words
+        name, *words = command.resolved(self._output) or [":"]
         if setting_files.is_restorer(name):
             return 0, ""
         if setting_files.is_setting_file(name):
@@ -130,7 +149,7 @@ class Commands:
             raise ScriptError(f"{name}: setting files that read each other, over {_DEEPEST} deep", line)
         self._depth += 1
         try:
-            return perform(parse(text, 1, self._variables), self._pipeline)
+            return perform(parse(text, 1, self._variables), self._status)
         except ScriptError as error:
             raise type(error)(f"{name}, line {error.line}: {error.message}", line) from None
         finally:
@@ -222,11 +241,13 @@ class Commands:
         return 0, ""
 
     def _tcpdrop(self, words: list[str], _text: str) -> Done:
-        if len(words) != 4 or not (words[1].isdecimal() and words[3].isdecimal()):
-            raise Unsupported(f"tcpdrop {' '.join(words)[:80]}: LOCAL PORT REMOTE PORT is what is read here")
-        gone = self._stack.drop((words[0], int(words[1])), (words[2], int(words[3])))
-        ends = f"{words[0]} {words[1]} {words[2]} {words[3]}"
-        return (0, f"{ends}: dropped\n") if gone else (1, f"tcpdrop: {ends}: No such process\n")
+        status, lines = 0, []
+        for local, remote in tcpdrop.chosen(words, self._stack.sockets()):
+            gone = self._stack.drop(local, remote)
+            ends = f"{local[0]} {local[1]} {remote[0]} {remote[1]}"
+            lines.append(f"{ends}: dropped" if gone else f"tcpdrop: {ends}: No such process")
+            status = status if gone else 1
+        return status, "".join(f"{line}\n" for line in lines)
 
     def _nstat(self, words: list[str], _text: str) -> Done:
         text, self._counted = nstat(words, self._stack.host.counters, self._counted)

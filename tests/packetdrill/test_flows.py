@@ -106,3 +106,32 @@ def test_who_names_wrong_ports_is_told_what_came():
     told = ends(text + "+0 > 8080>50002 P. 1:8(7) ack 1\n")[2]
     assert told.endswith("; what no line has asked for: 4 of ports 8080>50000, 4 of ports 8080>50001, 1 not of TCP")
     assert ends(LISTENING + "+0 > 8080>50002 . 1:1(0) ack 1\n")[2] == "nothing was sent up to 2.000000 s"
+
+
+def test_what_no_line_asks_for_fails_where_the_script_went_on():
+    both = LISTENING + TWO + "+0 write(4, ..., 7) = 7\n+0 write(5, ..., 9) = 9\n"
+    only = both + "+0 > 8080>50001 P. 1:10(9) ack 1\n+.1 < 50001>8080 . 1:1(0) ack 10 win 9000\n"
+    told = "another connection had sent something before, and no line asks for it"
+    assert ends(only) == ("failed", only[: only.index("+0 > 8080>50001 P.")].count("\n") + 1, told)
+    assert ends(both + "+0 > 8080>50000 P. 1:8(7) ack 1\n")[0] == "passed"  # nothing was asked for after the other
+    # who names no ports has gone on to the connection of the socket opened last, and to it alone
+    first = "+0 > S 0:0(0) <...>\n+0 < S. 0:0(0) ack 1 win 9000\n+0 > . 1:1(0) ack 1\n"
+    one, other = CONNECTING.split("+.1 ")
+    assert ends(f"{one}{first}+0 close(3) = 0\n+.1 {other}{first}") == ("passed", 0, "")
+
+
+def test_the_port_of_both_ends_tells_which_connection_was_accepted():
+    where = 'sa_family = AF_INET, sin_port = htons({}), sin_addr = inet_addr("0.0.0.0")'
+    listens = "".join(
+        f"+0 socket(..., SOCK_STREAM, IPPROTO_TCP) = {file}\n"
+        f"+0 bind({file}, {{{where.format(port)}}}, ...) = 0\n"
+        f"+0 listen({file}, 1) = 0\n"
+        for file, port in ((3, 80), (4, 81))
+    )
+    opens = "".join(
+        f"+0 < 5000>{port} S 0:0(0) win 9000 <mss {mss}>\n+0 > {port}>5000 S. 0:0(0) ack 1 <mss 1460>\n"
+        f"+0 < 5000>{port} . 1:1(0) ack 1 win 9000\n"
+        for port, mss in ((80, 900), (81, 800))
+    )
+    first = "+0 accept(3, ..., ...) = 5\n+0 < 5000>80 P. 1:2(1) ack 1 win 9000\n+0 %{ assert tcpi_snd_mss == 900 }%\n"
+    assert ends(listens + opens + first)[0] == "passed"

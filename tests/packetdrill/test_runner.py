@@ -298,3 +298,24 @@ def test_the_end_of_a_unit_of_the_send_buffer_ends_a_burst():
 """
     )
     assert run(text).message == ""
+
+
+def test_freebsds_packetdrill_compares_each_segment_by_itself():
+    text = OPENED.replace("mss 1460,nop,nop,sackOK,nop,wscale 7", "...") + "+0 write(4, ..., 2000) = 2000\n"
+    one, two = "+0 > P. 1:2001(2000) ack 1\n", "+0 > . 1:1001(1000) ack 1\n+0 > P. 1001:2001(1000) ack 1\n"
+    assert run(text + one).outcome == run(text + two).outcome == "passed"
+    for sent, outcome in ((one, "failed"), (two, "passed")):
+        whole = text + sent
+        assert play(parse(whole), Settings(), preset=BSD, folder=Path()).outcome == outcome
+        assert run("`sysctl kern.ipc.maxsockbuf`\n" + whole).outcome == outcome
+
+
+@pytest.mark.parametrize(("when", "outcome"), [("+70", "passed"), ("+66", "failed"), ("+80", "passed")])
+def test_what_is_late_within_a_long_tolerance_is_waited_for(when: str, outcome: str):
+    keeps = (
+        "+0 setsockopt(4, SOL_SOCKET, SO_KEEPALIVE, [1], 4) = 0\n+0 setsockopt(4, SOL_TCP, TCP_KEEPIDLE, [75], 4) = 0\n"
+    )
+    assert run(f"{OPENED}{keeps}{when} > . 0:0(0) ack 1\n").outcome == outcome
+    # a call that blocks likewise
+    waits = f"+0...{when[1:]} read(4, ..., 10) = 10\n+75 < P. 1:11(10) ack 1 win 257\n"
+    assert run(f"{OPENED}{waits}").outcome == outcome

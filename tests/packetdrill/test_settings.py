@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from lastack.packetdrill.errors import ScriptError, Unsupported
@@ -86,3 +88,27 @@ def test_a_definition_needs_a_name_and_a_value() -> None:
         from_options(["A"])
     with pytest.raises(ScriptError, match="ip_version='ipx': one of"):
         from_options(ip_version="ipx")
+
+
+# --- whose rules ---
+
+
+def rules(text: str, *, freebsd: bool = False, **base: Any) -> tuple[bool, float]:
+    found = from_script(parse(text), Settings(**base), freebsd=freebsd)
+    return found.strict_segments, found.tolerance_percent
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["sysctl -w net.inet.tcp.rfc1323=0", "kldload -n tcp_rack", "sysctl kern.timecounter.alloweddeviation=0"],
+)
+def test_a_script_with_names_of_freebsd_is_judged_by_its_packetdrills_rules(command: str):
+    assert rules(f"`{command}`\n0 `true`\n") == (True, 5.0)
+    assert rules(f"0 `true`\n+0 `{command}`\n") == (True, 5.0)
+    assert rules("`sysctl net.ipv4.tcp_sack=0 kernel.hostname`\n0 `ss -tan`\n") == (False, 12.5)
+    assert rules("0 `true`\n", freebsd=True) == (True, 5.0)
+
+
+def test_what_a_script_or_the_command_line_says_goes_before_the_rules_of_a_dialect():
+    assert rules("--tolerance_percent=1.5\n0 `true`\n", freebsd=True) == (True, 1.5)
+    assert rules("0 `true`\n", freebsd=True, tolerance_percent=40.0) == (True, 40.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from typing import NamedTuple
 
 from lastack.packetdrill import compare, inject, udp
 from lastack.packetdrill.compare import Sent, join
@@ -18,11 +19,17 @@ from lastack.wire.errors import WireError
 from lastack.wire.packet import Packet
 from lastack.wire.segment import Segment
 
-GRACE = 2_000_000  # microseconds after its time that a packet is still waited for, so as to tell how late it was
 FOR_EVER = 24 * 3600 * 1_000_000  # how long an event is waited for that may come at any time
 _TOGETHER = 4_000  # microseconds within which segments leave together, whatever a script tolerates
 _MOST_TOLD = 5  # connections that are told of where another one sends nothing
 _ICMP = (0, 0)  # stands for ports that there are not
+
+
+class _Kept(NamedTuple):
+    """A packet that was sent while something else was waited for, by this line of the script."""
+
+    sent: Sent
+    line: int
 
 
 class Expecting:
@@ -50,12 +57,14 @@ class Expecting:
         self._loosen = loosen
         self._record = record
         self._in_udp = in_udp
-        self._kept: dict[tuple[int, int], deque[Sent]] = {}  # by source and destination port
+        self._kept: dict[tuple[int, int], deque[_Kept]] = {}  # by source and destination port
+        self._line = 0  # of what is waited for
 
     def expect(self, event: Event, action: PacketEvent, due: Due) -> None:
         """Raise Failed where the packet does not come, differs, or comes too early or too late."""
         inject.check_supported(action, self._machine)
-        until = (due.end if due.end is not None else due.start + FOR_EVER) + GRACE
+        self._line = event.line
+        until = self._timing.wait_until(due) if due.end is not None else due.start + FOR_EVER
         packet = action.packet
         try:
             if isinstance(packet, IcmpPacket):
@@ -97,9 +106,9 @@ class Expecting:
         """The next segment of a connection; None where none comes."""
         kept = self._kept.get(self._flows.ports_of(flow, wanted), deque())
         for place, one in enumerate(kept):
-            if self._belongs(flow, wanted, one):
+            if self._belongs(flow, wanted, one.sent):
                 del kept[place]
-                return one
+                return one.sent
         while (sent := self._next(until)) is not None:
             if self._belongs(flow, wanted, sent):
                 return sent
@@ -112,7 +121,7 @@ class Expecting:
     def _message(self, flow: Flow, until: int) -> Sent:
         """The next ICMP message or datagram, or a segment of the connection that it should be about."""
         if kept := self._kept.get(_ICMP):
-            return kept.popleft()
+            return kept.popleft().sent
         while (sent := self._next(until)) is not None:
             if not isinstance(sent.body, Segment) or flow.ports in (_ports_of(sent.body), _ICMP):
                 return sent
@@ -121,7 +130,19 @@ class Expecting:
 
     def _keep(self, sent: Sent) -> None:
         ports = _ports_of(sent.body) if isinstance(sent.body, Segment) else _ICMP
-        self._kept.setdefault(ports, deque()).append(sent)
+        self._kept.setdefault(ports, deque()).append(_Kept(sent, self._line))
+
+    def end(self) -> None:
+        """The script is over. Failed where a connection that it names has sent what it never asked for, while it went
+        on to something else. Who names no ports looks at one connection at a time, as packetdrill does."""
+        left = []
+        for ports, packets in self._kept.items():
+            flow = self._flows.named(ports)
+            left += [(one.line, one.sent, flow) for one in packets if flow is not None]
+        if left:
+            line, sent, flow = min(left, key=lambda one: (one[0], one[1].time))
+            told = "another connection had sent something before, and no line asks for it"
+            raise Failed(told, line, got=compare.shown(sent, flow, ports=True))
 
     def _nothing(self, until: int) -> Missing:
         """The failure to raise where nothing has come. Who has given other ports than he meant sees what did come."""

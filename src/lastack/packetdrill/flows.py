@@ -33,6 +33,7 @@ class Flow:
         "local_isn",
         "local_port",
         "met",
+        "named",
         "phase",
         "remote_isn",
         "remote_port",
@@ -45,6 +46,7 @@ class Flow:
         self.file = file
         self.phase = "new"
         self.met = False  # a packet of the script has told the remote number
+        self.named = False  # by its ports
         self.last_syn: tuple[int, int] | None = None  # number and length of the script's latest SYN
         self.local_port = 0
         self.remote_port = 0
@@ -112,8 +114,9 @@ class Flows:
 
     def accepted(self, fd: int, file: File, remote: Address) -> None:
         """accept() has given one, with this peer."""
+        ends = self._system.getsockname(file)[1], remote[1]
         for flow in reversed(self.flows):
-            if flow.file is None and flow.remote_port == remote[1]:
+            if flow.file is None and flow.ports == ends:
                 flow.file = file
                 return
 
@@ -160,6 +163,7 @@ class Flows:
         self._next_port += 1
         if packet.ports is not None:
             child.remote_port, child.local_port = packet.ports
+            child.named = True
         return child
 
     def expected(self, packet: TcpPacket) -> Flow:
@@ -175,8 +179,13 @@ class Flows:
             self._learn(flow)
             if (flow.remote_port, flow.local_port) == ports:
                 self.current = flow
+                flow.named = True
                 return flow
         return None
+
+    def named(self, ports: tuple[int, int]) -> Flow | None:
+        """The connection of what was sent from the one of these ports to the other, if the script has named them."""
+        return next((flow for flow in self.flows if flow.named and flow.ports == ports), None)
 
     def _learn(self, flow: Flow) -> None:
         """A socket that connects has a port from then on."""

@@ -15,7 +15,7 @@ from lastack.packetdrill import inject, udp
 from lastack.packetdrill.calls.performing import Calls
 from lastack.packetdrill.confined import ConfinedBlocks, is_plain
 from lastack.packetdrill.errors import Failed, Missing, ScriptError, Unsupported
-from lastack.packetdrill.expecting import GRACE, Expecting
+from lastack.packetdrill.expecting import Expecting
 from lastack.packetdrill.flows import Flows
 from lastack.packetdrill.language.syntax import (
     Call,
@@ -72,7 +72,9 @@ def play(
     result = Result("passed") if result is None else result
     runner: Runner | None = None
     try:
-        runner = Runner(script, from_script(script, settings), preset, folder, loosen, result, machine)
+        runner = Runner(
+            script, from_script(script, settings, freebsd=preset.name == "bsd"), preset, folder, loosen, result, machine
+        )
         runner.run()
     except Unsupported as error:
         result.outcome = "unsupported"
@@ -145,6 +147,7 @@ class Runner:
             self.result.line = event.line
             self._event(event)
         self._finish_blocking()
+        self.expecting.end()
         if self.script.cleanup is not None:
             self.result.line = self.script.cleanup_line
             self.commands.run(self.script.cleanup.text, self.script.cleanup_line)
@@ -208,9 +211,8 @@ class Runner:
             return
         (pending, event, due, begun), self._blocking = self._blocking, None
         self.result.line = event.line
-        assert due.end is not None
         if pending.finished is None:
-            self.machine.wait(pending, due.end + GRACE)
+            self.machine.wait(pending, self.timing.wait_until(due, begun))
         if pending.finished is None:
             raise Failed(f"the call still blocks; it was due to return {due.text()}", event.line, event.source)
         self._raise(pending, event)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from lastack.packetdrill.dialect import FREEBSD_RULES, is_freebsd
 from lastack.packetdrill.errors import ScriptError, Unsupported
 from lastack.packetdrill.language.syntax import Script
 from lastack.wire.address import parse_address
@@ -123,13 +124,14 @@ def from_options(
         raise ScriptError(str(error)) from None
 
 
-def from_script(script: Script, base: Settings) -> Settings:
-    """The settings to play a script with: what its head says where `base`, the command line, does not say it.
+def from_script(script: Script, base: Settings, *, freebsd: bool = False) -> Settings:
+    """The settings to play a script with: what its head says where `base`, the command line, does not say it, and
+    where neither does the rules of packetdrill, or with `freebsd` those of FreeBSD's.
 
     ScriptError names the option that is unknown or has no sense, Unsupported the one that asks for what is not here;
     both with its line.
     """
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = dict(FREEBSD_RULES) if freebsd or is_freebsd(script) else {}
     lines: dict[str, int] = {}
     defines: dict[str, str] = {}
     for name, text, line in script.options:

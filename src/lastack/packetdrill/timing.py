@@ -9,6 +9,7 @@ from lastack.packetdrill.language.syntax import Call, Clock, Event, PacketEvent
 from lastack.packetdrill.settings import Settings
 
 _SECOND = 1_000_000
+_GRACE = 2 * _SECOND  # after its time that something is still waited for, so as to tell how late it was
 
 
 class Due(NamedTuple):
@@ -66,6 +67,12 @@ class Timing:
         the event before or another moment."""
         share = int(self._settings.tolerance_percent / 100 * (due - (self._before if since is None else since)))
         return max(self._settings.tolerance_usecs, share)
+
+    def wait_until(self, due: Due, since: int | None = None) -> int:
+        """How long to wait for what has to happen: as long as it is in time, and a while longer; `since` as for
+        `tolerance`."""
+        assert due.end is not None
+        return due.end + max(self.tolerance(due.start, since), _GRACE)
 
     def check(self, what: str, due: Due, happened: int, since: int | None = None) -> None:
         """Raise Failed where what happened did so too early or too late; `since` as for `tolerance`."""

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import pytest
 
+from lastack.packetdrill import compare
 from lastack.packetdrill.compare import Comparison, Sent, join
 from lastack.packetdrill.errors import Failed
 from lastack.packetdrill.flows import Flow
 from lastack.packetdrill.language.parser import parse
-from lastack.packetdrill.language.syntax import PacketEvent, TcpPacket
+from lastack.packetdrill.language.syntax import IcmpPacket, PacketEvent, TcpPacket
 from lastack.packetdrill.settings import Settings
+from lastack.wire import icmp, ipv4
 from lastack.wire.datagram import build_tcp, parse_ip
 from lastack.wire.notation import parse_segment
+from lastack.wire.segment import ACK, SYN, Segment
 
 OURS, THEIRS = 1_000_000, 2_000_000  # initial sequence numbers on the wire
 LOCAL, REMOTE = b"\xc0\xa8\0\1", b"\xc0\0\2\1"
@@ -190,3 +193,63 @@ def test_what_nothing_can_follow_is_compared_as_it_is(line: str):
 def test_segments_that_are_not_one(lines: list[str], message: str):
     with pytest.raises(Failed, match=message):
         join(parts(*lines), 25)
+
+
+# --- ICMP ---
+
+
+def outer(start: int, end: int) -> ipv4.Header:
+    return ipv4.Header(LOCAL, REMOTE, icmp.PROTOCOL_4, 64, 0, start, end, 0, False, False, 0, b"")
+
+
+def icmp_of(text: str, message: icmp.Message, flow: Flow) -> None:
+    """Compare what a script expects with a message that was sent."""
+    (event,) = parse(f"0 > icmp {text}").events
+    assert isinstance(event.action, PacketEvent) and isinstance(event.action.packet, IcmpPacket)
+    compare.icmp(event.action.packet, Sent(0, outer(20, 60), message), flow, 4)
+
+
+def told(seq: int, flags: int = ACK, length: int = 10) -> bytes:
+    """The beginning of a segment of the script that a message quotes."""
+    segment = Segment(5000, 8080, seq, 0, flags, 9, length=length, payload=(bytes(length),))
+    return bytes(build_tcp(REMOTE, LOCAL, segment).joined())
+
+
+def about(data: bytes, rest: int = 0, code: int = 3) -> icmp.Message:
+    made = icmp.Message(4, 3, code, rest, data)
+    return icmp.parse(icmp.build(made), outer(0, 8 + len(data)))
+
+
+@pytest.fixture
+def known() -> Flow:
+    flow = Flow()
+    flow.local_port, flow.remote_port, flow.remote_isn, flow.script_remote_isn = 8080, 5000, 900, 700
+    return flow
+
+
+def test_an_echo_is_told_by_its_identifier(known: Flow) -> None:  # RFC 792
+    reply = icmp.Message(4, 0, 0, 7 << 16)
+    icmp_of("echo_reply id 7", reply, known)
+    icmp_of("echo_reply", reply, known)
+    with pytest.raises(Failed, match="id: expected 9, got 7"):
+        icmp_of("echo_reply id 9", reply, known)
+
+
+def test_the_mtu_that_a_message_tells_is_compared(known: Flow) -> None:  # RFC 1191 section 4
+    icmp_of("unreachable frag_needed mtu 1400", about(told(901), 1400, 4), known)
+    with pytest.raises(Failed, match="mtu: expected 1300, got 1400"):
+        icmp_of("unreachable frag_needed mtu 1300", about(told(901), 1400, 4), known)
+
+
+def test_the_segment_that_a_message_is_about_is_compared(known: Flow) -> None:
+    icmp_of("unreachable port_unreachable [1:11(10)]", about(told(901)), known)
+    icmp_of("unreachable port_unreachable [1:11(10)]", about(told(901)[:28]), known)  # 8 octets of it will do
+    icmp_of("unreachable port_unreachable [700:700(0)]", about(told(900, SYN, 0)), known)
+    for wrong in ("[2:12(10)]", "[1:12(11)]"):
+        with pytest.raises(Failed, match=r"is about \[1:11\(10\)\], not about"):
+            icmp_of(f"unreachable port_unreachable {wrong}", about(told(901)), known)
+    with pytest.raises(Failed, match="not about a datagram"):
+        icmp_of("unreachable port_unreachable [udp (10)]", about(told(901)), known)
+    known.remote_port = 5001
+    with pytest.raises(Failed, match="not about a segment"):
+        icmp_of("unreachable port_unreachable [1:11(10)]", about(told(901)), known)

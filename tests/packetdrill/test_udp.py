@@ -104,7 +104,7 @@ def test_datagrams_for_nobody(ip_version: str):  # RFC 1122 4.1.3.1, RFC 4443 se
     assert result.message == ""
     _, datagram = parse_packet(Packet(result.capture[0][1]))
     assert isinstance(datagram, Datagram) and (datagram.source_port, datagram.destination_port) == (40_000, 8080)
-    assert "about a datagram of 100 bytes, not about one of 99" in run(text.replace("[udp (100", "[udp (99")).message
+    assert "about [udp (100)], not about [udp (99)]" in run(text.replace("[udp (100", "[udp (99")).message
     assert "something else than a UDP datagram" in run("0 < udp 1>2 (0)\n+0 > udp 2>1 (0)\n").message
     assert "nothing was sent" in run("0 < udp (1)\n+0 > icmp unreachable port_unreachable\n+0 > udp (1)\n").message
 

@@ -84,20 +84,47 @@ def icmp(wanted: IcmpPacket, sent: Sent, flow: Flow, version: int) -> None:
     if (message.type, message.code) != (kind, code):
         told = f"ICMP type {message.type}, code {message.code} was sent instead of type {kind}, code {code}"
         raise Failed(told, got=came)
-    if wanted.quoted_protocol == "udp" and wanted.quoted is not None:
-        length = _quoted_datagram(message)
-        if length != wanted.quoted[1]:
-            about = "is about no UDP" if length is None else f"is about a datagram of {length} bytes"
-            raise Failed(f"the ICMP message {about}, not about one of {wanted.quoted[1]}", got=came)
+    if wanted.identifier is not None and message.identifier != wanted.identifier:
+        raise Failed(f"the ICMP message differs: id: expected {wanted.identifier}, got {message.identifier}", got=came)
+    if wanted.mtu is not None and message.mtu != wanted.mtu:
+        raise Failed(f"the ICMP message differs: mtu: expected {wanted.mtu}, got {message.mtu}", got=came)
+    if wanted.quoted is not None:
+        quoted = _quoted_datagram(message) if wanted.quoted_protocol == "udp" else _quoted_segment(message, flow)
+        what = "datagram" if wanted.quoted_protocol == "udp" else "segment"
+        if quoted is None:
+            raise Failed(f"the ICMP message is not about a {what}", got=came)
+        if wanted.quoted[0] not in (None, quoted[0]) or wanted.quoted[1] != quoted[1]:
+            told = f"the ICMP message is about {_about(quoted)}, not about {_about(wanted.quoted)}"
+            raise Failed(told, got=came)
 
 
-def _quoted_datagram(message: Message) -> int | None:
+def _about(quoted: tuple[int | None, int]) -> str:
+    """What a message is about, as a script has it."""
+    number, length = quoted
+    return f"[udp ({length})]" if number is None else f"[{number}:{number + length}({length})]"
+
+
+def _quoted_datagram(message: Message) -> tuple[None, int] | None:
     """The length of the datagram that a message is about."""
     if message.quoted is None or message.quoted.protocol != udp.PROTOCOL:
         return None
     header = (ipv4.parse if message.version == 4 else ipv6.parse)(message.data, quoted=True)
     length: int = udp.HEADER.unpack_from(message.data, header.start)[2]
-    return length - udp.HEADER_LENGTH
+    return None, length - udp.HEADER_LENGTH
+
+
+def _quoted_segment(message: Message, flow: Flow) -> tuple[int, int] | None:
+    """Number and length of the script's segment that a message is about, of this connection."""
+    quoted = message.quoted
+    if quoted is None or quoted.seq is None or (quoted.destination_port, quoted.source_port) != flow.ports:
+        return None
+    header = (ipv4.parse if message.version == 4 else ipv6.parse)(message.data, quoted=True)
+    words, flags = message.data[header.start + 12 : header.start + 14] or (5 << 4, 0)
+    number = quoted.seq - flow.remote_offset(bool(flags & SYN)) & _MASK
+    # What the packet had, though the message may not bear it all.
+    at, before = (2, 0) if message.version == 4 else (4, 40)
+    whole = before + int.from_bytes(message.data[at : at + 2], "big")
+    return number, whole - header.start - (words >> 4) * 4
 
 
 def datagram(wanted: UdpPacket, sent: Sent, flow: Flow) -> None:

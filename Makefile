@@ -80,5 +80,5 @@ $(READY): pyproject.toml
 
 $(DRAWING): $(READY)
 	$(call quietly,installing matplotlib,\
-		$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,bench]')
+		$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[bench]')
 	@touch $@

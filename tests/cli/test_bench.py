@@ -81,16 +81,21 @@ def test_a_program_that_is_missing_is_named_before_anything_is_measured(capsys, 
     assert "apt install wrk" in err
 
 
-def test_results_are_kept_shown_again_and_written_into_a_page(capsys, tmp_path: Path, quick):
-    kept, page = tmp_path / "kept.json", tmp_path / "page.md"
+def test_results_are_kept_and_shown_again(capsys, tmp_path: Path, quick):
+    kept = tmp_path / "kept.json"
     code, out, _ = bench(capsys, "time-wait", "sim-segments", "--pairs", "2", "--save", str(kept))
     assert code == 0
     assert "1.00 !" in out  # segments a second
     assert bench(capsys, "--load", str(kept)) == (0, out, "")
     assert bench(capsys, "--load", str(kept), "--format", "json")[1] == kept.read_text()
-    page.write_text(EMPTY_PAGE)
+
+
+def test_charts_are_the_same_again(capsys, tmp_path: Path, quick):
     pytest.importorskip("matplotlib")
-    assert bench(capsys, "--load", str(kept), "--page", str(page))[0] == 0
+    kept, page = tmp_path / "kept.json", tmp_path / "page.md"
+    page.write_text(EMPTY_PAGE)
+    options = ("--pairs", "2", "--save", str(kept), "--page", str(page))
+    assert bench(capsys, "time-wait", "sim-segments", *options)[0] == 0
     drawn = {path.name: path.read_bytes() for path in (tmp_path / "page").iterdir()}
     assert drawn.keys() == {"alone.svg", "time-wait.svg"}
     bench(capsys, "--load", str(kept), "--page", str(page))
@@ -123,15 +128,16 @@ def test_what_could_not_be_measured_is_told_at_the_end(capsys, monkeypatch):
 
 @pytest.mark.interop
 @pytest.mark.parametrize(("signal", "codes"), [(SIGINT, {1, 130}), (SIGTERM, {143})])
-def test_an_interrupt_leaves_nothing_behind(signal: int, codes: set[int]):
-    command = [sys.executable, "-c", HEEDFUL + MAIN, "bench", "ping-pong", "--seconds", "20"]
+@pytest.mark.parametrize(("what", "children"), [(["ping-pong"], 4), (["--profile", "ping-pong"], 2)])
+def test_an_interrupt_leaves_nothing_behind(what: list[str], children: int, signal: int, codes: set[int]):
+    """On the kernel's side first; where a profile is made on ours."""
+    command = [sys.executable, "-c", HEEDFUL + MAIN, "bench", *what, "--seconds", "20"]
     environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
     before = _inside()
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with subprocess.Popen(command, env=environment, text=True, start_new_session=True, **pipes) as process:
         _wait_for(lambda: any("client.py" in line for line in _children(process.pid)))
-        mine = _children(process.pid)
-        assert len(mine) >= 4  # three that hold namespaces, the client
+        assert len(_children(process.pid)) >= children  # those that hold namespaces, the client
         process.send_signal(signal)
         _, err = process.communicate(timeout=20)
     assert process.returncode in codes

@@ -45,6 +45,13 @@ class Refused(Exception):
         self.number = number
 
 
+def _number(given: dict[str, Any], name: str, otherwise: int) -> int:
+    value = given.get(name, otherwise)
+    if not isinstance(value, int):
+        raise Refused(_NOT_IMPLEMENTED)
+    return value
+
+
 class Test:
     """One test under way: its control connection, its parameters, and its streams in the order of their opening."""
 
@@ -65,14 +72,14 @@ class Test:
         """Take the client's parameters. Raises Refused."""
         if not given.get("tcp"):
             raise Refused(_NOT_IMPLEMENTED)
-        parallel = int(given.get("parallel", 1))
+        parallel = _number(given, "parallel", 1)
         if not 0 < parallel <= MOST_STREAMS:
             raise Refused(_TOO_MANY_STREAMS)
         # In both directions: first those on which we receive.
         ways = [False, True] if given.get("bidirectional") else [bool(given.get("reverse"))]
         self.directions = [way for way in ways for _ in range(parallel)]
         self.no_delay = bool(given.get("nodelay"))
-        self.omit = int(given.get("omit", 0)) * SECOND
+        self.omit = _number(given, "omit", 0) * SECOND
 
     def counts(self, now: int) -> bool:
         """Whether what passes now is part of the result."""
@@ -114,6 +121,9 @@ class Iperf3:
 
 class Guest(Connection):
     """One connection of a client: what its cookie tells, a stream or the control connection."""
+
+    # Who begins a test and does not go on keeps the others out.
+    idle = 30 * SECOND
 
     def __init__(self, reactor: Reactor, socket: Socket, server: Iperf3) -> None:
         super().__init__(reactor, socket)
@@ -159,6 +169,12 @@ class Guest(Connection):
         info: Any = self.socket.getsockopt(options.IPPROTO_TCP, options.TCP_INFO)
         return int(info["tcpi_total_retrans"])
 
+    def timed_out(self, now: int) -> None:
+        """Nothing need be said while a test runs."""
+        test = self.test or self.stream_of
+        if test is None or not test.running:
+            super().timed_out(now)
+
     def closed(self) -> None:
         if self.test is not None and self.server.test is self.test:
             self.server.test = None
@@ -185,10 +201,11 @@ class Guest(Connection):
 
         def parsed(now: int, raw: bytes) -> None:
             try:
-                given = json.loads(raw.rstrip(b"\0"))
-                then(now, dict(given))
-            except (ValueError, TypeError):
+                given = dict(json.loads(raw.rstrip(b"\0")))
+            except (ValueError, TypeError, RecursionError):
                 self.abort(now)
+            else:
+                then(now, given)
 
         self._expect(4, sized)
 

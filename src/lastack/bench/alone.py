@@ -66,13 +66,13 @@ _ALL = (
         "sim-segments",
         "data segments through two stacks in the simulator",
         alone_sim.segments,
-        (Row("segments", "simulator: full-size data segments", "1/s", 30_000, 50_000, less=False),),
+        (Row("segments", "simulator: full-size data segments", "segments/s", 30_000, 50_000, less=False),),
     ),
     Alone(
         "sim-connections",
         "whole connections in the simulator",
         alone_sim.connections,
-        (Row("connections", "simulator: connections with 1 KB each way", "1/s", 3_000, 6_000, less=False),),
+        (Row("connections", "simulator: connections with 1 KB each way", "connections/s", 3_000, 6_000, less=False),),
     ),
     Alone(
         "memory",

@@ -67,14 +67,17 @@ def _machine(results: Results) -> str:
             ("the kernel's side", f"{kernel['device']}, MTU {kernel['mtu']}, {_offloads(kernel['offloads'])}"),
             ("our side", f"{own['device']}, MTU {own['mtu']}, {_offloads(own['offloads'])}"),
             ("sysctls of all three namespaces", sysctls),
-            (f"our preset {own['preset']}", config),
+            (f"our preset {own['preset']} (us, bytes)", config),
             ("each client works for", f"{results.seconds:g} s"),
         ]
     return _table(("what", ""), rows, "ll")
 
 
 def _offloads(offloads: dict[str, object]) -> str:
-    return "offloads: " + ", ".join(f"{name} {value}" for name, value in offloads.items())
+    told = {True: "on", False: "off"}
+    return "offloads: " + ", ".join(
+        f"{name} {told[value] if isinstance(value, bool) else value}" for name, value in offloads.items()
+    )
 
 
 def _comparisons(comparisons: Iterable[Comparison]) -> str:

@@ -9,7 +9,7 @@ import pytest
 from lastack.host.info import tcp_info
 from lastack.packetdrill.code import CodeBlocks
 from lastack.packetdrill.errors import Failed, ScriptError, Unsupported
-from lastack.packetdrill.info_names import LINUX_NAMES
+from lastack.packetdrill.info_names import LINUX_NAMES, fields
 from lastack.tcp.config import DEFAULT
 from lastack.tcp.connection import Connection
 
@@ -118,9 +118,25 @@ def test_our_fields_are_linuxs() -> None:
 
 def test_freebsds_names_and_units() -> None:
     blocks = CodeBlocks(bsd=True)
-    info = {**INFO, "tcpi_state": 5, "bytes_cwnd": 14600, "tcpi_rtt": 7}
+    info = fields({**INFO, "tcpi_state": 5, "tcpi_rtt": 7}, {"bytes_cwnd": 14600}, bsd=True)
     blocks.run("assert tcpi_state == TCPS_FIN_WAIT_2 == TCPI_FIN_WAIT_2 and tcpi_snd_cwnd == 14600", 1, info)
     blocks.run("assert __tcpi_unacked == 0 and tcpi_options & TCPI_OPT_WSCALE and tcpi_rtt == 7", 1, info)
+
+
+@pytest.mark.parametrize("bsd", [False, True])
+def test_each_name_means_the_same_with_either_system(bsd: bool) -> None:
+    for linuxs, nplabs, ours in (
+        ("FIN_WAIT2", "FIN_WAIT_2", 5),
+        ("CLOSE", "CLOSED", 7),
+        ("SYN_RECV", "SYN_RECEIVED", 3),
+    ):
+        info = fields({**INFO, "tcpi_state": ours, "tcpi_total_retrans": 6}, {"bytes_cwnd": 14600}, bsd=bsd)
+        blocks = CodeBlocks(bsd=bsd)
+        blocks.run(f"assert tcpi_state == TCP_{linuxs} == TCPS_{nplabs} == TCPI_{nplabs} != TCP_ESTABLISHED", 1, info)
+        blocks.run("assert (tcpi_unacked, tcpi_snd_rexmitpack, __tcpi_unacked) == (3, 6, 0)", 1, info)
+        blocks.run(f"assert tcpi_snd_cwnd == {14600 if bsd else 12}", 1, info)
+    with pytest.raises(Unsupported, match="tcpi_snd_zerowin is not measured here"):
+        blocks.run("assert tcpi_snd_zerowin == 0", 1, info)
 
 
 def test_who_watches_us_goes_on_watching() -> None:

@@ -10,7 +10,7 @@ from lastack.packetdrill.language.parser import parse
 from lastack.packetdrill.runner import Result, play
 from lastack.packetdrill.settings import Settings
 from lastack.packetdrill.suite import play_file
-from lastack.tcp.config import DEFAULT
+from lastack.tcp.config import DEFAULT, Config
 from lastack.tcp.presets import BSD, LINUX
 from lastack.trace.entries import Departure
 
@@ -319,3 +319,19 @@ def test_what_is_late_within_a_long_tolerance_is_waited_for(when: str, outcome: 
     # a call that blocks likewise
     waits = f"+0...{when[1:]} read(4, ..., 10) = 10\n+75 < P. 1:11(10) ack 1 win 257\n"
     assert run(f"{OPENED}{waits}").outcome == outcome
+
+
+@pytest.mark.parametrize("preset", [LINUX, BSD])
+def test_getsockopt_tells_tcp_info_under_the_names_of_both_systems(preset: Config):
+    head = OPENED.replace("<mss 1460,nop,nop,sackOK,nop,wscale 7>", "<...>")
+
+    def ends(fields: str) -> Result:
+        text = f"{head}+0 getsockopt(4, IPPROTO_TCP, TCP_INFO, {{{fields}}}, ...) = 0\n"
+        return play(parse(text), Settings(), preset=preset, folder=Path())
+
+    for state in ("TCP_ESTABLISHED", "TCPS_ESTABLISHED", "TCPI_ESTABLISHED", "4" if preset is BSD else "1"):
+        assert ends(f"tcpi_state={state}, tcpi_snd_rexmitpack=0, tcpi_unacked=0, tcpi_pacing_rate=...").message == ""
+    assert ends("tcpi_state=TCPS_CLOSE_WAIT").outcome == ends("tcpi_state=TCP_CLOSE").outcome == "failed"
+    assert ends(f"tcpi_snd_cwnd={10_000 if preset is BSD else 10}").outcome == "passed"
+    assert ends("tcpi_options=TCPI_OPT_SACK|TCPI_OPT_WSCALE").outcome == "passed"
+    assert (ends("tcpi_pacing_rate=0").outcome, ends("tcpi_bogus=...").outcome) == ("unsupported", "error")

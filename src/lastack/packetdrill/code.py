@@ -16,7 +16,7 @@ from types import CodeType, FrameType
 from typing import Any
 
 from lastack.packetdrill.errors import Failed, ScriptError, Unsupported
-from lastack.packetdrill.info_names import CONSTANTS, FREEBSD_CONSTANTS, FREEBSD_NAMES, LINUX_NAMES, freebsd
+from lastack.packetdrill.info_names import NAMES, constants, missing
 
 STEPS = 1_000_000  # limit: instructions of one block
 LARGEST = 1_000_000  # limit: elements or bits of what a block multiplies, shifts, counts or raises
@@ -49,12 +49,11 @@ class _TooLong(BaseException):
 
 
 class CodeBlocks:
-    """The blocks of one script. With `bsd` the fields have FreeBSD's names and units."""
+    """The blocks of one script. With `bsd` constants are FreeBSD's numbers."""
 
-    __slots__ = ("_assertions", "_bsd", "_names", "_namespace", "_printed")
+    __slots__ = ("_assertions", "_names", "_namespace", "_printed")
 
     def __init__(self, *, bsd: bool = False) -> None:
-        self._bsd = bsd
         self._names: set[str] = set()  # those of TCP_INFO that the last block was given
         self._assertions: list[tuple[str, frozenset[str], int]] = []
         self._printed: list[str] = []
@@ -62,7 +61,7 @@ class CodeBlocks:
         builtins |= {"range": _range, "pow": _power, "print": self._print, "__import__": _import}
         self._namespace: dict[str, Any] = {"__builtins__": builtins, "__name__": "script"}
         self._namespace |= {"_multiply": _multiply, "_power": _power, "_shift": _shift, "_failed": self._failed}
-        self._namespace |= FREEBSD_CONSTANTS if bsd else CONSTANTS
+        self._namespace |= constants(bsd=bsd)
 
     @property
     def printed(self) -> list[str]:
@@ -78,9 +77,8 @@ class CodeBlocks:
         code = self._compile(text, line)
         for name in self._names:
             self._namespace.pop(name, None)
-        fields = {} if info is None else freebsd(info) if self._bsd else dict(info)
-        self._namespace |= fields
-        self._names = set(fields)
+        self._namespace |= info or {}
+        self._names = set(info or ())
         try:
             _limited(code, self._namespace)
         except (ScriptError, _TooLong) as error:
@@ -132,11 +130,9 @@ class CodeBlocks:
     def _unknown(self, name: str, line: int, nothing: bool) -> ScriptError:
         if name in _PROGRAMS | _PROGRAMS_TOO:
             return Unsupported(f"{name}(): the code of a script may not use it here", line)
-        known = FREEBSD_NAMES if self._bsd else LINUX_NAMES
-        if name in known and nothing:
-            return ScriptError(f"{name}: there is no connection whose TCP_INFO it could be", line)
-        if name in known or name in LINUX_NAMES:
-            return Unsupported(f"{name} is not measured here", line)
+        if name in NAMES:
+            told = ScriptError(f"{name}: there is no connection whose TCP_INFO it could be", line)
+            return told if nothing else missing(name, line)
         return ScriptError(f"the code uses {name!r}, which nothing has set", line)
 
 

@@ -1,8 +1,10 @@
-"""The variables of `%{ python }%` blocks: TCP_INFO's fields and constants under Linux's names and FreeBSD's."""
+"""TCP_INFO: its fields and constants under Linux's names and FreeBSD's, for `%{ python }%` and getsockopt()."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+
+from lastack.packetdrill.errors import ScriptError, Unsupported
 
 _LINUX_STATES = (
     *("ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT", "CLOSE"),
@@ -20,43 +22,32 @@ _OPTIONS = {
     "TCPI_OPT_USEC_TS": 64,
     "TCPI_OPT_TFO_CHILD": 128,
 }
-_NLAB_STATES = {  # the FreeBSD dialect's names of states, by their places in _LINUX_STATES
-    "TCPI_ESTABLISHED": 1,
-    "TCPI_SYN_SENT": 2,
-    "TCPI_SYN_RECEIVED": 3,
-    "TCPI_FIN_WAIT_1": 4,
-    "TCPI_FIN_WAIT_2": 5,
-    "TCPI_TIME_WAIT": 6,
-    "TCPI_CLOSED": 7,
-    "TCPI_CLOSE_WAIT": 8,
-    "TCPI_LAST_ACK": 9,
-    "TCPI_LISTEN": 10,
-    "TCPI_CLOSING": 11,
-    "TCPI_NEW_SYN_RECV": 12,
-}
-CONSTANTS: dict[str, int] = {
-    **{f"TCP_{name}": number for number, name in enumerate(_LINUX_STATES, 1)},
-    **_NLAB_STATES,
-    **_CA_STATES,
-    **_OPTIONS,
-    "TCP_INFINITE_SSTHRESH": 0x7FFFFFFF,
-}
-
-# FreeBSD's netinet/tcp_fsm.h.
+# FreeBSD's netinet/tcp_fsm.h, whose names the packetdrill of FreeBSD and nplab has with TCPI_, too.
 _TCPS = (
     *("CLOSED", "LISTEN", "SYN_SENT", "SYN_RECEIVED", "ESTABLISHED", "CLOSE_WAIT"),
     *("FIN_WAIT_1", "CLOSING", "LAST_ACK", "FIN_WAIT_2", "TIME_WAIT"),
 )
-_TCPS_OF_LINUX = {1: 4, 2: 2, 3: 3, 4: 6, 5: 9, 6: 10, 7: 0, 8: 5, 9: 8, 10: 1, 11: 7}
-FREEBSD_CONSTANTS: dict[str, int] = {
-    **{f"TCPS_{name}": number for number, name in enumerate(_TCPS)},
-    **{f"TCPI_{name}": number for number, name in enumerate(_TCPS)},
-    **_CA_STATES,
-    **{name: bit for name, bit in _OPTIONS.items() if bit <= 8},
-    "TCPI_OPT_TOE": 16,
-    "TCPI_OPT_TFO": 32,
-    "TCP_INFINITE_SSTHRESH": 0x3FFFC000,  # TCP_MAXWIN << TCP_MAX_WINSHIFT
-}
+_TCPS_OF_LINUX = {1: 4, 2: 2, 3: 3, 4: 6, 5: 9, 6: 10, 7: 0, 8: 5, 9: 8, 10: 1, 11: 7, 12: 3}
+_LINUX_OF_TCPS = {freebsds: linuxs for linuxs, freebsds in reversed(_TCPS_OF_LINUX.items())}
+
+
+def constants(*, bsd: bool) -> dict[str, int]:
+    """The constants of both systems, by the numbers of Linux, or with `bsd` of FreeBSD: a state has its number in
+    `tcpi_state` under each of its names. Bits that only the other system's `tcpi_options` has are left out."""
+    states = {f"TCP_{name}": number for number, name in enumerate(_LINUX_STATES, 1)} | {"TCPI_NEW_SYN_RECV": 12}
+    for prefix in ("TCPS_", "TCPI_"):
+        states |= {f"{prefix}{name}": _LINUX_OF_TCPS[number] for number, name in enumerate(_TCPS)}
+    if not bsd:
+        return {**states, **_CA_STATES, **_OPTIONS, "TCP_INFINITE_SSTHRESH": 0x7FFFFFFF}
+    return {
+        **{name: _TCPS_OF_LINUX[number] for name, number in states.items()},
+        **_CA_STATES,
+        **{name: bit for name, bit in _OPTIONS.items() if bit <= 8},
+        "TCPI_OPT_TOE": 16,
+        "TCPI_OPT_TFO": 32,
+        "TCP_INFINITE_SSTHRESH": 0x3FFFC000,  # TCP_MAXWIN << TCP_MAX_WINSHIFT
+    }
+
 
 # All fields that Linux has; those that `host.info` does not give are not measured here.
 LINUX_NAMES: frozenset[str] = frozenset(
@@ -109,8 +100,27 @@ FREEBSD_NAMES: frozenset[str] = frozenset(
 )
 
 
-def freebsd(info: Mapping[str, int]) -> dict[str, int]:
-    """TCP_INFO as FreeBSD gives it: its numbers of states, windows in bytes. What is not measured is left out."""
+NAMES = LINUX_NAMES | FREEBSD_NAMES
+
+
+def fields(info: Mapping[str, int], variables: Mapping[str, int], *, bsd: bool) -> dict[str, int]:
+    """TCP_INFO under the names of both systems, from Linux's and our own `variables`: where both have a name it means
+    what it does on Linux, or with `bsd` on FreeBSD. What is not measured is left out."""
+    freebsds = _freebsd({**info, **variables})
+    if bsd:
+        return {name: value for name, value in info.items() if name not in FREEBSD_NAMES} | freebsds
+    return {name: value for name, value in freebsds.items() if name not in LINUX_NAMES} | dict(info)
+
+
+def missing(name: str, line: int = 0) -> ScriptError:
+    """The failure to raise for a field that `fields` has not given."""
+    if name in NAMES:
+        return Unsupported(f"{name} is not measured here", line)
+    return ScriptError(f"{name} is no field of TCP_INFO", line)
+
+
+def _freebsd(info: Mapping[str, int]) -> dict[str, int]:
+    """As FreeBSD gives it: its numbers of states, windows in bytes."""
     found = {name: info[ours] for name, ours in _FREEBSD.items() if ours in info}
     if "tcpi_state" in info:
         found["tcpi_state"] = _TCPS_OF_LINUX[info["tcpi_state"]]

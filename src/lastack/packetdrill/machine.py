@@ -150,9 +150,6 @@ class Machine(Protocol):
     def commands(self, folder: Path) -> Commands:
         """What does the back-quoted commands of a script that stands in `folder`."""
 
-    def variables(self, file: File) -> dict[str, int]:
-        """What TCP_INFO of other systems than Linux tells, under the names that `info_names` knows; {}: nothing."""
-
     def describe(self) -> str:
         """The connection's state and variables, for who looks for a mistake; "" where there is none."""
 

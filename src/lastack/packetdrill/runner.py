@@ -17,6 +17,7 @@ from lastack.packetdrill.confined import ConfinedBlocks, is_plain
 from lastack.packetdrill.errors import Failed, Missing, ScriptError, Unsupported
 from lastack.packetdrill.expecting import Expecting
 from lastack.packetdrill.flows import Flows
+from lastack.packetdrill.info_names import constants
 from lastack.packetdrill.language.syntax import (
     Call,
     Code,
@@ -119,10 +120,10 @@ class Runner:
         self.machine: Machine = machine(preset, settings, result.timeline.observer("lastack", START))
         result.timeline.hosts = ["script", self.machine.name]
         self.flows = Flows(settings, self.machine.system)
-        self.calls = Calls(self.machine.system, settings, self.flows)
+        bsd = preset.name == "bsd" and self.machine.name == "lastack"
+        self.calls = Calls(self.machine.system, settings, self.flows, constants(bsd=bsd))
         self.commands = self.machine.commands(folder)
-        self._bsd = preset.name == "bsd" and self.machine.name == "lastack"
-        self.code = ConfinedBlocks(bsd=self._bsd)
+        self.code = ConfinedBlocks(bsd=bsd)
         self.timing = Timing(settings)
         packets = (event.action for event in script.events if isinstance(event.action, PacketEvent))
         self._in_udp = settings.udp_encapsulation or any(packet.in_udp() for packet in packets)
@@ -240,7 +241,7 @@ class Runner:
         except OSError:
             return None
         assert isinstance(info, dict)
-        return {**info, **self.machine.variables(flow.file)} if self._bsd else info
+        return info
 
     # --- packets ---
 

@@ -6,6 +6,8 @@ FreeBSD's names stand for the same thing here where there is one; where there is
 from __future__ import annotations
 
 import errno
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from lastack.packetdrill.errors import ScriptError, Unsupported
 from lastack.packetdrill.language.syntax import Either, Expression, Number, Word
@@ -105,21 +107,22 @@ def error_name(number: int) -> str:
     return _ERRORS.get(number, str(number))
 
 
-def resolve(expression: Expression, line: int = 0) -> int:
-    """The number that a number, a name or names between `|` stand for.
+def resolve(expression: Expression, line: int = 0, names: Mapping[str, int] = MappingProxyType({})) -> int:
+    """The number that a number, a name or names between `|` stand for; `names` go before those that are known always.
 
     Unsupported names a constant that is not known; ScriptError for what is no number.
     """
     if isinstance(expression, Number):
         return expression.value
     if isinstance(expression, Word):
-        if expression.name not in CONSTANTS:
+        found = names.get(expression.name, CONSTANTS.get(expression.name))
+        if found is None:
             raise Unsupported(f"the constant {expression.name}", line)
-        return CONSTANTS[expression.name]
+        return found
     if isinstance(expression, Either):
         number = 0
         for part in expression.parts:
-            number |= resolve(part, line)
+            number |= resolve(part, line, names)
         return number
     raise ScriptError("a number or the name of one is expected here", line)
 

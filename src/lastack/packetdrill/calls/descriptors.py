@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
@@ -38,18 +38,21 @@ class Came(NamedTuple):
 
     result: int
     given: Given = MappingProxyType({})
+    names: Mapping[str, int] = MappingProxyType({})  # constants, where they are others than elsewhere
 
 
 Handler = Callable[["Descriptors", Arguments], Generator[int | None, None, Came]]
 
 
 class Descriptors:
-    """The open files of a script, the system that they belong to, and who watches."""
+    """The open files of a script, the system that they belong to, and who watches. `info_names` are the constants of
+    TCP_INFO on that system."""
 
-    __slots__ = ("files", "system", "watcher")
+    __slots__ = ("files", "info_names", "system", "watcher")
 
-    def __init__(self, system: System, watcher: Watcher) -> None:
+    def __init__(self, system: System, watcher: Watcher, info_names: Mapping[str, int]) -> None:
         self.files: dict[int, File] = {}
+        self.info_names = info_names
         self.system = system
         self.watcher = watcher
 

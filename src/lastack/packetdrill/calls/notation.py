@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from lastack.packetdrill.language.syntax import (
     Anything,
@@ -21,6 +22,7 @@ from lastack.packetdrill.language.syntax import (
 from lastack.packetdrill.symbols import CONSTANTS, resolve
 
 Given = Mapping[int, Expression]  # what came through the pointers of a call, by the place of the argument
+_NO_OTHERS: Mapping[str, int] = MappingProxyType({})
 _LONGEST_TEXT = 60  # characters of a text that is shown
 
 
@@ -65,25 +67,26 @@ def _meaning(error: str) -> str:
     return os.strerror(CONSTANTS[error]) if error in CONSTANTS else "no error that is known"
 
 
-def same(wanted: Expression, came: Expression, line: int = 0) -> bool:
-    """Whether what came is what a script wants; `...` wants anything, and a structure what its fields say."""
+def same(wanted: Expression, came: Expression, line: int = 0, names: Mapping[str, int] = _NO_OTHERS) -> bool:
+    """Whether what came is what a script wants; `...` wants anything, and a structure what its fields say. `names` are
+    constants that go before those that are known everywhere."""
     if isinstance(wanted, Anything):
         return True
     if isinstance(wanted, Number | Word | Either):
         if not isinstance(came, Number | Word | Either):
             return False
-        numbers = resolve(wanted, line), resolve(came, line)
+        numbers = resolve(wanted, line, names), resolve(came, line, names)
         # 0xffffffff is the -1 of a C program's int.
         return numbers[0] == numbers[1] or (min(numbers) < 0 and (numbers[0] - numbers[1]) % (1 << 32) == 0)
     if isinstance(wanted, Array):
-        return isinstance(came, Array) and _all_same(wanted.items, came.items, line)
+        return isinstance(came, Array) and _all_same(wanted.items, came.items, line, names)
     if isinstance(wanted, Struct) and isinstance(came, Struct) and wanted.fields():
         fields = {_plain(name): value for name, value in came.fields().items()}
-        return all(_field_same(value, fields.get(_plain(name)), line) for name, value in wanted.fields().items())
+        return all(_field_same(value, fields.get(_plain(name)), line, names) for name, value in wanted.fields().items())
     if isinstance(wanted, Struct):
         items = came.items if isinstance(came, Struct) else ()
         plain = tuple(item for item in wanted.items if not isinstance(item, Field))
-        return _all_same(plain, tuple(item for item in items if not isinstance(item, Field)), line)
+        return _all_same(plain, tuple(item for item in items if not isinstance(item, Field)), line, names)
     if isinstance(wanted, Text) and isinstance(came, Text):
         return wanted.value == came.value
     return wanted == came
@@ -94,9 +97,13 @@ def _plain(name: str) -> str:
     return name.removeprefix("l_")
 
 
-def _field_same(wanted: Expression, came: Expression | None, line: int) -> bool:
-    return isinstance(wanted, Anything) or (came is not None and same(wanted, came, line))
+def _field_same(wanted: Expression, came: Expression | None, line: int, names: Mapping[str, int]) -> bool:
+    return isinstance(wanted, Anything) or (came is not None and same(wanted, came, line, names))
 
 
-def _all_same(wanted: tuple[Expression, ...], came: tuple[Expression, ...], line: int) -> bool:
-    return len(wanted) == len(came) and all(same(one, other, line) for one, other in zip(wanted, came, strict=True))
+def _all_same(
+    wanted: tuple[Expression, ...], came: tuple[Expression, ...], line: int, names: Mapping[str, int]
+) -> bool:
+    return len(wanted) == len(came) and all(
+        same(one, other, line, names) for one, other in zip(wanted, came, strict=True)
+    )

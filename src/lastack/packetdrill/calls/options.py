@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Mapping
 
 from lastack.packetdrill.calls.arguments import Arguments
 from lastack.packetdrill.calls.descriptors import Came, Descriptors, Handler, plainly
 from lastack.packetdrill.errors import Unsupported
+from lastack.packetdrill.info_names import NAMES, missing
 from lastack.packetdrill.language.syntax import Anything, Array, Expression, Field, Number, Struct, Text
 from lastack.packetdrill.machine import Value
 from lastack.packetdrill.symbols import CONSTANTS
@@ -87,7 +89,19 @@ def _getsockopt(opened: Descriptors, arguments: Arguments) -> Came:
         shown, size = Struct((Field("function_set_name", shown),)), _STACK_SIZE
     if not isinstance(shown, Struct | Text) or isinstance(wanted, Array):
         shown = Array((shown,))
-    return Came(0, {3: shown, 4: Array((Number(size if room is None else min(room, size)),))})
+    given = {3: shown, 4: Array((Number(size if room is None else min(room, size)),))}
+    if not isinstance(value, dict):
+        return Came(0, given)
+    if isinstance(wanted, Struct):
+        _check_fields(wanted, value, arguments.line)
+    return Came(0, given, opened.info_names)
+
+
+def _check_fields(wanted: Struct, info: Mapping[str, int], line: int) -> None:
+    """Unsupported for a field of TCP_INFO that is not measured here, ScriptError for what is no field of it."""
+    for name, value in wanted.fields().items():
+        if name not in info and not (name in NAMES and isinstance(value, Anything)):
+            raise missing(name, line)
 
 
 def _shown(value: Value) -> tuple[Expression, int]:

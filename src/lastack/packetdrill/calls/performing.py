@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from lastack.packetdrill.calls import data, messages, opening, options, readiness
 from lastack.packetdrill.calls.arguments import Arguments
@@ -29,8 +30,10 @@ class Calls:
 
     __slots__ = ("_open", "_settings")
 
-    def __init__(self, system: System, settings: Settings, watcher: Watcher) -> None:
-        self._open = Descriptors(system, watcher)
+    def __init__(
+        self, system: System, settings: Settings, watcher: Watcher, info_names: Mapping[str, int] = MappingProxyType({})
+    ) -> None:
+        self._open = Descriptors(system, watcher, info_names)
         self._settings = settings
 
     @property
@@ -67,7 +70,7 @@ def _check(call: Call, came: Came, error: str | None, arguments: Arguments) -> N
     if not _result_is(call, came.result, error, line):
         wanted, got = _shown(call.result, call.errno), _shown(Number(came.result), error)
         message = f"{call.name} came to another result: expected {wanted}, got {got}"
-    elif any(not same(call.arguments[place], value, line) for place, value in given.items()):
+    elif any(not same(call.arguments[place], value, line, came.names) for place, value in given.items()):
         message = f"{call.name} has given something else"
     else:
         return

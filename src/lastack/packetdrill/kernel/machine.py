@@ -27,7 +27,7 @@ from lastack.packetdrill.kernel.commands import KernelCommands
 from lastack.packetdrill.kernel.pending import KernelPending, Workers
 from lastack.packetdrill.kernel.system import KernelSystem
 from lastack.packetdrill.kernel.tap import Tap
-from lastack.packetdrill.machine import Address, Doing, File, Pending, Sniffed, SocketRow
+from lastack.packetdrill.machine import Address, Doing, Pending, Sniffed, SocketRow
 from lastack.packetdrill.settings import Settings
 from lastack.tcp.states import State
 from lastack.wire.packet import Packet
@@ -227,10 +227,6 @@ class KernelMachine:
     def drop(self, local: Address, remote: Address) -> bool:
         """See `Machine`."""
         return destroy(local, remote, self._diagnosis())
-
-    def variables(self, file: File) -> dict[str, int]:
-        """See `Machine`."""
-        return {}
 
     def describe(self) -> str:
         """See `Machine`."""

@@ -7,6 +7,7 @@ from struct import Struct
 from typing import Any
 
 from lastack.packetdrill.errors import Unsupported
+from lastack.packetdrill.info_names import fields
 from lastack.packetdrill.kernel import info
 from lastack.packetdrill.machine import Value
 from lastack.packetdrill.symbols import CONSTANTS
@@ -45,7 +46,7 @@ def get_option(sock: socket.socket, level: int, option: int) -> Value:
     """getsockopt(2). OSError."""
     name = (level, option)
     if name == (_TCP, socket.TCP_INFO):
-        return info.read(sock.getsockopt(level, option, info.LENGTH))
+        return fields(info.read(sock.getsockopt(level, option, info.LENGTH)), {}, bsd=False)
     if name == (_SOCKET, socket.SO_LINGER):
         on, seconds = _LINGER.unpack(sock.getsockopt(level, option, _LINGER.size))
         return on, seconds

@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 from lastack.host.host import Host
 from lastack.link.finishing import finish
 from lastack.packetdrill.errors import Failed, ScriptError
-from lastack.packetdrill.machine import Address, Doing, File, Sniffed, SocketRow
+from lastack.packetdrill.machine import Address, Doing, Sniffed, SocketRow
 from lastack.packetdrill.settings import Settings
 from lastack.packetdrill.sysctls.moments import Moment
 from lastack.packetdrill.virtual.commands import Commands
 from lastack.packetdrill.virtual.configuring import SystemWide
-from lastack.packetdrill.virtual.files import SocketFile
 from lastack.packetdrill.virtual.system import VirtualSystem
 from lastack.tcp.config import HOUR, SECOND, Config
 from lastack.tcp.observer import Observer
@@ -223,20 +222,6 @@ class VirtualMachine:
     def commands(self, folder: Path) -> Commands:
         """See `Machine`."""
         return Commands(self, folder)
-
-    def variables(self, file: File) -> dict[str, int]:
-        """See `Machine`."""
-        tcb = file.socket.tcb if isinstance(file, SocketFile) else None
-        if tcb is None:
-            return {}
-        return {
-            "bytes_cwnd": tcb.congestion.cwnd,
-            "bytes_ssthresh": tcb.congestion.ssthresh,
-            "snd_una": tcb.snd_una,
-            "snd_nxt": tcb.snd_nxt,
-            "rcv_nxt": tcb.rcv_nxt,
-            "rcv_adv": tcb.rcv_adv,
-        }
 
     def describe(self) -> str:
         """See `Machine`."""

@@ -7,10 +7,12 @@ from typing import cast
 
 from lastack.host.info import tcp_info
 from lastack.packetdrill.errors import Unsupported
+from lastack.packetdrill.info_names import fields
 from lastack.packetdrill.machine import Value
 from lastack.packetdrill.symbols import CONSTANTS, option_name
 from lastack.packetdrill.virtual.files import SocketFile
 from lastack.tcp.config import SECOND
+from lastack.tcp.tcb import Tcb
 
 _SOCKET, _TCP, _IP, _IPV6 = (CONSTANTS[f"SOL_{name}"] for name in ("SOCKET", "TCP", "IP", "IPV6"))
 _RECEIVE_TIMEOUT = (_SOCKET, CONSTANTS["SO_RCVTIMEO"])
@@ -94,8 +96,21 @@ def get_option(file: SocketFile, level: int, option: int, now: int) -> Value:
     if name == _STACK:
         return file.kept.get(name, _STACKS[0])
     if name == _INFO and file.socket.tcb is not None:
-        return tcp_info(file.socket.tcb, now)
+        tcb = file.socket.tcb
+        return fields(tcp_info(tcb, now), _variables(tcb), bsd=file.socket.host.config.name == "bsd")
     try:
         return cast(Value, file.socket.getsockopt(level, option))
     except OSError as error:
         raise _named(error, level, option) from None
+
+
+def _variables(tcb: Tcb) -> dict[str, int]:
+    """What FreeBSD's TCP_INFO tells and Linux's does not, under the names that `info_names` knows."""
+    return {
+        "bytes_cwnd": tcb.congestion.cwnd,
+        "bytes_ssthresh": tcb.congestion.ssthresh,
+        "snd_una": tcb.snd_una,
+        "snd_nxt": tcb.snd_nxt,
+        "rcv_nxt": tcb.rcv_nxt,
+        "rcv_adv": tcb.rcv_adv,
+    }

@@ -96,6 +96,14 @@ def test_unknown_options_of_linux_are_named_and_others_do_not_exist():
     s.does("setsockopt(3, SOL_TCP, 999, [1], 4) = -1 ENOPROTOOPT (Protocol not available)")
 
 
+@pytest.mark.parametrize(("level", "name"), [("SOL_IP", "IP_RECVERR"), ("SOL_IPV6", "IPV6_RECVERR")])
+def test_there_is_no_queue_of_errors(level: str, name: str):
+    s = scripted()
+    with pytest.raises(Unsupported, match=f"line 1: {name}"):
+        s.does(f"setsockopt(3, {level}, {name}, [1], 4) = 0")
+    s.does(f"setsockopt(3, {level}, {name}, [0], 4) = 0", f"getsockopt(3, {level}, {name}, [0], [4]) = 0")
+
+
 def test_times_that_calls_may_last():
     s = scripted()
     s.does("setsockopt(3, SOL_SOCKET, SO_RCVTIMEO, {tv_sec=1, tv_usec=500000}, 16) = 0")

@@ -24,15 +24,19 @@ _STACK = (_TCP, CONSTANTS["TCP_FUNCTION_BLK"])
 _STACKS = ("freebsd", "rack")
 
 # Options that are kept and given back, and change nothing here: there is one program, one path and no other traffic.
-# IP_RECVERR asks for a queue of errors, which stays empty.
 _KEPT = frozenset(
     {
         *((_SOCKET, CONSTANTS[f"SO_{name}"]) for name in ("DEBUG", "BROADCAST", "PRIORITY", "MARK", "RXQ_OVFL")),
         *((_SOCKET, CONSTANTS[f"SO_{name}"]) for name in ("BUSY_POLL", "PREFER_BUSY_POLL", "BUSY_POLL_BUDGET")),
-        *((_IP, CONSTANTS[f"IP_{name}"]) for name in ("RECVERR", "RECVTOS", "RECVTTL", "BIND_ADDRESS_NO_PORT")),
-        *((_IPV6, CONSTANTS[f"IPV6_{name}"]) for name in ("RECVERR", "RECVTCLASS", "RECVHOPLIMIT")),
+        *((_IP, CONSTANTS[f"IP_{name}"]) for name in ("RECVTOS", "RECVTTL", "BIND_ADDRESS_NO_PORT")),
+        *((_IPV6, CONSTANTS[f"IPV6_{name}"]) for name in ("RECVTCLASS", "RECVHOPLIMIT")),
     }
 )
+# Those that ask for a queue of errors, which there is not; ICMP errors would also be told sooner by SO_ERROR.
+_ERROR_QUEUES = {
+    (_IP, CONSTANTS["IP_RECVERR"]): "IP_RECVERR",
+    (_IPV6, CONSTANTS["IPV6_RECVERR"]): "IPV6_RECVERR",
+}
 
 
 def set_option(file: SocketFile, level: int, option: int, value: Value) -> None:
@@ -44,6 +48,9 @@ def set_option(file: SocketFile, level: int, option: int, value: Value) -> None:
         if value not in (0, 1):
             raise OSError(errno.EINVAL, "TCP_INQ is 0 or 1")
         file.tells_unread = bool(value)
+    elif name in _ERROR_QUEUES:
+        if value != 0:
+            raise Unsupported(_ERROR_QUEUES[name])
     elif name in _KEPT and isinstance(value, int):
         file.kept[name] = value
     elif name == _STACK and isinstance(value, str):
@@ -91,6 +98,8 @@ def get_option(file: SocketFile, level: int, option: int, now: int) -> Value:
         return divmod(lasts, SECOND)
     if name == _UNREAD:
         return int(file.tells_unread)
+    if name in _ERROR_QUEUES:
+        return 0
     if name in _KEPT:
         return file.kept.get(name, 0)
     if name == _STACK:

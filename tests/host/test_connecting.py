@@ -175,3 +175,28 @@ def test_a_socket_bound_to_loopback_does_not_reach_out(version: int, remote: str
     socket.bind((bound, 0))
     assert number(h, socket.connect, (remote, 80)) == EINVAL
     h.silent()
+
+
+# --- connect() to AF_UNSPEC ---
+
+
+def test_a_connection_that_is_dissolved_is_reset_and_its_socket_can_be_used_anew():  # RFC 9293 3.10.5
+    h = Bench()
+    socket, peer = connect(h)
+    h.do(socket.disconnect)
+    peer.sends("R. 1:1(0) ack 1")
+    assert socket.getsockopt(o.SOL_SOCKET, o.SO_ERROR) == ECONNRESET and socket.state is State.CLOSED
+    assert number(h, socket.connect, PEER) == EINPROGRESS
+    h.forget()
+
+
+def test_a_listener_that_is_dissolved_leaves_its_port_to_another():
+    h = Bench()
+    listener = h.listen(80)
+    h.do(listener.disconnect)
+    listener.setsockopt(o.SOL_SOCKET, o.SO_REUSEADDR, 1)
+    other = h.socket()
+    other.setsockopt(o.SOL_SOCKET, o.SO_REUSEADDR, 1)
+    other.bind(("", 80))
+    other.listen(h.now)
+    assert listener.state is State.CLOSED and other.state is State.LISTEN

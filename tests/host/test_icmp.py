@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from errno import ETIMEDOUT
+from errno import EAGAIN, EHOSTUNREACH, ETIMEDOUT
 
 import pytest
 
 from lastack.host import options as o
+from lastack.tcp.states import State
 from lastack.wire import icmp
 from lastack.wire.address import parse_address
 from lastack.wire.datagram import build_tcp
 from lastack.wire.icmp import Message
 from lastack.wire.packet import Packet
 from lastack.wire.segment import ACK, Segment
-from tests.host.harness import Bench, Peer, client, connect
+from tests.host.harness import Bench, Peer, client, connect, errno_of
 
 
 def quoted(peer: Peer, seq: int = 0) -> bytes:
@@ -85,3 +86,15 @@ def test_a_protocol_that_nobody_speaks_is_unreachable():  # RFC 1122 3.2.2.1
     h.forget()
     assert isinstance(answer, Message)
     assert (answer.type, answer.code) == (3, 2)
+
+
+def test_who_asks_for_errors_is_told_of_a_soft_one_by_the_next_call_and_once():  # RFC 9293 3.9.2.2 SHLD-25, MUST-56
+    h = Bench()
+    socket, peer = connect(h)
+    socket.setsockopt(o.IPPROTO_IP, o.IP_RECVERR, 1)
+    h.do(socket.send, b"x")
+    h.message(icmp.unreachable(4, 1, quoted(peer, 1)))
+    assert socket.poll() & o.POLLERR
+    assert [errno_of(lambda: socket.recv(h.now, 1)) for _ in range(2)] == [EHOSTUNREACH, EAGAIN]
+    assert peer.state is State.ESTABLISHED
+    h.forget()

@@ -96,12 +96,15 @@ def test_unknown_options_of_linux_are_named_and_others_do_not_exist():
     s.does("setsockopt(3, SOL_TCP, 999, [1], 4) = -1 ENOPROTOOPT (Protocol not available)")
 
 
-@pytest.mark.parametrize(("level", "name"), [("SOL_IP", "IP_RECVERR"), ("SOL_IPV6", "IPV6_RECVERR")])
-def test_there_is_no_queue_of_errors(level: str, name: str):
+def test_the_queue_of_errors_is_empty_while_a_connection_is_open_and_else_not_here():
     s = scripted()
-    with pytest.raises(Unsupported, match=f"line 1: {name}"):
-        s.does(f"setsockopt(3, {level}, {name}, [1], 4) = 0")
-    s.does(f"setsockopt(3, {level}, {name}, [0], 4) = 0", f"getsockopt(3, {level}, {name}, [0], [4]) = 0")
+    s.does("setsockopt(3, SOL_IP, IP_RECVERR, [1], 4) = 0", "getsockopt(3, SOL_IP, IP_RECVERR, [1], [4]) = 0")
+    asks = "recvmsg({}, {{msg_name(...)=..., msg_iov(1)=[{{..., 9}}], msg_flags=0}}, MSG_ERRQUEUE) = -1 EAGAIN"
+    with pytest.raises(Unsupported, match="the queue of ICMP errors"):
+        s.does(asks.format(3))
+    s = Scripted()
+    s.accepts()
+    s.does("setsockopt(4, SOL_IP, IP_RECVERR, [1], 4) = 0", asks.format(4))
 
 
 def test_times_that_calls_may_last():
@@ -126,3 +129,37 @@ def test_requests_and_commands():
         s.does("fcntl(4, F_DUPFD, 7) = 7")
     with pytest.raises(Unsupported, match="ioctl"):
         s.does("ioctl(4, 7, [0]) = 0")
+
+
+def test_what_freebsd_has_and_linux_has_not():
+    s = scripted()
+    s.does(
+        "setsockopt(3, SOL_SOCKET, SO_NOSIGPIPE, [1], 4) = 0", "getsockopt(3, SOL_SOCKET, SO_NOSIGPIPE, [1], [4]) = 0"
+    )
+    s.does("getsockopt(3, IPPROTO_TCP, TCP_DELACK, [1], [4]) = 0", "setsockopt(3, IPPROTO_TCP, TCP_DELACK, [0], 4) = 0")
+    s.does("getsockopt(3, IPPROTO_TCP, TCP_DELACK, [0], [4]) = 0", "setsockopt(3, IPPROTO_TCP, TCP_NOOPT, [1], 4) = 0")
+    s.does("getsockopt(3, IPPROTO_TCP, TCP_NOOPT, [1], [4]) = 0", "fcntl(3, F_SETFL, O_NONBLOCK) = 0")
+    s.does("connect(3, ..., ...) = -1 EINPROGRESS")
+    (syn,) = s.bench.host.connections()
+    assert (syn.config.delayed_ack, syn.config.syn_options, syn.ts_on, syn.sack_on) == (0, (), False, False)
+
+
+def test_what_waits_to_be_sent_and_the_room_for_more():
+    s = Scripted(send_buffer=10_000, autotuning=False)
+    s.accepts()
+    s.does("write(4, ..., 3000) = 3000", "ioctl(4, FIONWRITE, [3000]) = 0", "ioctl(4, FIONSPACE, [7000]) = 0")
+
+
+def test_a_plain_number_may_be_freebsds_flag_that_does_not_block():
+    s = scripted()
+    s.does("fcntl(3, F_GETFL) = 0x2", "fcntl(3, F_SETFL, 0x6) = 0", "fcntl(3, F_GETFL) = 0x6")
+    s.does("fcntl(3, F_GETFL) = O_RDWR|O_NONBLOCK", "fcntl(3, F_SETFL, O_RDWR) = 0")
+    s.fails("fcntl(3, F_GETFL) = 0x6")
+
+
+def test_two_sockets_on_one_port_are_not_here():
+    s = scripted()
+    s.does("setsockopt(3, SOL_SOCKET, SO_REUSEPORT, [1], 4) = 0", "bind(3, ..., ...) = 0", "listen(3, 1) = 0")
+    s.does("socket(..., SOCK_STREAM, IPPROTO_TCP) = 4", "setsockopt(4, SOL_SOCKET, SO_REUSEPORT, [1], 4) = 0")
+    with pytest.raises(Unsupported, match="SO_REUSEPORT of several sockets"):
+        s.does("bind(4, ..., ...) = 0")

@@ -213,6 +213,8 @@ def test_what_is_defined_outside_goes_before_what_the_script_defines():
         ("\n\n`one", 3, "a command begins here with ` and does not end"),
         ("+0 %{ x", 1, "a code block begins here"),
         ("f(1) = 0", 1, "expected the time of an event"),
+        ("# f", 1, "a comment is //"),
+        ("+0 < icmpv6 unreachable port_unreachable [1:2(1)]", 1, "icmpv6: the word is icmp, for IPv6 too"),
         ("2~1 > . 1:1(0) ack 1", 1, "ends before it begins"),
         ("+1...0.5 f(1) = 0", 1, "the call ends before it begins"),
         ("0 f(" + "[" * 50, 1, "more than 20 deep"),

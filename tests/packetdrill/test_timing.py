@@ -40,9 +40,14 @@ def test_when_an_event_is_due(texts: list[str], now: int, start: int, end: int |
     assert due(*texts, now=now)[1] == Due(start, end)
 
 
-def test_times_do_not_go_back():
+@pytest.mark.parametrize("texts", [("1", "0.9"), ("+1", "0.9"), ("1", "*", "0.9"), ("1", "+1~+2", "1.9")])
+def test_times_do_not_go_back(texts: tuple[str, ...]):
     with pytest.raises(Failed, match="before that of the event before"):
-        due("1", "0.9")
+        due(*texts, now=SECOND)
+
+
+def test_a_time_is_not_held_against_what_was_late():
+    assert due("1", "+.5", "1.5", now=1_000_007)[1].start == 1_500_000
 
 
 @pytest.mark.parametrize(

@@ -74,5 +74,7 @@ def _told(tcb: Tcb, error: int, hard: bool, now: int) -> None:
     if opening and (hard or tcb.config.soft_errors_end_opening):
         reason = Reason.REFUSED if error == ECONNREFUSED else Reason.UNREACHABLE
         ended(tcb, Event.HARD_ERROR, now, reason, error)
+    elif tcb.config.receive_errors and tcb.socket is not None and tcb.socket.listener is None:
+        tcb.socket.told(error)
     else:
         tcb.soft_error = error

@@ -24,11 +24,13 @@ IP_TOS = 1
 IP_TTL = 2
 IP_OPTIONS = 4
 IP_MTU_DISCOVER = 10
+IP_RECVERR = 11
 IP_MTU = 14
 IPPROTO_IPV6 = 41
 IPV6_UNICAST_HOPS = 16
 IPV6_MTU_DISCOVER = 23
 IPV6_MTU = 24
+IPV6_RECVERR = 25
 IPV6_V6ONLY = 26
 IPV6_TCLASS = 67
 
@@ -90,6 +92,8 @@ FLAGS: dict[tuple[int, int], str] = {
     (SOL_SOCKET, SO_KEEPALIVE): "keepalive",
     (SOL_SOCKET, SO_OOBINLINE): "oob_inline",
     (IPPROTO_TCP, TCP_CORK): "cork",
+    (IPPROTO_IP, IP_RECVERR): "receive_errors",
+    (IPPROTO_IPV6, IPV6_RECVERR): "receive_errors",
 }
 
 # (level, option) -> (name in Config, unit in microseconds or 1, smallest and largest value)

@@ -86,7 +86,7 @@ def _set_flag(socket: Settings, setting: str, value: bool) -> None:
         socket.host.stir(socket.tcb)
 
 
-def configure(socket: Settings, name: str, value: int | bool | str | bytes) -> None:  # SHLD-21
+def configure(socket: Settings, name: str, value: int | bool | str | bytes | tuple[str, ...]) -> None:  # SHLD-21
     """Give a socket, and its connection or listener, another value of a setting."""
     socket.config = socket.config.owning(**{name: value})
     if socket.tcb is not None:

@@ -102,6 +102,7 @@ class Socket(Stream):
             raise error(errno.EADDRNOTAVAIL, f"port {address[1]}: 1 to 65535")
         remote = (self._destination(address[0]), address[1])
         local = self._choose_local(remote)
+        self.error = 0
         self.tcb = tcb = self.host.new_tcb(now, local, remote, self.config, self.reuse_address)
         tcb.socket = self
         ways.called(tcb, self.way, self.host.config.udp_tunneling_port)
@@ -165,6 +166,27 @@ class Socket(Stream):
         else:
             calls.release(tcb, now)
             self.host.orphaned(tcb, now)
+        self.host.touched(tcb, now)
+
+    def disconnect(self, now: int) -> None:
+        """connect() to AF_UNSPEC, as on Linux: a connection is given up with a RST, a listener listens no more, and the
+        socket, which keeps the name that it is bound to, can be used anew."""
+        self._open()
+        if self.listener is not None:
+            self._close_listener(now, self.listener)
+            self.listener = None
+            assert self.holder is not None
+            self.holder.listening = False
+        tcb, self.tcb, self._shut_read = self.tcb, None, False
+        if tcb is None:
+            return
+        tcb.socket = None
+        if tcb.state is State.TIME_WAIT:
+            calls.release(tcb, now)
+            self.host.orphaned(tcb, now)
+        else:
+            self.error = 0 if tcb.state is State.CLOSED else errno.ECONNRESET
+            calls.abort(tcb, now)
         self.host.touched(tcb, now)
 
     def _close_listener(self, now: int, listener: Listener) -> None:

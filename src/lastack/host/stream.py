@@ -13,7 +13,7 @@ from lastack.host.names import Names
 from lastack.host.tables import Tables
 from lastack.tcp import autotune, calls, fast_open, sending
 from lastack.tcp.states import CLOSED, State
-from lastack.tcp.tcb import ENDED, OPENED, URGENT, Tcb
+from lastack.tcp.tcb import ENDED, OPENED, URGENT, Tcb, first_size
 from lastack.tcp.window import receive_window
 from lastack.wire.packet import Buffer
 
@@ -278,6 +278,18 @@ class Stream(Names):
         if tcb is None or tcb.state is CLOSED:
             return 0
         return sending.unsent(tcb) + (tcb.fin_queued and tcb.fin_seq is None)
+
+    def buffered(self) -> tuple[int, int]:
+        """FIONWRITE and FIONSPACE: the bytes that the send buffer holds, and for how many more it has room."""
+        tcb = self.tcb
+        if tcb is None:
+            return 0, first_size(self.config, self.config.send_buffer_initial, self.config.send_buffer)
+        return tcb.send_buffer.length, max(tcb.snd_buf - tcb.send_buffer.length, 0)
+
+    def told(self, number: int) -> None:
+        """A soft ICMP error, for who wants to hear of such at once (IP_RECVERR): the next call raises it."""
+        self.error = number
+        self.host.announce(self)
 
     def _stream_tcb(self) -> Tcb | None:
         """The connection, once it is open. OSError EINVAL for a listener, as ioctl(2) has it."""

@@ -31,7 +31,7 @@ class Timing:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._last = 0  # when the event before was due
-        self._absolute = False  # that was said outright
+        self._earliest = 0  # by what the script says of itself and those before it
         self._arriving = False  # and it was a packet for the machine
 
     def due(self, event: Event, now: int) -> Due:
@@ -42,18 +42,20 @@ class Timing:
         """
         when, action = event.when, event.action
         arriving = isinstance(action, PacketEvent) and not action.outgoing
-        absolute = when.clock is Clock.ABSOLUTE
         if when.clock is Clock.ANY:
             due = Due(now, None)
-        elif absolute:
+        elif when.clock is Clock.ABSOLUTE:
             due = Due(when.start, when.start if when.end is None else when.end)
-            if due.start < self._last and self._absolute:
-                raise Failed(f"its time is before that of the event before ({self._last / _SECOND:.6f} s)", event.line)
+            if due.start < self._earliest:
+                before = f"{self._earliest / _SECOND:.6f} s"
+                raise Failed(f"its time is before that of the event before ({before})", event.line)
+            self._earliest = due.start
         else:
+            self._earliest += when.start
             base = self._last if arriving and self._arriving else now
             due = Due(base + when.start, base + (when.start if when.end is None else when.end))
         self._before = self._last
-        self._last, self._absolute, self._arriving = due.start, absolute, arriving
+        self._last, self._arriving = due.start, arriving
         return due
 
     def end_of(self, event: Event, due: Due) -> int | None:

@@ -181,6 +181,7 @@ class Config:
     min_snd_mss: int = 48  # a peer that asks for less would make us send headers only (Linux tcp_min_snd_mss)
     # MUST-56: they do not. Linux and others let them, so that a client tries the next address soon (RFC 5461 4.1).
     soft_errors_end_opening: bool = False
+    receive_errors: bool = False  # IP_RECVERR: the user's next call tells of a soft ICMP error (Linux)
 
     # --- keep-alive, RFC 9293 3.8.4 ---
     keepalive: bool = False  # MUST-25

@@ -20,6 +20,7 @@ _PAIRS = {("onoff", "linger"): 8, ("tv_sec", "tv_usec"): 16}  # structures of tw
 _STACK = (CONSTANTS["SOL_TCP"], CONSTANTS["TCP_FUNCTION_BLK"])
 _STACK_FIELDS = {"function_set_name", "pcbcnt"}
 _STACK_SIZE = 36  # of FreeBSD's struct tcp_function_set
+_BSD_NONBLOCK = 0x4
 _F_GETFL, _F_SETFL = CONSTANTS["F_GETFL"], CONSTANTS["F_SETFL"]
 
 
@@ -118,9 +119,16 @@ def _shown(value: Value) -> tuple[Expression, int]:
 
 
 def _fcntl(opened: Descriptors, arguments: Arguments) -> Came:
+    """O_NONBLOCK as a plain number is FreeBSD's where it is not Linux's: no flag of Linux has that bit."""
     arguments.need(2, 3)
     argument = arguments.number(2) if len(arguments.call.arguments) == 3 else 0
-    return Came(opened.system.fcntl(opened.file(arguments), arguments.number(1), argument))
+    command, wanted = arguments.number(1), arguments.call.result
+    if command == _F_SETFL and argument & _BSD_NONBLOCK:
+        argument |= CONSTANTS["O_NONBLOCK"]
+    came = opened.system.fcntl(opened.file(arguments), command, argument)
+    if command == _F_GETFL and isinstance(wanted, Number) and wanted.value > 0 and wanted.value & _BSD_NONBLOCK:
+        came = came ^ (CONSTANTS["O_NONBLOCK"] | _BSD_NONBLOCK) if came & CONSTANTS["O_NONBLOCK"] else came
+    return Came(came)
 
 
 def _ioctl(opened: Descriptors, arguments: Arguments) -> Came:

@@ -10,7 +10,7 @@ from lastack.packetdrill.errors import Unsupported
 from lastack.packetdrill.info_names import fields
 from lastack.packetdrill.kernel import info
 from lastack.packetdrill.machine import Value
-from lastack.packetdrill.symbols import CONSTANTS
+from lastack.packetdrill.symbols import CONSTANTS, option_name
 
 _INT = Struct("i")
 _LONG = Struct("q")
@@ -20,6 +20,10 @@ _TCP, _SOCKET = socket.IPPROTO_TCP, socket.SOL_SOCKET
 _TIMES = {(_SOCKET, CONSTANTS[name]) for name in ("SO_RCVTIMEO", "SO_SNDTIMEO")}
 _NAMES = {(_TCP, CONSTANTS[name]) for name in ("TCP_CONGESTION", "TCP_ULP")}
 _STACK = (_TCP, CONSTANTS["TCP_FUNCTION_BLK"])
+_FREEBSD = {
+    *((_TCP, CONSTANTS[name]) for name in ("TCP_NOOPT", "TCP_DELACK")),
+    (_SOCKET, CONSTANTS["SO_NOSIGPIPE"]),
+}
 _LONGEST_NAME = 16  # TCP_CA_NAME_MAX
 _KEY = (_TCP, CONSTANTS["TCP_FASTOPEN_KEY"])
 _LONGEST_KEY = 32
@@ -32,6 +36,8 @@ def set_option(sock: socket.socket, level: int, option: int, value: Value) -> No
     """setsockopt(2). OSError; Unsupported for what FreeBSD alone has."""
     if (level, option) == _STACK:
         raise Unsupported("TCP_FUNCTION_BLK: Linux has one TCP only")
+    if (level, option) in _FREEBSD:
+        raise Unsupported(f"{option_name(level, option)}: Linux has no such option")
     assert not isinstance(value, dict), "a structure that is only read"
     if isinstance(value, tuple):
         value = (_TIME if (level, option) in _TIMES else _LINGER).pack(*value)

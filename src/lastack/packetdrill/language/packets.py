@@ -34,6 +34,8 @@ def parse(cursor: Cursor) -> PacketEvent:
         raise ScriptError(f"{cursor.next.text} packets are not TCP's", cursor.line)
     if ip.ecn == "ect01" and not outgoing:
         raise ScriptError("[ect01] is for packets that are expected (>)", cursor.line)
+    if cursor.sees_word("icmpv6", "icmp6"):
+        raise ScriptError(f"{cursor.next.text}: the word is icmp, for IPv6 too", cursor.line)
     if cursor.take_word("icmp"):
         return PacketEvent(outgoing, _icmp(cursor, ip), carriers)
     if cursor.take_word("udp"):

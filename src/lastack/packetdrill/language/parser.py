@@ -90,7 +90,8 @@ def _when(cursor: Cursor) -> When:
     if cursor.next.kind is Kind.OPTION:
         raise ScriptError(f"{cursor.next.text[:40]}: options stand at the head, before all else", cursor.line)
     if clock is Clock.ABSOLUTE and cursor.next.kind not in (Kind.FLOAT, Kind.INTEGER):
-        raise cursor.error("the time of an event: 0.1, +0.1 or *")
+        hint = " (a comment is // to the end of the line, or between /* and */)" if cursor.next.text == "#" else ""
+        raise cursor.error(f"the time of an event: 0.1, +0.1 or *{hint}")
     start = cursor.microseconds()
     if not cursor.take("~"):
         return When(clock, start)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import errno
-from typing import cast
+from typing import Any, cast
 
 from lastack.host.info import tcp_info
+from lastack.host.settings import configure
 from lastack.packetdrill.errors import Unsupported
 from lastack.packetdrill.info_names import fields
 from lastack.packetdrill.machine import Value
@@ -23,6 +24,8 @@ _INFO = (_TCP, CONSTANTS["TCP_INFO"])
 _STACK = (_TCP, CONSTANTS["TCP_FUNCTION_BLK"])
 _STACKS = ("freebsd", "rack")
 
+_REUSE_PORT = (_SOCKET, CONSTANTS["SO_REUSEPORT"])
+
 # Options that are kept and given back, and change nothing here: there is one program, one path and no other traffic.
 _KEPT = frozenset(
     {
@@ -30,12 +33,16 @@ _KEPT = frozenset(
         *((_SOCKET, CONSTANTS[f"SO_{name}"]) for name in ("BUSY_POLL", "PREFER_BUSY_POLL", "BUSY_POLL_BUDGET")),
         *((_IP, CONSTANTS[f"IP_{name}"]) for name in ("RECVTOS", "RECVTTL", "BIND_ADDRESS_NO_PORT")),
         *((_IPV6, CONSTANTS[f"IPV6_{name}"]) for name in ("RECVTCLASS", "RECVHOPLIMIT")),
+        (_SOCKET, CONSTANTS["SO_NOSIGPIPE"]),  # there are no signals
+        _REUSE_PORT,  # of one socket; a second one on the port is refused by `taken`
     }
 )
-# Those that ask for a queue of errors, which there is not; ICMP errors would also be told sooner by SO_ERROR.
-_ERROR_QUEUES = {
-    (_IP, CONSTANTS["IP_RECVERR"]): "IP_RECVERR",
-    (_IPV6, CONSTANTS["IPV6_RECVERR"]): "IPV6_RECVERR",
+
+# FreeBSD's TCP_NOOPT (no options in SYNs) and TCP_DELACK (0: every segment is acknowledged at once), as settings.
+_NO_OPTIONS = {"syn_options": (), "window_scaling": False, "sack": False, "timestamps": False}
+_CHOICES: dict[tuple[int, int], tuple[int, dict[str, Any]]] = {
+    (_TCP, CONSTANTS["TCP_NOOPT"]): (1, _NO_OPTIONS),
+    (_TCP, CONSTANTS["TCP_DELACK"]): (0, {"delayed_ack": 0}),
 }
 
 
@@ -48,9 +55,8 @@ def set_option(file: SocketFile, level: int, option: int, value: Value) -> None:
         if value not in (0, 1):
             raise OSError(errno.EINVAL, "TCP_INQ is 0 or 1")
         file.tells_unread = bool(value)
-    elif name in _ERROR_QUEUES:
-        if value != 0:
-            raise Unsupported(_ERROR_QUEUES[name])
+    elif name in _CHOICES and isinstance(value, int):
+        _choose(file, name, bool(value))
     elif name in _KEPT and isinstance(value, int):
         file.kept[name] = value
     elif name == _STACK and isinstance(value, str):
@@ -66,6 +72,22 @@ def set_option(file: SocketFile, level: int, option: int, value: Value) -> None:
             file.socket.setsockopt(level, option, value)
         except OSError as error:
             raise _named(error, level, option) from None
+
+
+def _choose(file: SocketFile, name: tuple[int, int], on: bool) -> None:
+    """One of _CHOICES, or what the host does without it."""
+    when, values = _CHOICES[name]
+    for setting, value in values.items():
+        chosen = value if on == when else getattr(file.socket.host.config, setting)
+        configure(file.socket, setting, chosen)
+    file.kept[name] = int(on)
+
+
+def taken(file: SocketFile, error: OSError) -> Exception:
+    """Why a socket gets no name: with SO_REUSEPORT it would get one that another has, which cannot be done here."""
+    if error.errno == errno.EADDRINUSE and file.kept.get(_REUSE_PORT):
+        return Unsupported("SO_REUSEPORT of several sockets on one port")
+    return error
 
 
 def _named(error: OSError, level: int, option: int) -> Exception:
@@ -98,10 +120,8 @@ def get_option(file: SocketFile, level: int, option: int, now: int) -> Value:
         return divmod(lasts, SECOND)
     if name == _UNREAD:
         return int(file.tells_unread)
-    if name in _ERROR_QUEUES:
-        return 0
-    if name in _KEPT:
-        return file.kept.get(name, 0)
+    if name in _KEPT or name in _CHOICES:
+        return file.kept.get(name, int(name in _CHOICES and not _CHOICES[name][0]))
     if name == _STACK:
         return file.kept.get(name, _STACKS[0])
     if name == _INFO and file.socket.tcb is not None:

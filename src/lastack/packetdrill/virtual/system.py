@@ -93,13 +93,20 @@ class VirtualSystem:
 
     def bind(self, file: File, address: Address) -> None:
         """See `System`."""
-        _socket_of(file).socket.bind(address)
+        binding = _socket_of(file)
+        try:
+            binding.socket.bind(address)
+        except OSError as error:
+            raise virtual_options.taken(binding, error) from None
 
     def listen(self, file: File, backlog: int) -> None:
         """See `System`."""
-        socket = _socket_of(file).socket
-        self._system_wide.listens(socket)
-        socket.listen(self._stack.host_now(), backlog if backlog >= 0 else 1 << 30)
+        listening = _socket_of(file)
+        self._system_wide.listens(listening.socket)
+        try:
+            listening.socket.listen(self._stack.host_now(), backlog if backlog >= 0 else 1 << 30)
+        except OSError as error:
+            raise virtual_options.taken(listening, error) from None
 
     def accept(self, file: File, flags: int = 0) -> Doing:
         """See `System`."""
@@ -124,7 +131,11 @@ class VirtualSystem:
         """See `System`."""
         opening = _socket_of(file)
         if address is None:
-            raise Unsupported("a connect() to AF_UNSPEC")
+            if self._stack.host.config.name == "bsd":
+                raise _error(errno.EAFNOSUPPORT)
+            opening.socket.disconnect(self._stack.host_now())
+            self._stack.touched()
+            return
         try:
             opening.socket.connect(self._stack.host_now(), address)
         except BlockingIOError:
@@ -177,6 +188,8 @@ class VirtualSystem:
         """See `System`. There is nothing in the queue of errors."""
         receiving = _socket_of(file)
         if flags & _ERRQUEUE:
+            if receiving.socket.config.receive_errors and receiving.socket.state in (State.SYN_SENT, State.CLOSED):
+                raise Unsupported("the queue of ICMP errors of IP_RECVERR")
             raise _would_block()
         waits = receiving.blocking and not flags & o.MSG_DONTWAIT
         deadline = self._deadline(receiving.receive_timeout)
@@ -250,6 +263,9 @@ class VirtualSystem:
             return socket.unacknowledged()
         if request == CONSTANTS["SIOCOUTQNSD"]:
             return socket.unsent()
+        if request in (CONSTANTS["FIONWRITE"], CONSTANTS["FIONSPACE"]):
+            held, room = socket.buffered()
+            return held if request == CONSTANTS["FIONWRITE"] else room
         if request == CONSTANTS["SIOCATMARK"]:
             return int(socket.at_mark())
         raise Unsupported(f"ioctl with the request {request:#x}")

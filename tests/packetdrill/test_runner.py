@@ -308,6 +308,7 @@ def test_freebsds_packetdrill_compares_each_segment_by_itself():
         whole = text + sent
         assert play(parse(whole), Settings(), preset=BSD, folder=Path()).outcome == outcome
         assert run("`sysctl kern.ipc.maxsockbuf`\n" + whole).outcome == outcome
+    assert "got 1000 (each segment is compared by itself)" in run("--strict_segments\n" + text + one).message
 
 
 @pytest.mark.parametrize(("when", "outcome"), [("+70", "passed"), ("+66", "failed"), ("+80", "passed")])

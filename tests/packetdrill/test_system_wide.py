@@ -9,10 +9,12 @@ import pytest
 from lastack.packetdrill.language.parser import parse
 from lastack.packetdrill.runner import Result, play
 from lastack.packetdrill.settings import Settings
-from lastack.packetdrill.sysctls import moments
+from lastack.packetdrill.sysctls import catalogue, moments
 from lastack.packetdrill.sysctls.catalogue import Sysctls
+from lastack.tcp.config import DEFAULT, Config
 from lastack.tcp.presets import BSD
 from tests.packetdrill.stack import FakeStack
+from tests.packetdrill.test_own_suite import failing
 
 LISTEN = """
 0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
@@ -97,3 +99,21 @@ def test_each_moment_is_of_a_name_that_is_known():
 def test_how_far_a_buffer_grows_is_looked_at_when_it_grows():
     found = moments.moments("net.ipv4.tcp_rmem", {"receive_buffer_initial": 1, "receive_buffer": 2})
     assert found == {moments.Moment.SOCKET: {"receive_buffer_initial": 1}, moments.Moment.USE: {"receive_buffer": 2}}
+
+
+def test_linuxs_scripts_of_what_stays_see_it_changed(monkeypatch: pytest.MonkeyPatch):
+    names = {"backlog_of_a_listener_stays", "buffers_of_a_socket_stay", "congestion_control_of_a_socket_stays"}
+    names.add("least_time_out_of_a_socket_stays")
+    assert not failing(DEFAULT, "sysctl")
+    monkeypatch.setattr(moments, "MOMENTS", {})
+    assert failing(DEFAULT, "sysctl") == {f"sysctl/{name}" for name in names}
+    # and those of what follows, that nothing does
+    monkeypatch.setattr(moments, "moments", lambda _name, settings: {moments.Moment.SOCKET: settings})
+    monkeypatch.setattr(catalogue, "moments", moments.moments)
+    follow = {"caller_follows", "listener_follows", "fin_timeout_while_open", "hop_limit_while_open"}
+    assert failing(DEFAULT, "sysctl") >= {f"sysctl/{name}" for name in (*follow, "keepalive_while_open")}
+
+
+def test_what_a_socket_has_set_goes_before_what_the_system_is_given(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(Config, "under", Config.having)
+    assert failing(DEFAULT, "sysctl") == {"sysctl/own_values_stay"}

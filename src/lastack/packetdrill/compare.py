@@ -217,7 +217,7 @@ class Comparison:
         if wanted.seq is not None:
             seq = self.segment.seq if wanted.absolute_seq else seen.seq
             self._differ("seq", wanted.seq, seq)
-        self._differ("length", wanted.length, seen.length)
+        self._length(seen.length, wanted.length)
         if not (seen.flags ^ wanted.flags) & ACK:
             self._differ("ack", wanted.ack or 0, self.segment.ack if wanted.absolute_ack else seen.ack)
         if wanted.window is not None and "window" not in loosen:
@@ -236,6 +236,11 @@ class Comparison:
     def _differ(self, what: str, expected: object, got: object) -> None:
         if expected != got:
             self.differences.append(f"{what}: expected {expected}, got {got}")
+
+    def _length(self, seen: int, wanted: int) -> None:
+        self._differ("length", wanted, seen)
+        if self.settings.strict_segments and 0 < seen < wanted:
+            self.differences[-1] += " (each segment is compared by itself)"
 
     def _flags(self, seen: Segment, wanted: TcpPacket) -> None:
         if wanted.ace is None:

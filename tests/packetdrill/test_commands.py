@@ -8,6 +8,7 @@ import pytest
 
 from lastack.packetdrill.errors import Failed, ScriptError, Unsupported
 from lastack.packetdrill.machine import SocketRow
+from lastack.packetdrill.suite import play_file
 from lastack.packetdrill.virtual.commands import Commands
 from lastack.tcp.presets import BSD
 from lastack.wire.address import parse_address
@@ -235,6 +236,29 @@ def test_tcpdrop_has_several_forms(words: str, dropped: list[SocketRow]) -> None
     stack, found = on(LISTENING, OPEN, WAITING, SIX)
     found.run(f"tcpdrop {words}", 1)
     assert stack.dropped == [(row.local, row.remote) for row in dropped]
+
+
+def test_tcpdrop_ends_a_time_wait_and_tells_nobody(tmp_path: Path) -> None:
+    script = tmp_path / "dropped.pkt"
+    script.write_text("""
+0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
++0 bind(3, ..., ...) = 0
++0 listen(3, 1) = 0
++0 < S 0:0(0) win 65535 <mss 1460>
++0 > S. 0:0(0) ack 1 <...>
++.01 < . 1:1(0) ack 1 win 65535
++0 accept(3, ..., ...) = 4
++0 close(4) = 0
++0 > F. 1:1(0) ack 1
++.01 < F. 1:1(0) ack 2 win 65535
++0 > . 2:2(0) ack 2
++0 `[ $(sockstat -4sqPtcp | awk '$8 == "TIME_WAIT"' | wc -l) -eq 1 ]`
++0 `tcpdrop -s TIME_WAIT`
++0 `[ $(sockstat -4sqPtcp | grep -c TIME_WAIT) -eq 0 ]`
++.01 < F. 1:1(0) ack 2 win 65535
++0 > R 2:2(0)
+""")
+    assert play_file(script, preset="bsd").ok
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from lastack.host.host import Host
+from lastack.host.keys import key_of
 from lastack.link.finishing import finish
 from lastack.packetdrill.errors import Failed, ScriptError
 from lastack.packetdrill.machine import Address, Doing, Sniffed, SocketRow
@@ -18,6 +19,7 @@ from lastack.packetdrill.virtual.configuring import SystemWide
 from lastack.packetdrill.virtual.system import VirtualSystem
 from lastack.tcp.config import HOUR, SECOND, Config
 from lastack.tcp.observer import Observer
+from lastack.tcp.states import Event, move
 from lastack.wire.address import format_address
 from lastack.wire.packet import Packet
 
@@ -216,6 +218,15 @@ class VirtualMachine:
                 calls.abort(tcb, self._time)
                 self.host.touched(tcb, self._time)
                 self.touched()
+                return True
+        for record in self.host.time_wait:
+            ends = (
+                (format_address(record.local[0]), record.local[1]),
+                (format_address(record.remote[0]), record.remote[1]),
+            )
+            if ends == (local, remote):
+                move(record, Event.ABORT, self._time)  # the peer is not told
+                self.host.forget_time_wait(key_of(record.local, record.remote))
                 return True
         return False
 

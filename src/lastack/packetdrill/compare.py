@@ -269,9 +269,10 @@ class Comparison:
     def _flow_label(self, wanted: int, got: int) -> None:
         """A script names labels: the same name, the same label; another name, another label."""
         labels = self.flow.labels
-        if not got:
-            self._differ("flowlabel", f"{wanted:#x}", "none")
-        elif wanted in labels:
+        if not got or not wanted:
+            self._differ("flowlabel", f"{wanted:#x}" if wanted else "none", f"{got:#x}" if got else "none")
+            return
+        if wanted in labels:
             self._differ("flowlabel", f"{labels[wanted]:#x} (as before)", f"{got:#x} (as before)")
         elif got in labels.values():
             self._differ("flowlabel", "another than before", f"{got:#x}")

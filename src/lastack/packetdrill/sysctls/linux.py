@@ -255,6 +255,8 @@ LINUX: dict[str, Entry] = {
     "net.ipv6.ip6frag_time": Number("fragment_timeout", SECOND, least=1),
     "net.ipv6.route.mtu_expires": Number("path_mtu_age", SECOND, least=1),
     "net.ipv6.route.flush": Unseen(),
+    "net.ipv6.conf.all.hop_limit": Unseen("64"),  # of devices that are to come, as `default`: there is one
+    "net.ipv6.conf.default.hop_limit": Unseen("64"),
     "net.ipv6.conf.*.hop_limit": Number("hop_limit", least=1, most=255),
     "net.ipv6.conf.*.disable_ipv6": Only("0"),
     "net.ipv6.conf.*.forwarding": Only("0"),

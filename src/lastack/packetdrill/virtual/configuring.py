@@ -8,8 +8,12 @@ from lastack.host.host import Host
 from lastack.host.listener import Listener
 from lastack.host.sockets import Socket
 from lastack.packetdrill.sysctls.moments import Moment
+from lastack.tcp import handshake
 from lastack.tcp.config import NEVER
+from lastack.tcp.states import State
 from lastack.tcp.tcb import Tcb
+
+_OFFERED = ("sack", "timestamps", "window_scaling")
 
 
 class SystemWide:
@@ -57,6 +61,10 @@ class SystemWide:
         if tcb.config.keepalive and tcb.keepalive_at == NEVER and tcb.snd_mss:  # it has been switched on
             tcb.keepalive_at = tcb.received_at + tcb.config.keepalive_idle
             self._host.timers.schedule(tcb)
+        if "flow_labels" in values:
+            tcb.flow_label = self._host.flow_label(tcb.local, tcb.remote, tcb.config)
+        if tcb.state is State.SYN_SENT and not values.keys().isdisjoint(_OFFERED):
+            handshake.offer(tcb)  # for a SYN that goes again
 
 
 def _give(socket: Socket, values: dict[str, Any]) -> None:

@@ -35,6 +35,20 @@ def test_an_answer_forgets_the_soft_error():
     assert socket.getsockopt(o.SOL_SOCKET, o.SO_ERROR) == ETIMEDOUT
 
 
+@pytest.mark.parametrize("told", [True, False])
+def test_a_soft_error_is_told_until_the_peer_answers(told: bool):  # SHLD-25; FreeBSD tells nothing
+    h = Bench(soft_errors_told=told)
+    socket, peer = connect(h)
+    h.do(socket.send, bytes(10))
+    peer.sends("P. 1:11(10) ack 1")
+    for _ in range(2):
+        h.message(icmp.unreachable(4, 1, quoted(peer, 1)))
+        assert socket.getsockopt(o.SOL_SOCKET, o.SO_ERROR) == (EHOSTUNREACH if told else 0)
+    h.message(icmp.unreachable(4, 1, quoted(peer, 1)))
+    peer.gets(". 1:1(0) ack 1")
+    assert socket.getsockopt(o.SOL_SOCKET, o.SO_ERROR) == 0
+
+
 @pytest.mark.parametrize("seq", [-1, 12, 2**31, 70_000])
 def test_an_error_about_a_number_that_is_not_under_way_is_forged(seq: int):  # RFC 5927 section 4.1
     h = Bench()

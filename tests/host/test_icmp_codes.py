@@ -112,7 +112,7 @@ def test_in_syn_received_a_hard_error_ends_the_child(version, kind, code, sort, 
 
 
 @every
-def test_in_established_no_error_ends_anything_and_it_is_told_at_the_end(version, kind, code, sort, error):
+def test_in_established_no_error_ends_anything_and_it_is_told_if_asked_or_at_the_end(version, kind, code, sort, error):
     # MUST-56, SHLD-25; hard errors are soft in the synchronized states: RFC 5927 section 5.2
     h = Bench(r2_retransmissions=1)
     socket, peer = syn_sent(h, version)
@@ -122,7 +122,8 @@ def test_in_established_no_error_ends_anything_and_it_is_told_at_the_end(version
     peer.sends("P. 1:2(1) ack 1")
     peer.iss += 1  # the message is about the text
     tells(h, version, kind, code, peer)
-    assert (socket.state, told(socket)) == (State.ESTABLISHED, 0)
+    assert [(socket.state, told(socket)), told(socket)] == [(State.ESTABLISHED, error), 0]
+    tells(h, version, kind, code, peer)
     h.after(5)
     h.forget()
     assert (socket.state, told(socket)) == (State.CLOSED, error)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from tests.tcp.harness import Exchange, established, opening
 
 
@@ -129,3 +131,32 @@ def test_after_a_long_silence_acks_are_quick_again():  # the peer begins anew wi
     t.after(5000)
     t.gets("P. 171:181(10) ack 1")
     t.sends(". 1:1(0) ack 181")
+
+
+@pytest.mark.parametrize("text", [100, 0])
+def test_the_ack_of_the_peers_end_waits_for_an_answer_too(text: int):  # Linux tcp_fin()
+    t = established(options="mss 1000", window=60_000, pingpong=True)
+    t.gets("P. 1:11(10) ack 1")
+    t.sends(". 1:1(0) ack 11")
+    t.gets(f"FP. 11:{11 + text}({text}) ack 1")
+    t.after(39)
+    t.silent()
+    t.after(1)
+    t.sends(f". 1:1(0) ack {12 + text}")
+
+
+@pytest.mark.parametrize("text", [1000, 0])
+def test_but_not_where_a_full_segment_waits_or_no_text_ever_came(text: int):
+    t = established(options="mss 1000", window=60_000, pingpong=True)
+    t.gets(f"FP. 1:{1 + text}({text}) ack 1")
+    t.sends(f". 1:1(0) ack {2 + text}")
+
+
+def test_the_ack_of_an_end_that_was_awaited_goes_at_once():  # FIN-WAIT-2
+    t = established(options="mss 1000", window=60_000, pingpong=True)
+    t.gets("P. 1:11(10) ack 1")
+    t.sends(". 1:1(0) ack 11")
+    t.call.close()
+    t.sends("F. 1:1(0) ack 11")
+    t.gets("F. 11:11(0) ack 2")
+    t.sends(". 2:2(0) ack 12")

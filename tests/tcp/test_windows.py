@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lastack.tcp.config import DEFAULT, Config
+from lastack.tcp.presets import BSD, RFC9293
 from lastack.tcp.states import State
 from lastack.tcp.tcb import Reason
 from tests.tcp.harness import Exchange, established
@@ -84,14 +86,41 @@ def test_the_probe_octet_may_be_taken():
     t.sends(". 2:3(1) ack 1")
 
 
-def test_when_the_window_opens_the_probed_octet_goes_again_and_the_rest_with_it():
+@pytest.mark.parametrize("config", [DEFAULT, BSD, RFC9293], ids=lambda config: config.name)
+def test_when_the_window_opens_the_probed_octet_goes_again_and_the_rest_with_it(config: Config):  # in one segment
+    t = established(config, window=0, rtt=100)
+    t.call.send(10)
+    t.after(t.connection.deadline() / 1000 - t.now / 1000)  # type: ignore[operator]
+    t.sends(". 1:2(1) ack 1")
+    t.gets(". 1:1(0) ack 1 win 1000")
+    t.sends("P. 1:11(10) ack 1")
+    t.gets(". 1:1(0) ack 11 win 1000")
+    t.after(10_000)
+
+
+def test_that_segment_is_no_larger_than_a_full_one_and_than_the_window():
+    t = established(options="mss 1000", window=0, rtt=100)
+    t.call.send(1500)
+    t.after(300)
+    t.sends(". 1:2(1) ack 1")
+    t.gets(". 1:1(0) ack 1 win 600")
+    t.sends(". 1:601(600) ack 1")
+    t.gets(". 1:1(0) ack 601 win 0")
+    t.after(300)
+    t.sends(". 601:602(1) ack 1")
+    t.gets(". 1:1(0) ack 601 win 60000")
+    t.sends("P. 601:1501(900) ack 1")
+
+
+def test_and_the_fin_goes_with_it():
     t = blocked()
+    t.call.close()
     t.after(300)
     t.sends(". 1:2(1) ack 1")
     t.gets(". 1:1(0) ack 1 win 1000")
-    t.sends(". 1:2(1) ack 1", "P. 2:11(9) ack 1")
-    t.gets(". 1:1(0) ack 11 win 1000")
-    t.after(10_000)
+    t.sends("FP. 1:11(10) ack 1")
+    t.gets(". 1:1(0) ack 12 win 1000")
+    assert t.state is State.FIN_WAIT_2
 
 
 def test_a_lost_window_update_does_not_stop_the_connection():  # the reason for probes; MUST-35

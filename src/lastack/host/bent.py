@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Callable
 
-from lastack.host import fast_options, settings, source_routes, udp
+from lastack.host import bsd_calls, fast_options, settings, source_routes, udp
 from lastack.host import options as o
 from lastack.host.settings import Settings, Value, configure
 from lastack.tcp import autotune
@@ -53,7 +53,10 @@ def get_option(socket: Settings, level: int, option: int) -> object:
 
 def _set_send_buffer(socket: Settings, value: int) -> None:
     most = socket.config.send_buffer_limit
-    size = max(_unsigned(value, most), o.SMALLEST_SEND_BUFFER) * (2 if socket.config.send_units else 1)
+    if socket.config.socket_calls == "bsd":
+        size = bsd_calls.buffer_size(value, most)
+    else:
+        size = max(_unsigned(value, most), o.SMALLEST_SEND_BUFFER) * (2 if socket.config.send_units else 1)
     for name in ("send_buffer", "send_buffer_initial"):  # it grows no more
         configure(socket, name, size)
     if socket.tcb is not None:
@@ -64,12 +67,15 @@ def _set_send_buffer(socket: Settings, value: int) -> None:
 def _get_send_buffer(socket: Settings) -> int:
     config, tcb = socket.config, socket.tcb
     size = tcb.snd_buf if tcb is not None else first_size(config, config.send_buffer_initial, config.send_buffer)
-    return size if config.send_units else 2 * size
+    return size if config.send_units or config.socket_calls == "bsd" else 2 * size
 
 
 def _set_receive_buffer(socket: Settings, value: int) -> None:
     most = socket.config.receive_buffer_limit
-    size = max(_unsigned(value, most), o.SMALLEST_RECEIVE_BUFFER)
+    if socket.config.socket_calls == "bsd":
+        size = bsd_calls.buffer_size(value, most)
+    else:
+        size = max(_unsigned(value, most), o.SMALLEST_RECEIVE_BUFFER)
     for name in ("receive_buffer", "receive_buffer_initial"):
         configure(socket, name, size)
     if socket.tcb is not None:
@@ -80,9 +86,8 @@ def _set_receive_buffer(socket: Settings, value: int) -> None:
 
 def _get_receive_buffer(socket: Settings) -> int:
     config, tcb = socket.config, socket.tcb
-    return 2 * (
-        tcb.rcv_buf if tcb is not None else first_size(config, config.receive_buffer_initial, config.receive_buffer)
-    )
+    size = tcb.rcv_buf if tcb is not None else first_size(config, config.receive_buffer_initial, config.receive_buffer)
+    return size if config.socket_calls == "bsd" else 2 * size
 
 
 def _unsigned(value: int, most: int) -> int:

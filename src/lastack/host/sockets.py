@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterable
 
-from lastack.host import bent, fast_options, options, ways
+from lastack.host import bent, bsd_calls, fast_options, options, ways
 from lastack.host.errors import error
 from lastack.host.listener import Listener
 from lastack.host.names import Address
@@ -63,9 +63,13 @@ class Socket(Stream):
         self._open()
         if self.listener is None:
             raise error(errno.EINVAL, "not listening")
+        if self.error:
+            raise error(self._take_error())
         if not self.listener.accepted:
             raise BlockingIOError(errno.EAGAIN, "no connection waits")
         tcb = self.listener.accepted.popleft()
+        if tcb.state is State.CLOSED and self.config.socket_calls == "bsd":
+            raise error(errno.ECONNABORTED, "the peer has ended it already")
         child = Socket(self.host, self.version)
         child.config, child.reuse_address, child.linger = tcb.config, self.reuse_address, self.linger
         child.v6only = self.v6only
@@ -137,7 +141,7 @@ class Socket(Stream):
             raise error(errno.EISCONN, "already connected, as far as can be said without a SYN")
         if tcb.state in (State.SYN_SENT, State.SYN_RCVD):
             raise BlockingIOError(errno.EALREADY, "the connection is still being opened")
-        if self._connect_told:
+        if self._connect_told or (self.config.socket_calls == "bsd" and tcb.state is not State.CLOSED):
             raise error(errno.EISCONN, "already connected")
         if tcb.state is State.CLOSED:
             self.tcb, self._shut_read = None, False
@@ -145,6 +149,20 @@ class Socket(Stream):
         self._connect_told = True
 
     # --- closing ---
+
+    def shutdown(self, now: int, how: int) -> None:
+        """As `Stream.shutdown`; a listener that is not to be read from listens no more, and may do so again."""
+        listener = self.listener
+        if listener is None or how not in (options.SHUT_RD, options.SHUT_WR, options.SHUT_RDWR):
+            super().shutdown(now, how)
+        elif self.config.socket_calls == "bsd":
+            if how != options.SHUT_WR:
+                self.error = errno.ECONNABORTED  # for who waits in accept()
+                self.host.announce(self)
+            raise error(errno.ENOTCONN, "listening")
+        elif how != options.SHUT_WR:
+            self._close_listener(now, listener)
+            self.listener = None
 
     def close(self, now: int) -> None:
         """Give the socket up. The connection goes on until its data and its FIN are acknowledged, unless linger is 0
@@ -194,9 +212,13 @@ class Socket(Stream):
         for size in self.holder.sizes:
             del self.host.listening[size, *self.local]
         for child in listener.close(now):
+            half_open = child in listener.half_open
             self.host.half_open_ends(listener, child)
             child.socket = None
-            calls.abort(child, now)
+            if half_open and not self.config.reset_half_open:
+                calls.forget(child, now)
+            else:
+                calls.abort(child, now)
             calls.orphaned(child, now)
             self.host.touched(child, now)
 
@@ -221,11 +243,21 @@ class Socket(Stream):
         """An option's value; SO_ERROR also clears the error, TCP_INFO gives a dict."""
         self._open()
         if (level, option) == (options.SOL_SOCKET, options.SO_ERROR):
-            return self._take_error()
+            return self._take_error() or self._take_soft_error()
         if (level, option) == (options.SOL_SOCKET, options.SO_DOMAIN):
             return 2 if self.version == 4 else 10
         self._of_this_version(level, option)
-        return bent.get_option(self, level, option)
+        value = bent.get_option(self, level, option)
+        return bsd_calls.told((level, option), value) if self.config.socket_calls == "bsd" else value
+
+    def _take_soft_error(self) -> int:  # SHLD-25
+        tcb = self.tcb
+        if tcb is None or not self.config.soft_errors_told:
+            return 0
+        if tcb.state is State.SYN_SENT or tcb.state is State.SYN_RCVD:
+            return 0  # who is told would give the opening up (MUST-56)
+        number, tcb.soft_error = tcb.soft_error, 0
+        return number
 
     def _of_this_version(self, level: int, option: int) -> None:
         """IPv4's options are for IPv6 sockets too, whose connections may be of either; not the other way round."""

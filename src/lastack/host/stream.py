@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import errno
 
-from lastack.host import options
+from lastack.host import bsd_calls, options
 from lastack.host.errors import error
 from lastack.host.names import Names
 from lastack.host.tables import Tables
@@ -48,11 +48,11 @@ class Stream(Names):
         """
         self._open()
         tcb = self.tcb
-        if self.error:
-            raise error(self._take_error())
-        if tcb is None or tcb.state is CLOSED:
-            raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+        if self.error or tcb is None or tcb.state is CLOSED:
+            raise error(self._send_error())
         if _opening(tcb):
+            if self.config.socket_calls == "bsd":
+                raise error(bsd_calls.send_error(None))
             again = errno.EALREADY if flags & options.MSG_FASTOPEN else errno.EAGAIN
             raise BlockingIOError(again, "not open yet")
         waited, size = fast_open.waits(tcb), len(data)
@@ -78,6 +78,8 @@ class Stream(Names):
         """
         if flags & options.MSG_OOB and self.tcb is None and self.listener is None:
             raise error(errno.EINVAL, "not connected")
+        if self.error and self.tcb is None:
+            raise error(self._take_error())
         tcb = self._connected_tcb()
         if flags & options.MSG_OOB:
             return self._urgent(tcb, size, flags)
@@ -102,7 +104,7 @@ class Stream(Names):
 
     def _ends(self, tcb: Tcb, size: int) -> bool:
         """Whether a read that gave nothing is the end, and not just too early. Raises the error that there was."""
-        if size == 0 or calls.at_end(tcb):
+        if size == 0 or (calls.at_end(tcb) and not (self.error and self.config.socket_calls == "bsd")):
             return True
         if self.error:
             raise error(self._take_error())
@@ -152,14 +154,27 @@ class Stream(Names):
         if how not in (options.SHUT_RD, options.SHUT_WR, options.SHUT_RDWR):
             raise error(errno.EINVAL, f"shutdown: {how}")
         tcb = self._connected_tcb()
-        if tcb.state in (CLOSED, State.SYN_SENT):
+        if tcb.state is CLOSED or tcb.state is State.TIME_WAIT:
             raise error(errno.ENOTCONN, "not connected")
+        if tcb.state is State.SYN_SENT and not self.config.shutdown_awaits_open:
+            self._shut_opening(tcb, now)
+            return
+        if tcb.state is State.SYN_SENT and how != options.SHUT_RD:
+            tcb.close_pending = True
         if how != options.SHUT_WR:
             self._shut_read = True
             self._discard(tcb, now)
-        if how != options.SHUT_RD:
+        if how != options.SHUT_RD and tcb.state is not State.SYN_SENT:
             calls.close(tcb, now, "write half")
         tcb.receive_shut = self._shut_read and tcb.fin_queued
+        self.host.touched(tcb, now)
+        self.host.announce(self)
+
+    def _shut_opening(self, tcb: Tcb, now: int) -> None:
+        """CLOSE in SYN-SENT (RFC 9293 3.10.4), whichever half: the socket is as before connect(), but for the error."""
+        calls.close(tcb, now)
+        tcb.socket, self.tcb = None, None
+        self.error = errno.ECONNRESET
         self.host.touched(tcb, now)
         self.host.announce(self)
 
@@ -228,7 +243,7 @@ class Stream(Names):
             return options.POLLIN if self.listener.accepted else 0
         tcb = self.tcb
         if tcb is None:
-            return options.POLLOUT | options.POLLHUP
+            return options.POLLOUT | options.POLLHUP | (options.POLLERR if self.error else 0)
         events = options.POLLERR if self.error else 0
         over = tcb.state is CLOSED
         if over or self._shut_read or tcb.fin_received:
@@ -297,6 +312,11 @@ class Stream(Names):
         if self.listener is not None:
             raise error(errno.EINVAL, "listening")
         return None if self.tcb is None or _opening(self.tcb) else self.tcb
+
+    def _send_error(self) -> int:
+        if self.config.socket_calls == "bsd":
+            return bsd_calls.send_error(self.tcb)
+        return self._take_error() or errno.EPIPE
 
     def _take_error(self) -> int:
         number, self.error = self.error, 0

@@ -6,12 +6,13 @@ in `lastack.host`: there is no TCB to look at. The sixth to eighth step are in `
 
 from __future__ import annotations
 
-from errno import ECONNREFUSED, ECONNRESET
+from errno import ECONNREFUSED, ECONNRESET, EPIPE
 
 from lastack.tcp import autotune, ecn, fast_open, handshake, pingpong, ranges, recovery, sack, time_wait
 from lastack.tcp.calls import deferred_close, ended
 from lastack.tcp.challenge import acknowledge_unacceptable, challenge
 from lastack.tcp.predict import predicted
+from lastack.tcp.segments import reset
 from lastack.tcp.sending import unsent
 from lastack.tcp.sequence import HALF, MASK, ge, gt, le, lt
 from lastack.tcp.states import Event, State, move
@@ -99,6 +100,8 @@ def in_syn_sent(tcb: Tcb, segment: Segment, now: int) -> None:
     acceptable = False
     if flags & ACK:
         acceptable = gt(segment.ack, tcb.snd_una) and le(segment.ack, tcb.snd_nxt)
+        if not acceptable and tcb.config.syn_again_after and not tcb.retransmissions:
+            tcb.retransmission_at = min(tcb.retransmission_at, now + tcb.config.syn_again_after)
         acceptable = acceptable and handshake.echoes_ours(tcb, segment, now)
         if not acceptable:
             if not flags & RST:
@@ -124,6 +127,7 @@ def in_syn_sent(tcb: Tcb, segment: Segment, now: int) -> None:
         segment.seq = (segment.seq + 1) & MASK
         process_text(tcb, segment, now)
         check_fin(tcb, segment, now)
+        deferred_close(tcb, now)
     else:
         move(tcb, Event.RCV_SYN, now)  # simultaneous open: our SYN goes again, as SYN,ACK
         tcb.ack_now = True  # also if the peer's SYN,ACK comes before ours leaves
@@ -271,7 +275,8 @@ def check_rst(tcb: Tcb, segment: Segment, now: int) -> bool:
     if tcb.state is SYN_RCVD:
         _reset_in_syn_received(tcb, now)
     else:
-        ended(tcb, Event.RCV_RST, now, Reason.RESET, ECONNRESET)
+        broken = tcb.state is State.CLOSE_WAIT and tcb.config.close_wait_reset_is_epipe
+        ended(tcb, Event.RCV_RST, now, Reason.RESET, EPIPE if broken else ECONNRESET)
     return False
 
 
@@ -297,7 +302,8 @@ def check_syn(tcb: Tcb, segment: Segment, now: int) -> bool:
     elif tcb.state is SYN_RCVD or tcb.config.rfc5961_syn or not in_window:
         challenge(tcb, now)
     else:
-        tcb.replies.append(reset_for(segment))
+        # <SEQ=SND.NXT>: the peer of this connection is to take it, which need not have sent the SYN.
+        tcb.replies.append(reset(tcb, now))
         ended(tcb, Event.RCV_SYN_IN_WINDOW, now, Reason.RESET, ECONNRESET)
     return False
 
@@ -337,6 +343,8 @@ def process_ack(tcb: Tcb, segment: Segment, now: int) -> None:
     """The processing of ESTABLISHED, which every later state shares."""
     ack = segment.ack
     new = (ack - tcb.snd_una) & MASK
+    if not segment.length:
+        tcb.soft_error = 0  # something works (Linux)
     una, sacked = tcb.snd_una, tcb.sacked
     if tcb.ecn is not None:
         ecn.echoed(tcb, segment, now)

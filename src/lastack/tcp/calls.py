@@ -211,7 +211,7 @@ def _queue_fin(tcb: Tcb, now: int) -> None:
 
 def deferred_close(tcb: Tcb, now: int) -> None:
     """A CLOSE made in SYN-RECEIVED with data queued, now that ESTABLISHED is reached (3.10.4)."""
-    if tcb.close_pending:
+    if tcb.close_pending and tcb.state is not CLOSED:
         tcb.close_pending = False
         _queue_fin(tcb, now)
 
@@ -255,6 +255,12 @@ def abort_for_lost_data(tcb: Tcb, now: int, expected: int | None = None) -> None
     if tcb.state is State.CLOSING or tcb.state is State.LAST_ACK:
         tcb.replies.append(reset(tcb, now))
     _abort(tcb, now, Reason.DATA_LOST, error)
+
+
+def forget(tcb: Tcb, now: int) -> None:
+    """ABORT of a half-open connection without a word: who is there will hear of it at the next segment."""
+    _told(tcb, now, "ABORT")
+    ended(tcb, Event.ABORT, now, Reason.ABORTED, 0)
 
 
 def abort_orphan(tcb: Tcb, now: int) -> None:

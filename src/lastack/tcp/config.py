@@ -15,6 +15,7 @@ _WORDS = {
     "syn_cookies": ("off", "when_full", "always"),
     "mtu_probing": ("off", "on_black_hole", "always"),
     "black_hole": ("off", "syn", "all"),
+    "socket_calls": ("linux", "bsd"),
 }
 _SYN_OPTIONS = ("mss", "sack", "timestamps", "window_scale")
 
@@ -62,6 +63,8 @@ class Config:
     syn_ack_retransmissions: int = 7  # a SYN,ACK is a SYN; Linux tcp_synack_retries 5, 63 s; RFC 4987 3.3
     # So many of its time-outs come one `rto_initial` apart, before the back-off (Linux tcp_syn_linear_timeouts).
     syn_linear_timeouts: int = 0
+    # A segment that acknowledges no SYN of ours brings the first repetition of the SYN after this time (Linux); 0: not.
+    syn_again_after: int = 0
     open_timeout: int = 0  # an active OPEN ends after this time (BSD keepinit); 0 = R2 alone
     orphan_retransmissions: int = 8  # Linux tcp_orphan_retries: what 0 means there
     user_timeout: int = 0  # RFC 5482, TCP_USER_TIMEOUT; 0 = R2 alone
@@ -182,6 +185,8 @@ class Config:
     # MUST-56: they do not. Linux and others let them, so that a client tries the next address soon (RFC 5461 4.1).
     soft_errors_end_opening: bool = False
     receive_errors: bool = False  # IP_RECVERR: the user's next call tells of a soft ICMP error (Linux)
+    # SHLD-25: SO_ERROR tells of them too, until the peer has acknowledged something (Linux); else TCP_INFO alone.
+    soft_errors_told: bool = True
 
     # --- keep-alive, RFC 9293 3.8.4 ---
     keepalive: bool = False  # MUST-25
@@ -205,6 +210,19 @@ class Config:
     drop_syn_fin: bool = False  # SYNs with FIN, which RFC 9293 takes: FreeBSD drop_synfin
     # A closed receiver answers data with RST (SHLD-3, RFC 2525 2.17).
     reset_on_unread_data: bool = True
+
+    # The children of a listener that are half-open hear of its end by RST; on Linux and FreeBSD when they next say
+    # something, since nobody is there any more.
+    reset_half_open: bool = True
+    # A RST in CLOSE-WAIT is EPIPE, as nothing but SEND can still fail (Linux), instead of "connection reset".
+    close_wait_reset_is_epipe: bool = False
+
+    # --- calls ---
+    # What a call on a socket returns where systems differ: "linux" or "bsd" (FreeBSD, `lastack.host.bsd_calls`).
+    socket_calls: str = "linux"
+    # shutdown() in SYN-SENT: our FIN follows once the connection is open (FreeBSD); else it ends the opening, as CLOSE
+    # does (RFC 9293 3.10.4) and on Linux.
+    shutdown_awaits_open: bool = False
 
     # --- TIME-WAIT ---
     rfc6191: bool = True  # a SYN with a later timestamp reopens

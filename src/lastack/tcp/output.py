@@ -138,10 +138,35 @@ def _send_lost(tcb: Tcb, now: int, out: list[Segment]) -> None:
                 return
             ranges.cut(tcb, index, min(max(room - room % mss, mss), sizes.unit(mss), edge))
             _again(tcb, sent, now)
+            if tcb.episode is None and sent.end == tcb.snd_nxt:
+                _fill(tcb, sent, mss)
             segments.emit(tcb, sent, now, out)
             if not index:
                 tcb.retransmission_at = NEVER  # a whole RTO for its answer (RFC 6675 section 6)
         index += 1
+
+
+def _fill(tcb: Tcb, sent: SentRange, mss: int) -> None:
+    """The octet of a probe that a closed window has thrown away goes again at the head of a segment, with what waits
+    behind it: alone it would be one more small segment, and Nagle would hold the rest back for its round trip."""
+    start = handshake.text_start(tcb)
+    usable = min((start + tcb.snd_wnd - sent.end) & MASK, tcb.congestion.cwnd - tcb.pipe)
+    waits = sending.unsent(tcb)
+    size = min(waits, usable, mss - 1)
+    if size <= 0 or sent.fin or (sent.end - sent.first) & MASK != 1 or tcb.send_buffer.cuts:
+        return
+    if tcb.config.probe_without_text:
+        return
+    sent.end = tcb.snd_nxt = (sent.end + size) & MASK
+    sent.push = size == waits and tcb.hold in PUSHED
+    tcb.pipe += size
+    if size < mss - 1:
+        tcb.snd_sml = sent.end
+    if size == waits and tcb.fin_queued and size < usable:
+        tcb.fin_seq = sent.end
+        sent.end = tcb.snd_nxt = (sent.end + 1) & MASK
+        sent.fin = True
+        tcb.pipe += 1
 
 
 def _send_new(tcb: Tcb, now: int, out: list[Segment]) -> None:

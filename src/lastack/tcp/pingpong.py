@@ -3,12 +3,14 @@
 A user that sends soon after text has come is having a conversation: from then on ACKs wait, to ride on its next
 answer, and no quick ones are spent. One that waited in vain ends that. How long they wait (ATO) follows the pace at
 which text comes. RFC 9293 3.8.6.3 leaves both open (MUST-40, SHLD-18). Linux: tcp_event_data_recv, tcp_event_data_sent,
-tcp_send_delayed_ack, tcp_delack_timer_handler; not modelled: ACKs at a read, the delay of the ACK of a FIN.
+tcp_send_delayed_ack, tcp_delack_timer_handler, tcp_fin; not modelled: ACKs at a read.
 """
 
 from __future__ import annotations
 
 from lastack.tcp.config import MILLISECOND
+from lastack.tcp.sequence import MASK
+from lastack.tcp.states import State
 from lastack.tcp.tcb import Pingpong, Tcb
 from lastack.tcp.window import receive_window
 
@@ -55,6 +57,21 @@ def text_left(tcb: Tcb, now: int) -> None:
     state = tcb.pingpong
     if state is not None and now - state.text_at < state.ato:
         state.answers = True
+
+
+def end_comes(tcb: Tcb, now: int) -> None:
+    """This text is the peer's last: now it is for the user to say something (Linux, tcp_fin())."""
+    if tcb.state is State.ESTABLISHED:
+        (tcb.pingpong or begin(tcb, now)).answers = True
+
+
+def end_came(tcb: Tcb, now: int) -> None:
+    """So the ACK of a FIN in ESTABLISHED waits as that of text does, if no full segment waits with it."""
+    assert tcb.pingpong is not None
+    tcb.pingpong.answers = True
+    if (tcb.rcv_nxt - tcb.last_ack_sent) & MASK > tcb.rcv_mss:
+        tcb.ack_now = True
+    tcb.delayed_ack_at = min(tcb.delayed_ack_at, now + tcb.pingpong.ato)
 
 
 def waited_in_vain(tcb: Tcb) -> None:

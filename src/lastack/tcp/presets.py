@@ -13,6 +13,7 @@ LINUX = Config(
     name="linux",
     syn_retransmissions=6,  # tcp_syn_retries: 127 s
     syn_ack_retransmissions=5,  # tcp_synack_retries: 63 s
+    syn_again_after=8 * MILLISECOND,  # tcp_rcv_synsent_state_process(): TCP_TIMEOUT_MIN, 2 jiffies at 250 Hz
     rto_min_above_srtt=True,  # tcp_rtt_estimator(): RTTVAR is never less than tcp_rto_min
     slow_start_limit=0,  # tcp_slow_start() grows by all that an ACK acknowledges
     send_units=True,  # tcp_sendmsg_locked()
@@ -38,6 +39,8 @@ LINUX = Config(
     base_plpmtu=1024 + 40,  # tcp_base_mss
     probing_keeps_mss=True,  # tcp_init_transfer() sets tcp_mtup_init() up after tcp_sync_mss()
     soft_errors_end_opening=True,  # tcp_v4_err in SYN-SENT
+    reset_half_open=False,  # inet_csk_listen_stop(): request sockets are dropped in silence
+    close_wait_reset_is_epipe=True,  # tcp_reset()
     oob_inline=False,  # socket(7), SO_OOBINLINE
     fastopen_pause=0,  # tcp_fastopen_blackhole_timeout_sec
 )

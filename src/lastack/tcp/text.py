@@ -54,6 +54,8 @@ def process_text(tcb: Tcb, segment: Segment, now: int) -> None:
     if not size:
         return
     if first == tcb.rcv_nxt:
+        if segment.flags & FIN and tcb.config.pingpong:
+            pingpong.end_comes(tcb, now)
         _in_order(tcb, payload, size, now)
     else:
         _ahead(tcb, first, payload, size)
@@ -126,7 +128,10 @@ def check_fin(tcb: Tcb, segment: Segment, now: int) -> None:
 def _fin_received(tcb: Tcb, now: int) -> None:
     tcb.rcv_nxt = (tcb.rcv_nxt + 1) & MASK
     tcb.fin_received = True
-    tcb.ack_now = True
+    if tcb.pingpong is None or tcb.state is not State.ESTABLISHED:
+        tcb.ack_now = True
+    else:
+        pingpong.end_came(tcb, now)
     tcb.signals |= READABLE
     if tcb.reassembly is not None:
         tcb.reassembly.clear()

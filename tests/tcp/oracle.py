@@ -128,7 +128,7 @@ def other_states(k: Known, g: Segment, rfc5961: bool) -> Outcome:
             return Outcome(state=S.LISTEN)
         if rfc5961 or k.state is S.SYN_RCVD or not in_window(k, g.seq):
             return replace(stay, sent=("ACK",))
-        return Outcome(("abort",), user=("reset",))  # RFC 793: "send a reset"; its peer takes that of SND.NXT
+        return Outcome(("RST",) if g.flags & ACK else ("RST,ACK",), user=("reset",))  # RFC 793
     # Fifth
     if not g.flags & ACK:
         return stay if acceptable else replace(stay, sent=("ACK",))

@@ -314,7 +314,10 @@ def test_a_probe_of_a_closed_window_bears_neither_mark():  # RFC 3168 6.1.6: MUS
     t.after(t.tcb.rto / 1000)
     t.sends("[noecn] . 11:12(1) ack 1")
     t.gets(". 1:1(0) ack 11 win 1000")
-    t.sends("[noecn] . 11:12(1) ack 1", "[ect0] PW. 12:21(9) ack 1")  # the first new text behind it says CWR
+    t.sends("[noecn] P. 11:21(10) ack 1")  # with the octet of the probe: sent again, section 6.1.5
+    t.gets(". 1:1(0) ack 21 win 1000")
+    t.call.send(10)
+    t.sends("[ect0] PW. 21:31(10) ack 1")  # the first new text behind it says CWR
 
 
 def test_a_fin_and_a_reset_bear_no_mark():

@@ -109,7 +109,7 @@ def gets_syn_in_window(state: State) -> Exchange:
     t = reach(state, rfc5961_syn=False)
     at = RCV_NXT.get(state, 1)
     t.gets(f"S {at}:{at}(0)")
-    t.sends(f"R. {SND_NXT.get(state, 2)}:{SND_NXT.get(state, 2)}(0) ack {at}")
+    t.sends(f"R. {t.zero}:{t.zero}(0) ack {at + 1}")
     return t
 
 

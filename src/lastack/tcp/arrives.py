@@ -302,8 +302,7 @@ def check_syn(tcb: Tcb, segment: Segment, now: int) -> bool:
     elif tcb.state is SYN_RCVD or tcb.config.rfc5961_syn or not in_window:
         challenge(tcb, now)
     else:
-        # <SEQ=SND.NXT>: the peer of this connection is to take it, which need not have sent the SYN.
-        tcb.replies.append(reset(tcb, now))
+        tcb.replies.append(reset(tcb, now) if tcb.config.abort_at_syn else reset_for(segment))
         ended(tcb, Event.RCV_SYN_IN_WINDOW, now, Reason.RESET, ECONNRESET)
     return False
 

@@ -199,6 +199,9 @@ class Config:
     rfc5961_rst: bool = True  # RFC 5961 3.2, RFC 4953 3.1.2
     rfc5961_syn: bool = True
     rfc5961_ack: bool = True
+    # Without `rfc5961_syn`: the RST that answers a SYN in the window is that of ABORT, for the peer of the connection
+    # (FreeBSD tcp_drop()), not for who has sent the SYN.
+    abort_at_syn: bool = False
     # The crossing SYN,ACK of a simultaneous open is acknowledged, since its SYN came twice (Linux; not in Figure 8).
     acknowledge_crossing_syn_ack: bool = False
     # RFC 5961 section 7: challenge ACKs of one connection in one second.

@@ -76,7 +76,8 @@ def three_segment_close(play: Play) -> None:
     TIME-WAIT on one segment. Whether the two become one is a matter of time alone: here are both.
     """
     for prompt, count in ((True, 3), (False, 4)):
-        s = play.act("the server closes at once" if prompt else "the server's ACK has left when it closes", msl=MSL)
+        title = "the server closes at once" if prompt else "the server's ACK has left when it closes"
+        s = play.act(title, msl=MSL, pingpong=False)  # by which an ACK might wait for the close
         s.server.prompt = prompt
         s.server.on_end = Talk.close
         s.open()

@@ -126,7 +126,7 @@ def late_syn_meets_last_ack(play: Play) -> None:
             s = play.act(
                 f"by {title}, a SYN {where} the window",
                 client={"msl": 0},
-                server={**rules, "receive_buffer": window},
+                server={**rules, "receive_buffer": window, "abort_at_syn": False},
                 timestamps=False,
                 window_scaling=True,
                 autotuning=False,

@@ -63,7 +63,7 @@ def _unread(play: Play) -> None:
 
 
 def _after_close(play: Play) -> None:
-    s = play.act("data after the close", reset_on_unread_data=True)
+    s = play.act("data after the close", reset_on_unread_data=True, close_wait_reset_is_epipe=False)
     s.open()
     s.server.close()
     s.pause()

@@ -12,7 +12,7 @@ from lastack.wire.datagram import build_tcp, parse
 from lastack.wire.glance import glance
 from lastack.wire.options import build_timestamp
 from lastack.wire.packet import COMPLETE, VERIFIED, Packet
-from lastack.wire.segment import ACK, PSH, SYN, Segment
+from lastack.wire.segment import ACK, FIN, PSH, SYN, Segment
 
 ADDRESSES = {4: (b"\x0a\0\0\1", b"\x0a\0\0\2"), 6: (b"\xfd" + bytes(14) + b"\1", b"\xfd" + bytes(14) + b"\2")}
 OPTIONS = (b"", build_timestamp(7, 8), b"\1\1\5\x0a" + bytes(8), b"\2\4\5\xb4", b"\1\1\1\1" + bytes(8))
@@ -41,7 +41,7 @@ def same(given: Packet) -> bool:
 
 @given(
     st.sampled_from((4, 6)),
-    st.sampled_from((ACK, ACK | PSH)),
+    st.sampled_from((ACK, ACK | PSH, ACK | FIN)),
     st.sampled_from(OPTIONS[:2]),
     st.binary(max_size=40),
     st.integers(0, 3),
@@ -53,7 +53,7 @@ def test_plain_segments_are_taken(version: int, flags: int, options: bytes, text
 @given(st.sampled_from((4, 6)), st.integers(0, 511), st.sampled_from(OPTIONS), st.binary(max_size=9))
 @example(4, ACK | SYN, OPTIONS[0], b"")
 def test_others_are_left_alone(version: int, flags: int, options: bytes, text: bytes):
-    plain = flags & ~PSH == ACK and options in OPTIONS[:2]
+    plain = flags & ~(PSH | FIN) == ACK and options in OPTIONS[:2]
     assert same(packet(version, flags, options, text)) is plain
 
 

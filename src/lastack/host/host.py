@@ -48,7 +48,10 @@ class Host(Tables):
             key, segment = plain
             tcb = self.tcbs.get(key)
             # In a connection to ourselves nothing comes from outside, in one within UDP not so.
-            if tcb is not None and tcb.state is ESTABLISHED and tcb.way is None and tcb.remote[0] not in self.addresses:
+            if tcb is not None and tcb.way is None and tcb.remote[0] not in self.addresses:
+                if tcb.state is not ESTABLISHED:
+                    self._segment(now, key, tcb.local, tcb.remote, segment)
+                    return
                 if self.observer is not None:
                     self.observer.segment_in(now, tcb, segment)
                 arrives.segment_arrives(tcb, segment, now)

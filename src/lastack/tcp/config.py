@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from typing import Any
+from weakref import WeakValueDictionary
 
 # Settings that take one of a few words.
 _WORDS = {
@@ -18,9 +19,6 @@ _WORDS = {
     "socket_calls": ("linux", "bsd"),
 }
 _SYN_OPTIONS = ("mss", "sack", "timestamps", "window_scale")
-
-# Values of one setting that a configuration keeps: a program may set another time-out for each of its connections.
-_MOST_VARIANTS = 256
 
 MILLISECOND = 1_000
 SECOND = 1_000_000
@@ -292,7 +290,8 @@ class Config:
     loop_back_rounds: int = 1000  # packets to ourselves that answer each other without time passing
 
     _own: frozenset[str] = frozenset()  # what the options of a socket have set: `under` leaves it
-    _variants: dict[tuple[str, Any], Config] = field(default_factory=dict, repr=False)
+    # Those that somebody holds: a program may set another time-out for each of its connections.
+    _variants: WeakValueDictionary[tuple[Any, ...], Config] = field(default_factory=WeakValueDictionary, repr=False)
 
     def __post_init__(self) -> None:
         """ValueError for a word that a setting does not know."""
@@ -305,21 +304,17 @@ class Config:
             raise ValueError(f"fastopen_key has {len(self.fastopen_key)} bytes: 16, or 32 with the one before it")
 
     def having(self, **values: Any) -> Config:
-        """This configuration with some values set; as a rule one object for each (name, value) of the same parent.
+        """This configuration with some values set; one object for all who ask the same of the same parent.
 
         Raises TypeError for a name that is not a setting, ValueError for a word that the setting does not know.
         """
-        config = self
-        for name, value in values.items():
-            key = (name, value)
-            variant = config._variants.get(key)
-            if variant is None:
-                if len(config._variants) >= _MOST_VARIANTS:
-                    config._variants.clear()
-                variant = replace(config, **{name: value}, _variants={})
-                config._variants[key] = variant
-            config = variant
-        return config
+        if not values:
+            return self
+        key = (*values, *values.values())
+        variant = self._variants.get(key)
+        if variant is None:
+            variant = self._variants[key] = replace(self, **values, _variants=WeakValueDictionary())
+        return variant
 
     def owning(self, **values: Any) -> Config:
         """`having` what one socket, or one route, has set for itself. Errors as there."""

@@ -53,8 +53,8 @@ def test_processes_change_nothing() -> None:
 
 
 def test_a_plan_is_drawn_from_its_seed() -> None:
-    assert draw(7) == draw(7)
-    assert draw(7) != draw(8)
+    assert repr(draw(7)) == repr(draw(7))
+    assert repr(draw(7)) != repr(draw(8))
 
 
 def test_a_failure_names_its_replay() -> None:

@@ -25,6 +25,7 @@ from tests.tcp.situations import SITUATIONS, SMALL, SYNCHRONIZED, synchronized
 
 DESIGN = Path(__file__).parents[2] / "docs" / "design.md"
 PLAIN = pytest.mark.parametrize("numbers", ["plain"], indirect=True)  # once, not for each sort of numbers
+RULES = ("rfc1337", "timestamps_required", "freebsd_windows", "whole_segment_buffers", "ack_second_segment")
 EXTRA = (PSH, URG, PSH | URG, ECE, CWR, ECE | CWR)
 
 
@@ -147,7 +148,7 @@ def test_what_a_setting_changes_was_reviewed(title: str):
 @pytest.mark.parametrize("state", SYNCHRONIZED)
 def test_presets_differ_in_these_settings_alone(preset: Config, state: State):
     one = synchronized(state, preset.having(receive_buffer=SMALL.receive_buffer))
-    settings = {name: getattr(preset, name) for name in ("rfc1337", "timestamps_required")}
+    settings = {name: getattr(preset, name) for name in RULES}
     other = synchronized(state, SMALL.having(**settings))
     k = known(one.tcb)
     for key in matrix.keys(k)[:: 1 if state is State.TIME_WAIT else 5]:

@@ -110,7 +110,7 @@ def _start_keepalive(socket: Settings) -> None:  # MUST-24, MUST-27
     if tcb is None or not tcb.snd_mss:
         return
     config = socket.config
-    tcb.keepalive_at = tcb.received_at + config.keepalive_idle if config.keepalive else NEVER
+    tcb.keepalive_at = tcb.received_at + config.keepalive_idle if config.keeps_alive else NEVER
     socket.host.timers.schedule(tcb)
 
 

@@ -97,7 +97,7 @@ def _timer_problem(tcb: Tcb, now: int, deadline: int | None) -> str:
         return "the FIN-WAIT-2 timer runs in another state"
     if state is State.FIN_WAIT_2 and tcb.orphan and tcb.config.fin_wait_2_timeout and tcb.fin_wait_2_at == NEVER:
         return "nobody holds it, and no timer would end it"
-    if tcb.keepalive_at != NEVER and not tcb.config.keepalive:
+    if tcb.keepalive_at != NEVER and not tcb.config.keeps_alive:
         return "the keep-alive timer runs uncalled for (RFC 9293 MUST-25)"
     return ""
 

@@ -154,7 +154,7 @@ def _opened(tcb: Tcb, segment: Segment, event: Event, now: int) -> None:
 
 def _is_open(tcb: Tcb, now: int) -> None:
     tcb.statistics.text_at = tcb.statistics.text_at or now  # from here Linux counts the time without text
-    if tcb.config.keepalive:
+    if tcb.config.keeps_alive:
         tcb.keepalive_at = now + tcb.config.keepalive_idle
     tcb.signals |= OPENED | WRITABLE
 

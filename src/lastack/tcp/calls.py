@@ -222,8 +222,11 @@ def release(tcb: Tcb, now: int) -> None:
     _told(tcb, now, "CLOSE")
     tcb.receive_shut = True
     over = tcb.state is State.TIME_WAIT  # all was acknowledged, both ways: the peer has nothing to be told
-    if tcb.receive_buffer.length and tcb.config.reset_on_unread_data and not over:
-        abort_for_lost_data(tcb, now)
+    if tcb.receive_buffer.length and not over:
+        if not tcb.config.reset_at_close:
+            tcb.receive_buffer.read(tcb.receive_buffer.length)
+        elif tcb.config.reset_on_unread_data:
+            abort_for_lost_data(tcb, now)
     _close(tcb, now)
     orphaned(tcb, now)
 

@@ -71,6 +71,8 @@ class Config:
 
     # --- acknowledgments, RFC 9293 3.8.6.3 ---
     delayed_ack: int = 40 * MILLISECOND  # MUST-40: less than 0.5 s; 0: every segment at once
+    # One for every second segment that brings text, and not only full ones (FreeBSD, DELAY_ACK()).
+    ack_second_segment: bool = False
     # Immediate ACKs for this many full segments at the start, so that slow start is not held up.
     quick_acks: int = 16
     # Once the user has answered text soon, ACKs wait for its next answer (Linux, `lastack.tcp.pingpong`).
@@ -86,6 +88,10 @@ class Config:
     notsent_low_water_default: int = 0  # where that is 0: Linux tcp_notsent_lowat
     # MSG_MORE holds a small segment back only until the next segment comes, not until the next SEND (Linux).
     more_until_ack: bool = False
+    # The least and the most time from one probe of a closed window to the next, which FreeBSD reckons by itself
+    # (persmin, persmax, tcp_setpersist()); 0: from one RTO on (SHLD-29), up to `rto_max`.
+    persist_min: int = 0
+    persist_max: int = 0
     sws_override: int = 200 * MILLISECOND  # 3.8.6.2.1 (4): 0.1 to 1 s
     # Probes of a closed window are ACKs with an old number, as keep-alives are (Linux), instead of octets (MUST-36).
     probe_without_text: bool = False
@@ -122,6 +128,9 @@ class Config:
     receive_buffer_initial: int = 64 * 1024  # Linux tcp_rmem[1], 131,072, half of which is overhead
     receive_buffer: int = 6 * 1024 * 1024  # Linux tcp_rmem[2]
     receive_buffer_limit: int = 4 * 1024 * 1024  # the most that SO_RCVBUF may ask for: Linux net.core.rmem_max
+    # Buffers are rounded up to whole segments of the MSS once that is known (FreeBSD, tcp_mss()).
+    whole_segment_buffers: bool = False
+    freebsd_windows: bool = False  # which windows are offered, and when one is told: `lastack.tcp.freebsd_window`
     window_clamp: int = 0  # TCP_WINDOW_CLAMP: the most that is offered (0: what the buffer has room for)
     receive_low_water: int = 1  # SO_RCVLOWAT: a socket is readable from so many bytes on
     # SO_OOBINLINE: urgent data is read in line, as RFC 6093 section 6 asks; False: its last byte apart, by MSG_OOB.
@@ -155,6 +164,8 @@ class Config:
     dsack: bool = True  # RFC 2883: tell the peer what came twice
     # The options of a SYN in the order in which they stand there; no RFC asks for one.
     syn_options: tuple[str, ...] = ("mss", "sack", "timestamps", "window_scale")
+    # They stand at even octets, and EOL fills the last word (FreeBSD, tcp_addoptions()), instead of whole words.
+    packed_syn_options: bool = False
     mss: int = 0  # the MSS option to send; 0 = from the MTU (RFC 6691)
     # A SYN tells no more than what its path is known to take (Linux); else our link's MTU alone (RFC 6691 section 2).
     mss_follows_path: bool = False
@@ -188,6 +199,7 @@ class Config:
 
     # --- keep-alive, RFC 9293 3.8.4 ---
     keepalive: bool = False  # MUST-25
+    always_keepalive: bool = False  # whatever SO_KEEPALIVE says (FreeBSD), against MUST-25
     keepalive_idle: int = 2 * HOUR  # MUST-28
     keepalive_interval: int = 75 * SECOND
     keepalive_probes: int = 9
@@ -211,6 +223,10 @@ class Config:
     drop_syn_fin: bool = False  # SYNs with FIN, which RFC 9293 takes: FreeBSD drop_synfin
     # A closed receiver answers data with RST (SHLD-3, RFC 2525 2.17).
     reset_on_unread_data: bool = True
+    # So does CLOSE while there is data unread (RFC 2525 2.17); FreeBSD forgets that, and sends its FIN.
+    reset_at_close: bool = True
+    # Who gives a connection up, as nothing is acknowledged, tells the peer so by RST (FreeBSD, tcp_drop()).
+    reset_when_given_up: bool = False
 
     # The children of a listener that are half-open hear of its end by RST; on Linux and FreeBSD when they next say
     # something, since nobody is there any more.
@@ -302,6 +318,11 @@ class Config:
             raise ValueError(f"syn_options={self.syn_options!r}: each of {', '.join(_SYN_OPTIONS)} at most once")
         if len(self.fastopen_key) not in (0, 16, 32):
             raise ValueError(f"fastopen_key has {len(self.fastopen_key)} bytes: 16, or 32 with the one before it")
+
+    @property
+    def keeps_alive(self) -> bool:
+        """Whether connections that say nothing are probed (RFC 9293 3.8.4)."""
+        return self.keepalive or self.always_keepalive
 
     def having(self, **values: Any) -> Config:
         """This configuration with some values set; one object for all who ask the same of the same parent.

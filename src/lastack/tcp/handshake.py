@@ -70,32 +70,35 @@ def offered(config: Config, size: int, sack: bool, stamp: tuple[int, int] | None
     """The options of a SYN or SYN,ACK that says this (`stamp`: TSval and TSecr), in the order of `Config.syn_options`,
     each aligned as Linux and BSD do it."""
     if stamp is None or "timestamps" not in config.syn_options:
-        return _without_stamp(config.syn_options, size, sack, False, shift)[0]
-    front, back = _without_stamp(config.syn_options, size, sack, True, shift)
+        return _without_stamp(config.syn_options, size, sack, False, shift, config.packed_syn_options)[0]
+    front, back = _without_stamp(config.syn_options, size, sack, True, shift, config.packed_syn_options)
     return front + opt.build_timestamp(*stamp)[-_STAMP:] + back
 
 
 @lru_cache(maxsize=64)  # the same for all connections of a kind, but for the stamp
 def _without_stamp(
-    order: tuple[str, ...], size: int, sack: bool, stamped: bool, shift: int | None
+    order: tuple[str, ...], size: int, sack: bool, stamped: bool, shift: int | None, packed: bool
 ) -> tuple[bytes, bytes]:
     """What stands before the timestamp, and behind it; without one all is "before"."""
     out = bytearray()
+    word = 2 if packed else 4
     at: int | None = None
     for name in order:
         if name == "mss":
             out += opt.MaximumSegmentSize(size).encode()
         elif name == "sack" and sack:
             # Before a timestamp it takes the place of the two NOPs.
-            _align(out, 0 if stamped and _follows(order, "timestamps", name) else 2)
+            _align(out, 0 if stamped and _follows(order, "timestamps", name) else 2, word)
             out += opt.SackPermitted().encode()
         elif name == "timestamps" and stamped:
             _align(out, 2)
             at = len(out)
             out += bytes(_STAMP)
         elif name == "window_scale" and shift is not None:
-            _align(out, 1)
+            _align(out, 1, word)
             out += opt.WindowScale(shift).encode()
+    if packed:
+        out += bytes(-len(out) % 4)  # End of Option List
     _align(out, 0)
     return (bytes(out), b"") if at is None else (bytes(out[:at]), bytes(out[at + _STAMP :]))
 
@@ -104,9 +107,9 @@ def _follows(order: tuple[str, ...], name: str, before: str) -> bool:
     return order.index(before) + 1 < len(order) and order[order.index(before) + 1] == name
 
 
-def _align(out: bytearray, offset: int) -> None:
-    """NOPs until the next octet stands `offset` behind a multiple of four."""
-    while len(out) % 4 != offset:
+def _align(out: bytearray, offset: int, word: int = 4) -> None:
+    """NOPs until the next octet stands `offset` behind a multiple of `word`."""
+    while (len(out) - offset) % word:
         out += b"\1"
 
 

@@ -65,7 +65,18 @@ def agree(tcb: Tcb, told: int | None) -> None:
         value = tcb.config.min_snd_mss
     tcb.send_mss = value
     set_mss(tcb)
+    if tcb.config.whole_segment_buffers:
+        _whole_segments(tcb)
     tcb.rcv_mss = min(tcb.snd_mss, DEFAULT_MSS[len(tcb.local[0])])
+
+
+def _whole_segments(tcb: Tcb) -> None:
+    """Round both buffers up to whole segments, options not counted, where they hold one and may be so large."""
+    config = tcb.config
+    size = min(largest_packet(tcb), tcb.mtu) - IP_AND_TCP[len(tcb.local[0])] - udp(config, tcb.way)
+    send, receive = (-(-buffer // size) * size if buffer > size else buffer for buffer in (tcb.snd_buf, tcb.rcv_buf))
+    tcb.snd_buf = send if send <= config.send_buffer_limit else tcb.snd_buf
+    tcb.rcv_buf = receive if receive <= config.receive_buffer_limit else tcb.rcv_buf
 
 
 def largest_packet(tcb: Tcb) -> int:

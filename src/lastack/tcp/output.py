@@ -310,4 +310,8 @@ def arm_timers(tcb: Tcb, now: int) -> None:
 
 def probe_interval(tcb: Tcb) -> int:
     """The first probe after one RTO, then exponentially later (SHLD-29, SHLD-30)."""
-    return min(tcb.rto << min(tcb.probes, 12), tcb.config.rto_max)
+    config = tcb.config
+    if config.persist_min:
+        base = 4 * (tcb.srtt or 0) + 8 * tcb.rttvar  # in FreeBSD's units: (srtt / 4 + rttvar) / 2
+        return max(min(base << min(tcb.probes, 12), config.persist_max), config.persist_min)
+    return min(tcb.rto << min(tcb.probes, 12), config.rto_max)

@@ -102,6 +102,8 @@ def acknowledge_text(tcb: Tcb, size: int, now: int) -> None:
         tcb.ack_now = True
     elif now + delay < tcb.delayed_ack_at:
         tcb.delayed_ack_at = now + delay
+    elif config.ack_second_segment:
+        tcb.ack_now = True
 
 
 def check_fin(tcb: Tcb, segment: Segment, now: int) -> None:

@@ -129,6 +129,9 @@ def _delivery_problem(tcb: Tcb) -> None:
 
 
 def _give_up(tcb: Tcb, now: int, reason: Reason) -> None:
+    silent = tcb.state is State.SYN_SENT or _half_open(tcb) or reason is Reason.KEEPALIVE  # which has said it
+    if tcb.config.reset_when_given_up and not silent:
+        tcb.replies.append(segments.reset(tcb, now))
     ended(tcb, Event.USER_TIMEOUT, now, reason, tcb.soft_error or ETIMEDOUT)
 
 
@@ -153,7 +156,7 @@ def _keepalive(tcb: Tcb, now: int, out: list[Segment]) -> None:
     """Only when nothing is outstanding and nothing has been received for the interval (MUST-26; MAY-5, MUST-29)."""
     config = tcb.config
     tcb.keepalive_at = NEVER
-    if tcb.state in _NO_KEEPALIVE or not config.keepalive:
+    if tcb.state in _NO_KEEPALIVE or not config.keeps_alive:
         return
     if tcb.sent or tcb.send_buffer.length:
         tcb.keepalive_at = now + config.keepalive_idle

@@ -5,6 +5,8 @@ RFC 9293 sections 3.8.6 and 3.8.6.2.2, RFC 7323 section 2.4.
 
 from __future__ import annotations
 
+from lastack.tcp import mss as sizes
+from lastack.tcp.config import NEVER
 from lastack.tcp.sequence import MASK
 from lastack.tcp.states import RECEIVE_CLOSED, State
 from lastack.tcp.tcb import Tcb
@@ -43,6 +45,8 @@ def advertise(tcb: Tcb) -> int:
     scale has rounded down below the old edge is rounded up (RFC 7323 2.4). A sender of tiny segments could so push the
     edge ahead for ever: beyond `limit` it is rounded down, and what was offered before stays in the window.
     """
+    if tcb.config.freebsd_windows:
+        return _advertise_as_freebsd(tcb)
     shift = tcb.rcv_wscale
     offered = (tcb.rcv_adv - tcb.rcv_nxt) & MASK
     mss, size, held = tcb.snd_mss, tcb.rcv_buf, tcb.receive_buffer.length
@@ -78,6 +82,8 @@ def step(tcb: Tcb) -> int:
 
 def update_due(tcb: Tcb) -> bool:
     """Whether the peer should be told at once that the user has read: the window would at least double."""
+    if tcb.config.freebsd_windows:
+        return tcb.state not in RECEIVE_CLOSED and tcb.state is not State.SYN_RCVD and _due_on_freebsd(tcb)
     free = room(tcb)
     offered = (tcb.rcv_adv - tcb.rcv_nxt) & MASK
     if free < 2 * offered or free - offered < step(tcb):
@@ -89,3 +95,44 @@ def update_due(tcb: Tcb) -> bool:
 def opened_meanwhile(tcb: Tcb) -> bool:
     """Whether the text of a SYN (RFC 7413) had closed the window, and the user has read since: nobody was told yet."""
     return receive_window(tcb) < step(tcb) and update_due(tcb)
+
+
+# --- as FreeBSD has it (`Config.freebsd_windows`): tcp_output() ---
+
+
+def _advertise_as_freebsd(tcb: Tcb) -> int:
+    """The edge follows each octet that is read. What is silly is less than a quarter of the buffer and than a segment
+    (in place of SHLD-14's step), and fields are rounded up."""
+    shift = tcb.rcv_wscale
+    offered = (tcb.rcv_adv - tcb.rcv_nxt) & MASK
+    wanted = _reach(tcb)
+    if wanted < tcb.rcv_buf // 4 and wanted < _segment(tcb):
+        wanted = 0
+    wanted = max(wanted, offered)
+    field = min(-(-wanted >> shift), 0xFFFF)
+    if field << shift > wanted and (field << shift) + tcb.receive_buffer.length > limit(tcb.rcv_buf):
+        field -= 1  # tiny segments must not push the edge ahead for ever
+    if field << shift > offered:
+        tcb.rcv_adv = (tcb.rcv_nxt + (field << shift)) & MASK
+    return field
+
+
+def _due_on_freebsd(tcb: Tcb) -> bool:
+    """Two segments' worth and a quarter of the buffer, or half of it, and no ACK waits."""
+    offered = (tcb.rcv_adv - tcb.rcv_nxt) & MASK
+    reach, size, segment = _reach(tcb), tcb.rcv_buf, _segment(tcb)
+    more = reach - offered
+    if more <= 0 or offered >> tcb.rcv_wscale == reach >> tcb.rcv_wscale or tcb.delayed_ack_at != NEVER:
+        return False
+    if more < 2 * segment:
+        return 2 * more >= size
+    return more >= size // 4 or reach <= size // 8 or size <= 8 * segment or more >= 0xFFFF << tcb.rcv_wscale
+
+
+def _reach(tcb: Tcb) -> int:
+    return min(space(tcb), 0xFFFF << tcb.rcv_wscale)
+
+
+def _segment(tcb: Tcb) -> int:
+    """t_maxseg: of what both ends take, options not counted."""
+    return min(tcb.send_mss, sizes.receive_mss(tcb))

@@ -130,7 +130,8 @@ def _write_abc_l_var(text: str, config: Config, written: Written) -> dict[str, A
 def _write_maxsockbuf(text: str, config: Config, written: Written) -> dict[str, Any]:
     """The most that a socket may ask for; the window scale is chosen for it."""
     size = number_of(text, 1)
-    return {"scaled_buffer": size, "receive_buffer_limit": size, "send_buffer_limit": size}
+    most = size * 2048 // 2304  # sb_max_adj: what each cluster takes beside its octets
+    return {"scaled_buffer": size, "receive_buffer_limit": most, "send_buffer_limit": most}
 
 
 def _write_recvspace(text: str, config: Config, written: Written) -> dict[str, Any]:
@@ -148,7 +149,19 @@ def _write_congestion(text: str, config: Config, written: Written) -> dict[str, 
 
 
 def _write_icmplim(text: str, config: Config, written: Written) -> dict[str, Any]:
-    return {"rst_per_second": number_of(text) or _NO_LIMIT}
+    limit = number_of(text) or _NO_LIMIT
+    return {"rst_per_second": limit, "icmp_per_second": limit, "icmp_burst": limit}
+
+
+def _write_persmin(text: str, config: Config, written: Written) -> dict[str, Any]:
+    least = number_of(text) * MILLISECOND
+    return {"persist_min": least, **({"sws_override": least} if least else {})}
+
+
+def _write_minmss(text: str, config: Config, written: Written) -> dict[str, Any]:
+    """The least MSS that a path may leave, and that a peer may tell."""
+    size = number_of(text, 28, 65495)
+    return {"min_pmtu": size + 40, "min_snd_mss": size}
 
 
 def _write_fast_open_key(text: str, config: Config, written: Written) -> dict[str, Any]:
@@ -207,11 +220,13 @@ _NAMES: dict[str, Entry] = {
     "rexmit_slop": _ms("rto_slop", least=0),
     "retries": Number("r2_retransmissions", least=1, most=127),
     "rexmit_drop_options": Only("0"),
+    "persmin": Made(lambda config, _: str(config.persist_min // MILLISECOND), _write_persmin),
+    "persmax": _ms("persist_max", least=0),
     "keepidle": _ms("keepalive_idle"),
     "keepintvl": Made(lambda config, _: str(config.keepalive_interval // MILLISECOND), _write_keepintvl),
     "keepcnt": Made(lambda config, _: str(config.keepalive_probes), _write_keepcnt),
     "keepinit": _ms("open_timeout", least=0),
-    "always_keepalive": flag("keepalive"),
+    "always_keepalive": flag("always_keepalive"),
     "msl": _ms("msl"),
     "finwait2_timeout": _kept(_write_finwait2_timeout, "60000"),
     "fast_finwait2_recycle": _kept(_write_recycle, "0"),
@@ -222,7 +237,7 @@ _NAMES: dict[str, Entry] = {
     "v6mssdflt": Number("default_mss_v6", least=48, most=65495, special={"1220": 0}),
     "udp_tunneling_port": Number("udp_tunneling_port", most=65535),
     "udp_tunneling_overhead": Number("udp_tunneling_overhead", least=8, most=1024),
-    "minmss": Number("min_pmtu", plus=40, least=28, most=65495),
+    "minmss": Made(lambda config, _: str(config.min_snd_mss), _write_minmss),
     "path_mtu_discovery": Words("path_mtu_discovery", {"1": 1, "0": 0}),
     "pmtud_blackhole_detection": Words("mtu_probing", {"0": "off", "1": "on_black_hole"}),
     "pmtud_blackhole_mss": Number("base_plpmtu", plus=40, least=48, most=65495),

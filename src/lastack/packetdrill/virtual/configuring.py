@@ -58,7 +58,7 @@ class SystemWide:
 
     def _follow(self, tcb: Tcb, values: dict[str, Any]) -> None:
         tcb.config = tcb.config.under(**values)
-        if tcb.config.keepalive and tcb.keepalive_at == NEVER and tcb.snd_mss:  # it has been switched on
+        if tcb.config.keeps_alive and tcb.keepalive_at == NEVER and tcb.snd_mss:  # it has been switched on
             tcb.keepalive_at = tcb.received_at + tcb.config.keepalive_idle
             self._host.timers.schedule(tcb)
         if "flow_labels" in values:

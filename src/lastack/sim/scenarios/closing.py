@@ -102,7 +102,7 @@ def half_close(play: Play) -> None:
     receiving. The server, in CLOSE-WAIT, may send for as long as it likes. (What close() says is more: that nobody
     will read any more. A half-closed connection that somebody owns has no timer in FIN-WAIT-2.)
     """
-    s = play.act(msl=MSL, fin_wait_2_timeout=60 * SECOND, keepalive=False)
+    s = play.act(msl=MSL, fin_wait_2_timeout=60 * SECOND, keepalive=False, always_keepalive=False)
     s.open()
     s.client.send(b"question")
     s.client.shutdown()

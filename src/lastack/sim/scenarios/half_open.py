@@ -21,10 +21,12 @@ RTO: dict[str, Any] = {
     "tail_loss_probes": False,  # one would be sent in the place of the first retransmission
     "r2_retransmissions": 15,
     "user_timeout": 0,
+    "reset_when_given_up": False,
 }
 R2 = give_up_time(200 * MILLISECOND, 120 * SECOND, 15)  # 924.6 s
 KEEPALIVE: dict[str, Any] = {
     "keepalive": False,
+    "always_keepalive": False,
     "keepalive_idle": 2 * HOUR,
     "keepalive_interval": 75 * SECOND,
     "keepalive_probes": 9,

@@ -98,7 +98,7 @@ def lost_final_ack_without_time_wait(play: Play) -> None:
     server is told that a connection which ended in order was reset. It sees so where it kept its descriptor: SO_ERROR
     (and poll) say "connection reset". A read still returns EOF, and RFC 9293 lets the RST pass in silence in LAST-ACK.
     """
-    s = play.act("the client's 2MSL is 0", client={"msl": 0})
+    s = play.act("the client's 2MSL is 0", client={"msl": 0}, socket_calls="linux")
     _until_last_ack(s, keep=True)
     s.wait(100 * MILLISECOND)
     s.claim("the client is CLOSED at once, the server in LAST-ACK", s.states() == (State.CLOSED, State.LAST_ACK))

@@ -15,7 +15,7 @@ def three_way_handshake(play: Play) -> None:
     initial sequence number of its direction and takes one number itself, so that it can be acknowledged; the server
     acknowledges and announces in one segment. Options are agreed on here (timestamps are left out for once).
     """
-    s = play.act(options=True, timestamps=False, keepalive=False)
+    s = play.act(options=True, timestamps=False, keepalive=False, always_keepalive=False)
     s.listen()
     s.connect()
     s.run()

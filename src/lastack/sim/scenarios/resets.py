@@ -48,7 +48,7 @@ def _linger(play: Play) -> None:
 
 
 def _unread(play: Play) -> None:
-    s = play.act("close with unread data", reset_on_unread_data=True)
+    s = play.act("close with unread data", reset_on_unread_data=True, reset_at_close=True)
     s.open()
     s.server.talk.reads = False
     s.client.send(b"nobody reads this")

@@ -25,7 +25,9 @@ def fin_wait_2(play: Play) -> None:
     systems do: Linux 60 s after the state was entered, BSD after 10 min and 75 s in which nothing came (idle time: a
     segment starts it anew).
     """
-    s = play.act("Owned: a half-close lasts for ever", fin_wait_2_timeout=60 * SECOND, keepalive=False)
+    s = play.act(
+        "Owned: a half-close lasts for ever", fin_wait_2_timeout=60 * SECOND, keepalive=False, always_keepalive=False
+    )
     s.open()
     s.client.shutdown()
     s.pause()
@@ -53,7 +55,9 @@ def fin_wait_2(play: Play) -> None:
 
 def _orphan(play: Play, title: str, timeout: int, *, idle: bool, segment_at: int = 0) -> Stage:
     """The client has closed, the server never will; `segment_at` seconds after FIN-WAIT-2 began an old ACK comes."""
-    s = play.act(title, fin_wait_2_timeout=timeout * SECOND, fin_wait_2_counts_idle=idle, keepalive=False)
+    s = play.act(
+        title, fin_wait_2_timeout=timeout * SECOND, fin_wait_2_counts_idle=idle, keepalive=False, always_keepalive=False
+    )
     s.open()
     ack = s.hold("1st ACK", s.server, copy=True)
     s.client.close()
@@ -83,7 +87,7 @@ def close_wait_for_ever(play: Play) -> None:
     timer runs, and the peer has nothing more to say. An application that leaks descriptors so collects one more with
     every connection. The cure is in the program: close what has ended. It then goes to LAST-ACK at once.
     """
-    s = play.act(fin_wait_2_timeout=60 * SECOND, keepalive=False)
+    s = play.act(fin_wait_2_timeout=60 * SECOND, keepalive=False, always_keepalive=False)
     for _ in range(3):
         s.open()
         s.client.close()
@@ -116,6 +120,7 @@ def last_ack_ends(play: Play) -> None:
         "rto_min": 200 * MILLISECOND,
         "rto_max": 120 * SECOND,
         "user_timeout": 0,
+        "reset_when_given_up": False,
         "tail_loss_probes": False,  # one would be sent in the place of the first retransmission
     }
     s = play.act("Orphan: 8 retransmissions", orphan_retransmissions=8, r2_retransmissions=15, **rto)

@@ -120,7 +120,8 @@ def _silence_problem(tcb: Tcb, now: int) -> str:
     """What the peer must be told has been said, or a timer will see to it."""
     if tcb.state not in RECEIVE_CLOSED and tcb.state in SYNCHRONIZED and tcb.rcv_adv == tcb.rcv_nxt:
         room = window.room(tcb)
-        if room >= max(window.step(tcb), 1) and tcb.delayed_ack_at == NEVER:
+        due = window.update_due(tcb) if tcb.config.freebsd_windows else room >= max(window.step(tcb), 1)
+        if due and tcb.delayed_ack_at == NEVER:
             return f"the window is closed, {room} bytes have room, and the peer was not told (RFC 9293 3.8.6.2.2)"
     if tcb.state in (State.CLOSED, State.LISTEN, State.SYN_SENT) or tcb.rcv_nxt == tcb.last_ack_sent:
         return ""
@@ -138,6 +139,8 @@ def _silence_problem(tcb: Tcb, now: int) -> str:
 def _buffer_problem(tcb: Tcb) -> str:
     config = tcb.config
     most = config.send_buffer + (2 * units.UNIT if config.send_units else 0)
+    if config.whole_segment_buffers:
+        most += max(tcb.send_mss - 1, 0)
     if tcb.send_buffer.length > most:
         return f"{tcb.send_buffer.length} bytes wait to be sent, {most} may"
     held = tcb.receive_buffer.length + (tcb.reassembly.length if tcb.reassembly is not None else 0)

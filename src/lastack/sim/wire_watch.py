@@ -152,7 +152,8 @@ class WireWatch(Tap):
             raise self.world.fail(sender, f"{segment!r} makes a packet of {size} bytes, and the MTU is {mtu}")
         if segment.flags & SYN or other is None:
             return
-        if segment.length and segment.length + len(segment.options) > other.mss:
+        most = max(other.mss, self.world.nodes[sender].config.min_snd_mss)
+        if segment.length and segment.length + len(segment.options) > most:
             raise self.world.fail(sender, f"{segment!r} is larger than the MSS of {other.mss} that the peer asked for")
         if mine.stamped and other.stamped:
             if segment.ts_val is None:

@@ -145,7 +145,7 @@ def _buffer_problem(tcb: Tcb) -> str:
         return f"{tcb.send_buffer.length} bytes wait to be sent, {most} may"
     held = tcb.receive_buffer.length + (tcb.reassembly.length if tcb.reassembly is not None else 0)
     # Rounding by the scale may have promised a little more than there is (RFC 7323 section 2.4).
-    size = max(tcb.rcv_buf, config.receive_buffer)
+    size = max(tcb.rcv_buf, config.receive_buffer, 1 << tcb.rcv_wscale)
     if held > window.limit(size):
         return f"{held} bytes were received, {window.limit(size)} may be held"
     if tcb.reassembly is not None and len(tcb.reassembly.blocks) > config.reassembly_holes:

@@ -152,7 +152,7 @@ class WireWatch(Tap):
             raise self.world.fail(sender, f"{segment!r} makes a packet of {size} bytes, and the MTU is {mtu}")
         if segment.flags & SYN or other is None:
             return
-        most = max(other.mss, self.world.nodes[sender].config.min_snd_mss)
+        most = max(other.mss, getattr(self.world.nodes[sender].host, "config", DEFAULT).min_snd_mss)
         if segment.length and segment.length + len(segment.options) > most:
             raise self.world.fail(sender, f"{segment!r} is larger than the MSS of {other.mss} that the peer asked for")
         if mine.stamped and other.stamped:

@@ -131,3 +131,9 @@ def test_idle_connections_are_probed_whatever_the_program_says():  # always_keep
     t = open_bsd(keepalive=False, keepalive_idle=10_000_000)
     t.after(10_000)
     t.sends(". 0:0(0) ack 1")
+
+
+def test_a_syn_offers_no_more_than_the_buffer_though_the_scale_could_tell_no_less():  # RFC 7323 2.2: it is not scaled
+    t = Exchange(BSD.having(receive_buffer=50, receive_buffer_initial=50))
+    t.call.open()
+    t.sends("S 0:0(0) win 50 <mss 1460,nop,wscale 6,sackOK,TS val 1000 ecr 0>")

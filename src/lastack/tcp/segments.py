@@ -56,7 +56,7 @@ def syn(tcb: Tcb, now: int) -> Segment:
     segment.options = handshake.syn_options(tcb, now)
     fast_open.add_option(tcb, segment)
     # The window of a SYN is never scaled (RFC 7323 2.2).
-    segment.window = min(window.space(tcb), 0xFFFF)
+    segment.window = min(window.space(tcb), tcb.rcv_buf, 0xFFFF)
     edge = (tcb.rcv_nxt + segment.window) & MASK
     if lt(tcb.rcv_adv, edge) or tcb.state is SYN_SENT:
         tcb.rcv_adv = edge

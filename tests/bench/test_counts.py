@@ -10,6 +10,8 @@ from dataclasses import asdict
 
 import pytest
 
+from lastack.tcp import predict
+from lastack.tcp.tcb import Tcb
 from tests.bench import counts
 from tests.bench.counts import WORKS, Counts, bounds_for, count
 
@@ -57,6 +59,10 @@ def test_work_that_has_become_dearer_is_seen(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_an_acknowledgment_too_many_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     bounds = bounds_for(count("ping-pong"))
-    monkeypatch.setattr(counts, "DEFAULT", counts.DEFAULT.having(delayed_ack=0))
+
+    def owing_one(tcb: Tcb, size: int, now: int) -> None:
+        tcb.dup_acks_owed += 1
+
+    monkeypatch.setattr(predict, "acknowledge_text", owing_one)
     found = above(count("ping-pong"), bounds)
     assert {"packets_out", "writes", "calls"} <= found.keys()

@@ -313,8 +313,6 @@ DIFFERENT: dict[tuple[str, int], tuple[Any, Any]] = {
     # getpeername of a connection that is over: the name is still known, and of use in a message.
     ("both_given_up", 8): ("str", "tuple"),
     ("reset_by_peer", 11): ("str", "tuple"),
-    # RFC 9293 3.10.7.4, second step: "connection reset" is to be signalled in CLOSE-WAIT too.
-    ("closed_in_good_order", 5): ("EPIPE", "ECONNRESET"),
 }
 
 

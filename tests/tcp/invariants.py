@@ -39,7 +39,8 @@ def _sequence(tcb: Tcb) -> str:
 def _buffers(tcb: Tcb) -> str:
     config = tcb.config
     held = tcb.reassembly
-    if tcb.send_buffer.length > config.send_buffer + (2 * units.UNIT if config.send_units else 0):
+    most = max(config.send_buffer, tcb.snd_buf) if config.whole_segment_buffers else config.send_buffer
+    if tcb.send_buffer.length > most + (2 * units.UNIT if config.send_units else 0):
         return "more waits to be sent than may"
     if tcb.receive_buffer.length + (held.length if held else 0) > window.limit(max(config.receive_buffer, tcb.rcv_buf)):
         return "more was received than there is room for"

@@ -152,6 +152,7 @@ class Socket(Stream):
 
     def shutdown(self, now: int, how: int) -> None:
         """As `Stream.shutdown`; a listener that is not to be read from listens no more, and may do so again."""
+        self._open()
         listener = self.listener
         if listener is None or how not in (options.SHUT_RD, options.SHUT_WR, options.SHUT_RDWR):
             super().shutdown(now, how)
@@ -193,8 +194,6 @@ class Socket(Stream):
         if self.listener is not None:
             self._close_listener(now, self.listener)
             self.listener = None
-            assert self.holder is not None
-            self.holder.listening = False
         tcb, self.tcb, self._shut_read = self.tcb, None, False
         if tcb is None:
             return
@@ -209,6 +208,7 @@ class Socket(Stream):
 
     def _close_listener(self, now: int, listener: Listener) -> None:
         assert self.holder is not None
+        self.holder.listening = False
         for size in self.holder.sizes:
             del self.host.listening[size, *self.local]
         for child in listener.close(now):

@@ -77,8 +77,13 @@ NOTES: dict[str, set[str]] = {
     "state-diagram": set(),
 }
 
-# Linux reports the SYN that a crossing SYN,ACK repeats as a duplicate (RFC 2883), and so does the preset.
-LINUX_NOTES = {**NOTES, "simultaneous-open": {AGAIN, TWICE}}
+# Linux reports the SYN that a crossing SYN,ACK repeats as a duplicate (RFC 2883), and so does the preset; and it puts
+# off the ACK of a FIN that comes with text.
+LINUX_NOTES = {
+    **NOTES,
+    "simultaneous-open": {AGAIN, TWICE},
+    "why-two-msl": NOTES["why-two-msl"] - {KEEPALIVE_ANSWER},
+}
 
 # The kernel loses nothing to hold its states, and some acts of "new-incarnation" are not played against it.
 KERNEL_NOTES = {

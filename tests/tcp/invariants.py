@@ -42,7 +42,8 @@ def _buffers(tcb: Tcb) -> str:
     most = max(config.send_buffer, tcb.snd_buf) if config.whole_segment_buffers else config.send_buffer
     if tcb.send_buffer.length > most + (2 * units.UNIT if config.send_units else 0):
         return "more waits to be sent than may"
-    if tcb.receive_buffer.length + (held.length if held else 0) > window.limit(max(config.receive_buffer, tcb.rcv_buf)):
+    room = max(config.receive_buffer, tcb.rcv_buf, 1 << tcb.rcv_wscale)  # no window is smaller than a unit of its scale
+    if tcb.receive_buffer.length + (held.length if held else 0) > window.limit(room):
         return "more was received than there is room for"
     if held is not None:
         if len(held.blocks) > config.reassembly_holes:

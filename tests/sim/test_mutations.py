@@ -36,6 +36,7 @@ from lastack.tcp import (
 )
 from lastack.tcp.config import DEFAULT, NEVER
 from lastack.tcp.reassembly import Reassembly
+from lastack.tcp.sequence import MASK
 from lastack.tcp.states import Event, State
 from lastack.tcp.tcb import Tcb
 from lastack.wire import datagram
@@ -143,7 +144,13 @@ def end_before_the_text(patch: Patch) -> None:
 
 
 def buffer_without_bound(patch: Patch) -> None:
+    def advertise(tcb: Tcb) -> int:
+        field = min(100_000 >> tcb.rcv_wscale, 0xFFFF)
+        tcb.rcv_adv = (tcb.rcv_nxt + (field << tcb.rcv_wscale)) & MASK
+        return field
+
     patch.setattr(window, "space", lambda tcb: 100_000)
+    patch.setattr(window, "advertise", advertise)
 
 
 def move_without_an_edge(patch: Patch) -> None:

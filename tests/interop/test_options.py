@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from errno import EINPROGRESS
 from itertools import product
 from random import Random
@@ -19,6 +19,8 @@ from lastack.apps.reactor import Connection, Reactor
 from lastack.apps.services import Echo
 from lastack.host.sockets import Socket
 from lastack.link.faults import Faults
+from lastack.tcp.states import State
+from lastack.tcp.tcb import Tcb
 from tests.interop.machine import CONFIG, Machine, machine
 
 pytestmark = pytest.mark.interop("ss")
@@ -107,11 +109,31 @@ def accepted(there: Machine, listener: socket) -> socket:
     raise AssertionError(f"no connection comes: {there.what_is_left()}")
 
 
+@contextmanager
+def calm(there: Machine) -> Iterator[None]:
+    """Without faults meanwhile: a SYN that goes again does not ask for ECN any more (RFC 3168 6.1.1.1)."""
+    pipelines = there.driver.incoming.pipeline, there.driver.outgoing.pipeline
+    rules = [pipeline.rules for pipeline in pipelines]
+    for pipeline in pipelines:
+        pipeline.rules = []
+    yield
+    for pipeline, faults in zip(pipelines, rules, strict=True):
+        pipeline.rules = faults
+
+
+def newly_open(there: Machine, known: list[Tcb]) -> bool:
+    """Whether our end has a connection that it had not before."""
+    return any(tcb.state is State.ESTABLISHED and tcb not in known for tcb in there.host.connections())
+
+
 def kernel_connects(there: Machine) -> str:
     """The kernel opens a connection to our echo service; what `ss` shows when all has come back."""
     with there.box.socket() as kernel:
         kernel.setblocking(False)
-        assert kernel.connect_ex((there.box.ours[0], PORT)) in (0, EINPROGRESS)
+        known = there.host.connections()
+        with calm(there):
+            assert kernel.connect_ex((there.box.ours[0], PORT)) in (0, EINPROGRESS)
+            assert there.driver.run(lambda: newly_open(there, known), 5)
         assert sends(there, kernel) == TEXT
         told = shown(there)
         kernel.shutdown(SHUT_WR)
@@ -124,8 +146,10 @@ def we_connect(there: Machine) -> str:
     with there.box.socket() as listener:
         listener.bind((there.box.theirs[0], 0))
         listener.listen()
-        sender = there.reactor.connect(there.driver.clock(), listener.getsockname(), Sender)
-        with accepted(there, listener) as kernel:
+        with calm(there):
+            sender = there.reactor.connect(there.driver.clock(), listener.getsockname(), Sender)
+            kernel = accepted(there, listener)
+        with kernel:
             echoes(there, kernel)
             assert there.driver.run(lambda: len(sender.heard) == SIZE, 20)
             assert sender.heard == TEXT

@@ -62,7 +62,22 @@ def python(*arguments: str) -> tuple[list[str], dict[str, str]]:
     return [sys.executable, "-m", *arguments], {**os.environ, "PYTHONPATH": path}
 
 
-class KernelSide:
+class _Closed:
+    """Closed at the end of its context."""
+
+    def close(self) -> None:
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class KernelSide(_Closed):
     """Two namespaces joined by a veth: the client in the one, a Python program in the other."""
 
     name = "kernel"
@@ -104,16 +119,8 @@ class KernelSide:
         self.client.close()
         self._server.close()
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
-    ) -> None:
-        self.close()
-
-
-class OwnSide:
+class OwnSide(_Closed):
     """Our host on a TUN device in a sandbox, driven by this process; the client in the sandbox.
 
     `around` is called with what drives the host, and is to call it (a profiler, say).
@@ -149,14 +156,6 @@ class OwnSide:
     def close(self) -> None:
         """The sandbox ends."""
         self.space.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _set(space: Namespace) -> None:

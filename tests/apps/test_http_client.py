@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
@@ -13,6 +14,7 @@ from lastack.apps.http_server import Site, http_server
 from lastack.apps.reactor import Connection, Reactor
 from lastack.host import options
 from lastack.host.sockets import Socket
+from lastack.wire.packet import Buffer
 from tests.apps.pair import SECOND, SERVER, Pair
 
 DATA = Random(3).randbytes(300_000)
@@ -62,7 +64,8 @@ class Getting:
     def begin(self, size: int | None):
         self.size.append(size)
 
-        def sink(data: bytes) -> int:
+        def sink(views: Sequence[Buffer]) -> int:
+            data = b"".join(views)
             taken = min(len(data), self.room)
             self.room -= taken
             self.got.append(data[:taken])
@@ -201,7 +204,7 @@ def test_a_full_disk_is_said():
     getting = Getting(OK + b"Content-Length: 5\r\n\r\nhello")
 
     def begin(size: int | None):
-        def sink(data: bytes) -> int:
+        def sink(views: Sequence[Buffer]) -> int:
             raise OSError(28, "No space left on device", "copy")
 
         return sink

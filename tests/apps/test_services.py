@@ -14,9 +14,10 @@ from tests.apps.pair import Pair
 SMALL = DEFAULT.having(send_buffer=20_000, receive_buffer=20_000)
 
 
-def test_echo_sends_back_all_and_closes_behind_the_client():
+@pytest.mark.parametrize("send_buffer", [20_000, 1_000])  # the small one takes no piece whole
+def test_echo_sends_back_all_and_closes_behind_the_client(send_buffer: int):
     # RFC 862: "this continues until the calling user terminates the connection"
-    pair = Pair(SMALL)
+    pair = Pair(SMALL.having(send_buffer=send_buffer))
     data = Random(1).randbytes(300_000)
     pair.serve(Echo)
     client = pair.talk(data, half_close=True)

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
@@ -23,6 +23,7 @@ from lastack.host.host import Host
 from lastack.link.faults import Faults
 from lastack.tcp.config import DEFAULT, Config
 from lastack.tcp.states import State
+from lastack.wire.packet import Buffer
 
 CLIENTS = str(Path(__file__).with_name("clients.py"))
 # A TIME-WAIT of two seconds, so that a test can see it end.
@@ -78,9 +79,10 @@ class Machine:
         """(SHA-256 of what our client fetches, its error)."""
         digest = hashlib.sha256()
 
-        def take(data: bytes) -> int:
-            digest.update(data)
-            return len(data)
+        def take(views: Sequence[Buffer]) -> int:
+            for view in views:
+                digest.update(view)
+            return sum(map(len, views))
 
         parsed = Url.parse(url)
         fetch = Fetch(self.reactor, parsed, parsed.host, lambda size: take)

@@ -59,7 +59,7 @@ def test_we_ask_the_kernel(tmp_path: Path, offload: bool) -> None:  # RFC 3168 s
     ):
         there.box.sysctl("net.ipv4.tcp_ecn", 2)  # the kernel's default: when asked
         url = Url.parse(f"http://{there.box.theirs[0]}:8000/file")
-        fetch = Fetch(there.reactor, url, url.host, lambda size: len)
+        fetch = Fetch(there.reactor, url, url.host, lambda size: lambda views: sum(map(len, views)))
         fetch.start(there.driver.clock())
         there.driver.run(lambda: fetch.received > FAR, 60)
         seen = words(there, 8000)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import tracemalloc
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 from lastack.tcp.buffers import ReceiveBuffer, SendBuffer
 from lastack.tcp.reassembly import Reassembly, trim_back, trim_front
 from lastack.tcp.sequence import MASK
+from lastack.wire.packet import Buffer
 from tests.tcp.harness import text
 
 SIZES = st.one_of(st.integers(0, 20), st.sampled_from([1, 2047, 2048, 4095, 4096, 5000, 70_000, 100_000]))
@@ -67,11 +70,21 @@ def test_small_writes_are_gathered():
     assert len(buffer.view(0, 4000)) == 1
 
 
-def test_what_the_user_writes_over_does_not_change_what_is_sent():
-    buffer, data = SendBuffer(), bytearray(b"abc")
+@pytest.mark.parametrize("kind", [bytearray, lambda data: memoryview(bytearray(data))])
+@pytest.mark.parametrize("size", [3, 5000])
+def test_what_the_user_writes_over_does_not_change_what_is_sent(kind: Callable[[bytes], Any], size: int):
+    buffer, data = SendBuffer(), kind(text(0, size))
     buffer.append(data)
-    data[:] = b"xyz"
-    assert b"".join(buffer.view(0, 3)) == b"abc"
+    data[:] = bytes(size)
+    assert b"".join(buffer.view(0, size)) == text(0, size)
+
+
+@pytest.mark.parametrize("kind", [bytes, memoryview, lambda data: memoryview(data)[:4096]])
+def test_bytes_and_views_of_them_are_sent_without_a_copy(kind: Callable[[bytes], Any]):
+    buffer, data = SendBuffer(), text(0, 5000)
+    buffer.append(kind(data))
+    (view,) = buffer.view(0, 4096)
+    assert view.obj is data
 
 
 @given(STEPS)
@@ -84,7 +97,8 @@ def test_a_receive_buffer_is_a_queue_of_bytes(steps: list[tuple[str, int, int]])
             buffer.append((memoryview(data)[:cut], data[cut:]))
             model, at = model + data, at + size
         elif what == "take":
-            assert buffer.read(size) == model[:size]
+            taken = buffer.read(size) if place % 2 else b"".join(buffer.take(size))
+            assert taken == model[:size]
             model = model[size:]
         elif what == "look":
             assert buffer.peek(size) == model[:size]
@@ -105,6 +119,55 @@ def test_small_payloads_do_not_pin_their_packets():
     buffer.append((packet[100:200],))
     packet[100:200] = b"x" * 100
     assert buffer.read(100) == bytes(100)
+
+
+def pinned(buffer: ReceiveBuffer) -> int:
+    return sum({id(whole): len(whole) for whole in map(owner, buffer._chunks)}.values())
+
+
+def owner(view: Buffer) -> bytes:
+    whole = view.obj if isinstance(view, memoryview) else view
+    assert isinstance(whole, bytes)
+    return whole
+
+
+@given(st.lists(st.tuples(st.integers(0, 65_000), st.integers(1, 65_000), st.integers(0, 60_000)), max_size=20))
+def test_received_text_keeps_no_more_memory_than_a_few_times_its_size(pieces: list[tuple[int, int, int]]):
+    # A window counts the text alone: the end of a super-segment whose beginning was there must not keep it whole.
+    buffer = ReceiveBuffer()
+    for first, size, read in pieces:
+        buffer.append((memoryview(bytes(65_545))[first : first + size],))
+        buffer.take(read)
+        assert pinned(buffer) <= 4 * buffer.length
+
+
+def test_what_is_read_is_copied_at_most_once():
+    buffer, packet = ReceiveBuffer(), bytes(60_010)
+    buffer.append((memoryview(packet)[10:],))
+    buffer.append((memoryview(packet)[10:],))
+    first, second = buffer.take(90_000)
+    assert owner(first) is owner(second) is packet
+    assert (len(first), len(second), buffer.length) == (50_000 + 10_000, 30_000, 30_000)
+    buffer.clear()
+    buffer.append((b"x",))
+    (small,) = buffer._chunks
+    assert buffer.read(10) is small
+
+
+def test_what_was_read_does_not_change_when_more_comes():
+    buffer = ReceiveBuffer()
+    buffer.append((b"abc",))
+    whole = buffer.take(3)
+    buffer.append((b"defghi",))
+    part = buffer.take(2)
+    buffer.append((b"jkl",))
+    assert (b"".join(whole), b"".join(part), buffer.read(10)) == (b"abc", b"de", b"fghijkl")
+
+
+def test_what_waits_for_a_hole_keeps_no_large_packet_whole():  # RFC 9293 SHLD-31
+    held, packet = Reassembly(), bytes(65_545)
+    held.insert(100, (memoryview(packet)[:3000],), 3000, 10)
+    assert all(owner(view) is not packet for view in held.blocks[0].views if not isinstance(view, bytearray))
 
 
 # --- reassembly ---

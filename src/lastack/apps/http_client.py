@@ -6,7 +6,7 @@ h11 reads the heads and the chunks; the bytes of a body with a length, or up to 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from errno import errorcode
 from http import HTTPStatus
@@ -19,7 +19,9 @@ from lastack.apps.http_messages import explain_malformed
 from lastack.apps.reactor import SECOND, Connection, Reactor
 from lastack.host.options import SO_ERROR, SOL_SOCKET
 from lastack.host.sockets import Socket
+from lastack.tcp.reassembly import trim_back, trim_front
 from lastack.tcp.states import State
+from lastack.wire.packet import Buffer
 
 REDIRECTS = 10
 TIMEOUT = 60 * SECOND
@@ -35,8 +37,9 @@ _ERRORS = {
     "EADDRNOTAVAIL": "no local port to this server is free",
 }
 
-# Takes some bytes and says how many: fewer than all means that it has no room, until `Fetch.resume`.
-Sink = Callable[[bytes], int]
+# Takes some bytes, in pieces as for writev, and says how many: fewer than all means that it has no room, until
+# `Fetch.resume`.
+Sink = Callable[[Sequence[Buffer]], int]
 
 
 class UrlError(ValueError):
@@ -172,7 +175,7 @@ class HttpClient(Connection):
         self.sink: Sink | None = None
         self.left: int | None = None  # bytes of the body still to come; None: not known
         self.past_h11 = False
-        self.pending = b""  # of the body, what the sink had no room for
+        self.pending: tuple[Buffer, ...] = ()  # of the body, what the sink had no room for
 
     def ready(self, now: int) -> None:
         if self.socket.state is State.SYN_SENT or self.socket.state is State.SYN_RCVD:
@@ -206,7 +209,7 @@ class HttpClient(Connection):
     def _step(self, now: int) -> bool:
         """Take what is there; False where something has to come first, or it is over."""
         if self.pending:
-            self._sink(now, b"")
+            self._sink(now, ())
             if self.pending:
                 return False
         if self.past_h11:
@@ -225,7 +228,7 @@ class HttpClient(Connection):
         elif isinstance(event, h11.Response):
             return self._response(now, event)
         elif isinstance(event, h11.Data):
-            self._sink(now, bytes(event.data))
+            self._sink(now, (bytes(event.data),))
         elif isinstance(event, h11.EndOfMessage):
             return self._over(now)
         return True
@@ -256,38 +259,38 @@ class HttpClient(Connection):
         except OSError as error:
             return self._over(now, _cannot_write(error))
         if self.past_h11:
-            self._take(now, self.http.trailing_data[0])
+            self._take(now, (self.http.trailing_data[0],))
         return True
 
     def _body(self, now: int) -> bool:
         """The body, as far as it is there."""
         if self.left == 0:
             return self._over(now)
-        data = self.receive(now, _CHUNK)
-        if data is None:
+        views = self.receive_views(now, _CHUNK)
+        if views is None:
             return False
-        if not data:
+        if not views:
             missing = f"{self.left} bytes are missing" if self.left is not None else ""
             return self._over(now, missing and f"the server closed the connection too early: {missing}")
-        self._take(now, data)
+        self._take(now, tuple(views))
         return True
 
-    def _take(self, now: int, data: bytes) -> None:
+    def _take(self, now: int, views: tuple[Buffer, ...]) -> None:
         if self.left is not None:
-            data = data[: self.left]
-            self.left -= len(data)
-        self._sink(now, data)
+            views = trim_back(views, self.left)
+            self.left -= sum(map(len, views))
+        self._sink(now, views)
 
-    def _sink(self, now: int, data: bytes) -> None:
+    def _sink(self, now: int, views: tuple[Buffer, ...]) -> None:
         assert self.sink is not None
-        data = self.pending + data if self.pending else data
+        views = self.pending + views
         try:
-            taken = self.sink(data) if data else 0
+            taken = self.sink(views) if views else 0
         except OSError as error:
             self._over(now, _cannot_write(error))
             return
         self.fetch.received += taken
-        self.pending = data[taken:]
+        self.pending = trim_front(views, taken)
 
     def _over(self, now: int, why: str = "") -> bool:
         if why:

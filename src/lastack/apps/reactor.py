@@ -14,6 +14,7 @@ from lastack.host import options
 from lastack.host.host import Host
 from lastack.host.sockets import Socket
 from lastack.wire.address import format_address
+from lastack.wire.packet import Buffer
 
 SECOND = 1_000_000
 
@@ -72,8 +73,17 @@ class Connection:
             self.reactor.counters["bytes in"] += len(data)
         return data
 
-    def send(self, now: int, data: bytes) -> int:
-        """The bytes of `data` that were taken; fewer than all where the send buffer is full."""
+    def receive_views(self, now: int, size: int = CHUNK) -> list[Buffer] | None:
+        """The same without a copy: the bytes as they came, in pieces, [] at the end."""
+        views = self.socket.take_views(now, size)
+        if views:
+            self.reactor.counters["bytes in"] += sum(map(len, views))
+        return views
+
+    def send(self, now: int, data: Buffer) -> int:
+        """The bytes of `data` that were taken; fewer than all where the send buffer is full.
+
+        `bytes` and views of such are not copied."""
         try:
             sent = self.socket.send(now, data)
         except BlockingIOError:
@@ -85,12 +95,12 @@ class Connection:
         """Throw away what has come, up to `limit` bytes; how many they were, None once the end is reached."""
         thrown = 0
         while thrown < limit:
-            data = self.receive(now)
-            if data is None:
+            views = self.receive_views(now)
+            if views is None:
                 return thrown
-            if not data:
+            if not views:
                 return None
-            thrown += len(data)
+            thrown += sum(map(len, views))
         return thrown
 
     def close(self, now: int) -> None:

@@ -8,6 +8,7 @@ from functools import cache
 from lastack.apps.reactor import CHUNK, SECOND, Connection, Make, Reactor
 from lastack.host import options
 from lastack.host.sockets import Socket
+from lastack.wire.packet import Buffer
 
 ECHO_PORT = 7
 DISCARD_PORT = 9
@@ -16,6 +17,7 @@ CHARGEN_PORT = 19
 
 _PRINTABLE = bytes(range(0x21, 0x7F)) + b" "  # in the order in which RFC 864's example begins
 _LINE = 72
+_ALL = 1 << 30
 
 
 class Echo(Connection):
@@ -23,32 +25,31 @@ class Echo(Connection):
 
     def __init__(self, reactor: Reactor, socket: Socket) -> None:
         super().__init__(reactor, socket)
-        self.pending = b""
+        self.pending: list[Buffer] = []
 
     def ready(self, now: int) -> None:
         while True:
-            if not self.pending:
-                data = self.receive(now)
-                if data is None:
+            for count, data in enumerate(self.pending):
+                sent = self.send(now, data)
+                if sent < len(data):  # nothing more is read before it is gone: the client's window closes
+                    self.pending[: count + 1] = [memoryview(data)[sent:]]
                     return
-                if not data:
-                    self.close(now)
-                    return
-                self.pending = data
-            sent = self.send(now, self.pending)
-            self.pending = self.pending[sent:]
-            if self.pending:  # nothing more is read before it is gone: the client's window closes
+            views = self.receive_views(now)
+            if views is None:
+                self.pending = []
                 return
+            if not views:
+                self.close(now)
+                return
+            self.pending = views
 
 
 class Discard(Connection):
     """RFC 863: throws away what it gets, and sends nothing."""
 
     def ready(self, now: int) -> None:
-        while (data := self.receive(now)) is not None:
-            if not data:
-                self.close(now)
-                return
+        if self.drain(now, _ALL) is None:
+            self.close(now)
 
 
 @cache
@@ -62,14 +63,14 @@ class Chargen(Connection):
     """RFC 864: sends characters until the client closes, and throws away what it gets."""
 
     # Whole turns of the ring: bytes that all connections share, and that are sent without a copy.
-    block = chargen_ring() * (CHUNK // len(chargen_ring()))
+    block = memoryview(chargen_ring() * (CHUNK // len(chargen_ring())))
 
     def __init__(self, reactor: Reactor, socket: Socket) -> None:
         super().__init__(reactor, socket)
         self.position = 0
 
     def ready(self, now: int) -> None:
-        if self.drain(now, 1 << 30) is None:
+        if self.drain(now, _ALL) is None:
             self.close(now)
             return
         while sent := self.send(now, self.block[self.position :]):
@@ -96,7 +97,7 @@ class Daytime(Connection):
             self.send(now, self.text().encode("ascii", "replace") + b"\r\n")
             # Not close: data of the client that nobody reads would end in a RST, which may overtake our text.
             self.socket.shutdown(now, options.SHUT_WR)
-        if self.drain(now, 1 << 30) is None:
+        if self.drain(now, _ALL) is None:
             self.close(now)
 
 

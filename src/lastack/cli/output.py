@@ -6,16 +6,18 @@ import os
 import select
 import stat
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 
 from lastack.device.driver import Driver
 from lastack.device.poll import OUT
+from lastack.wire.packet import Buffer
 
 # What a pipe that says that it is writable takes without blocking (PIPE_BUF, pipe(7)). The descriptor is shared with
 # other programs and is left blocking.
 _PIPE = 4096
+_IOV_MAX = 1024  # <limits.h>: pieces that one writev takes
 
 
 class Output:
@@ -37,7 +39,7 @@ class Output:
         self._driver = driver
         self._resume = resume
 
-    def begin(self) -> Callable[[bytes], int]:
+    def begin(self) -> Callable[[Sequence[Buffer]], int]:
         """Open it. Raises OSError."""
         if self.target is None:
             sys.stdout.flush()
@@ -49,20 +51,26 @@ class Output:
         self.begun = True
         return self._write if stat.S_ISREG(os.fstat(self._fd).st_mode) else self._write_pipe
 
-    def _write(self, data: bytes) -> int:
-        return os.write(self._fd, data)
+    def _write(self, views: Sequence[Buffer]) -> int:
+        return os.writev(self._fd, views if len(views) <= _IOV_MAX else (b"".join(views),))
 
-    def _write_pipe(self, data: bytes) -> int:
+    def _write_pipe(self, views: Sequence[Buffer]) -> int:
         """What a pipe or terminal takes now."""
         poll = select.poll()
         poll.register(self._fd, select.POLLOUT)
-        view = memoryview(data)
-        while view and poll.poll(0):
-            view = view[os.write(self._fd, view[:_PIPE]) :]
-        if view and not self._waiting and self._driver is not None:
-            self._waiting = True
-            self._driver.watch(self._fd, self._room, OUT)
-        return len(data) - len(view)
+        taken = 0
+        for data in views:
+            view = memoryview(data)
+            while view and poll.poll(0):
+                written = os.write(self._fd, view[:_PIPE])
+                view = view[written:]
+                taken += written
+            if view:
+                if not self._waiting and self._driver is not None:
+                    self._waiting = True
+                    self._driver.watch(self._fd, self._room, OUT)
+                break
+        return taken
 
     def _room(self, events: int) -> None:
         self._stop_waiting()

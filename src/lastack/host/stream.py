@@ -102,6 +102,19 @@ class Stream(Names):
             data = b""
         return data if data or self._ends(tcb, size) else None
 
+    def take_views(self, now: int, size: int) -> list[Buffer] | None:
+        """`take` without a copy: the bytes as they lie in the receive buffer, `bytes` or read-only views of such, which
+        may be sent again as they are. [] at the end; None where nothing has come."""
+        tcb = self._connected_tcb()
+        if tcb.rcv_up is not None:
+            data = self._read(tcb, size, 0, now)
+            views: list[Buffer] = [data] if data else []
+        else:
+            views = calls.receive_views(tcb, size, now) if tcb.receive_buffer.length else []
+            if tcb.ack_now:
+                self.host.touched(tcb, now)
+        return views if views or self._ends(tcb, size) else None
+
     def _ends(self, tcb: Tcb, size: int) -> bool:
         """Whether a read that gave nothing is the end, and not just too early. Raises the error that there was."""
         if size == 0 or (calls.at_end(tcb) and not (self.error and self.config.socket_calls == "bsd")):

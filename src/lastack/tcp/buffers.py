@@ -14,6 +14,10 @@ from lastack.wire.packet import Buffer
 _GATHER = 4096
 # A smaller payload is copied out of its packet, which it would otherwise pin whole.
 COPY = 2048
+# The most that received text may keep in memory, in its own size: a segment may be the end of a super-segment whose
+# beginning was there already. (Linux counts what is pinned, skb->truesize, and holds it to twice the window.)
+_PINNED = 4
+_LARGE = 65_545 // _PINNED  # of what a device reads, this much is never a smaller part
 # Chunks already consumed at the front of the list before it is cut.
 _TRIM = 64
 
@@ -137,12 +141,15 @@ def _is_view_of_bytes(data: Buffer | bytearray) -> bool:
 
 
 class ReceiveBuffer:
-    """Data received in order that the user has not read. `length` is the number of bytes held."""
+    """Data received in order that the user has not read. `length` is the number of bytes held.
+
+    Chunks never change: what is read may be given away as it lies, and copies of a buffer share them.
+    """
 
     __slots__ = ("_chunks", "length")
 
     def __init__(self) -> None:
-        self._chunks: list[memoryview | bytearray] = []
+        self._chunks: list[Buffer] = []
         self.length = 0
 
     def append(self, payload: tuple[Buffer, ...]) -> None:
@@ -150,47 +157,55 @@ class ReceiveBuffer:
         chunks = self._chunks
         for view in payload:
             size = len(view)
-            if size >= COPY:
-                chunks.append(view if type(view) is memoryview else memoryview(view))
-            elif chunks and type(chunks[-1]) is bytearray and len(chunks[-1]) < _GATHER:
-                chunks[-1] += view
-            else:
-                chunks.append(bytearray(view))
             self.length += size
+            if size >= _LARGE:
+                chunks.append(view)
+            elif size >= COPY:
+                chunks.append(lean(view))
+            elif chunks and len(chunks[-1]) < _GATHER:
+                chunks[-1] = b"".join((chunks[-1], view))
+            else:
+                chunks.append(bytes(view))
 
     def read(self, size: int) -> bytes:
-        """Remove and return up to `size` bytes."""
+        """Remove and return up to `size` bytes: not copied where one chunk, in `bytes`, is all; else copied once."""
         chunks = self._chunks
         if not chunks or size <= 0:
             return b""
         first = chunks[0]
-        if len(first) > size:
-            taken = bytes(first[:size])
-            _drop_front(chunks, size)
-            self.length -= size
-            return taken
-        if len(chunks) == 1 or len(first) == size:
+        held = len(first)
+        if held > size:
+            self._drop_front(size)
+            return bytes(first[:size])
+        if held == size or len(chunks) == 1:
             del chunks[0]
-            self.length -= len(first)
+            self.length -= held
             return bytes(first)
-        return self._gather(size)
+        return b"".join(self.take(size))
 
-    def _gather(self, size: int) -> bytes:
+    def take(self, size: int) -> list[Buffer]:
+        """Remove up to `size` bytes and return them as they lie, without a copy."""
         chunks = self._chunks
-        taken: list[Buffer | bytearray] = []
-        wanted = size
+        if size >= self.length:
+            self._chunks = []
+            self.length = 0
+            return chunks
         count = 0
-        while count < len(chunks) and len(chunks[count]) <= wanted:
-            taken.append(chunks[count])
-            wanted -= len(chunks[count])
+        while size > 0 and len(chunks[count]) <= size:
+            size -= len(chunks[count])
+            self.length -= len(chunks[count])
             count += 1
+        taken = chunks[:count]
         del chunks[:count]
-        if wanted and chunks:
-            taken.append(bytes(chunks[0][:wanted]))
-            _drop_front(chunks, wanted)
-        data = b"".join(taken)
-        self.length -= len(data)
-        return data
+        if size > 0:
+            taken.append(memoryview(chunks[0])[:size])
+            self._drop_front(size)
+        return taken
+
+    def _drop_front(self, size: int) -> None:
+        """Drop `size` bytes of the first chunk, which is longer."""
+        self._chunks[0] = lean(memoryview(self._chunks[0])[size:])
+        self.length -= size
 
     def peek(self, size: int, start: int = 0) -> bytes:
         """Up to `size` bytes from `start` on, left where they are (MSG_PEEK)."""
@@ -208,21 +223,18 @@ class ReceiveBuffer:
 
     def clear(self) -> None:
         """Forget everything."""
-        self._chunks.clear()
-        self.length = 0
+        self.take(self.length)
 
     def copy(self) -> ReceiveBuffer:
         """A copy that shares only what cannot change."""
         other = ReceiveBuffer()
-        other._chunks = [chunk if type(chunk) is memoryview else bytearray(chunk) for chunk in self._chunks]
+        other._chunks = self._chunks[:]
         other.length = self.length
         return other
 
 
-def _drop_front(chunks: list[memoryview | bytearray], size: int) -> None:
-    """Drop `size` bytes of the first chunk, which is longer."""
-    first = chunks[0]
-    if isinstance(first, bytearray):
-        del first[:size]
-    else:
-        chunks[0] = first[size:]
+def lean(view: Buffer) -> Buffer:
+    """`view`, or a copy of it where it is a small part of what it keeps in memory: a window counts the part alone."""
+    if isinstance(view, memoryview) and memoryview(view.obj).nbytes > _PINNED * len(view):
+        return bytes(view)
+    return view

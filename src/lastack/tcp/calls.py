@@ -149,22 +149,35 @@ def receive(tcb: Tcb, size: int, now: int) -> bytes:
     May open the window, which then is told (`output.transmit`).
     """
     data = tcb.receive_buffer.read(size)
-    tcb.end_read = tcb.fin_received and not tcb.receive_buffer.length
-    if data:
-        if tcb.observer is not None:
-            _told(tcb, now, "RECEIVE", str(len(data)))
-        tcb.statistics.bytes_read += len(data)
-        tuning = tcb.tuning
-        if tuning is None:
-            if tcb.config.autotuning:
-                autotune.begin(tcb, now)
-        elif now >= tuning.at:
-            autotune.round_over(tcb, tuning, now)
-        if update_due(tcb):
-            tcb.ack_now = True
-        if tcb.rcv_up is not None and not urgent_left(tcb):
-            tcb.rcv_up = None
+    _has_read(tcb, len(data), now)
     return data
+
+
+def receive_views(tcb: Tcb, size: int, now: int) -> list[Buffer]:
+    """RECEIVE without a copy: the same bytes as they lie in the receive buffer."""
+    before = tcb.receive_buffer.length
+    views = tcb.receive_buffer.take(size)
+    _has_read(tcb, before - tcb.receive_buffer.length, now)
+    return views
+
+
+def _has_read(tcb: Tcb, size: int, now: int) -> None:
+    tcb.end_read = tcb.fin_received and not tcb.receive_buffer.length
+    if not size:
+        return
+    if tcb.observer is not None:
+        _told(tcb, now, "RECEIVE", str(size))
+    tcb.statistics.bytes_read += size
+    tuning = tcb.tuning
+    if tuning is None:
+        if tcb.config.autotuning:
+            autotune.begin(tcb, now)
+    elif now >= tuning.at:
+        autotune.round_over(tcb, tuning, now)
+    if update_due(tcb):
+        tcb.ack_now = True
+    if tcb.rcv_up is not None and not urgent_left(tcb):
+        tcb.rcv_up = None
 
 
 def urgent_left(tcb: Tcb) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from heapq import nlargest
 from operator import attrgetter
 
-from lastack.tcp.buffers import COPY
+from lastack.tcp.buffers import COPY, lean
 from lastack.tcp.sequence import HALF, MASK
 from lastack.wire.packet import Buffer
 
@@ -56,7 +56,7 @@ class Block:
         views = self.views
         for view in payload:
             if len(view) >= COPY:
-                views.append(view)
+                views.append(view if isinstance(view, bytearray) else lean(view))
             elif views and type(views[-1]) is bytearray and len(views[-1]) < COPY:
                 views[-1] += view
             else:

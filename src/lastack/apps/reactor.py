@@ -234,12 +234,14 @@ class Reactor:
         if connection.idle is not None:
             self._timed -= 1
         connection.socket.close(now)
+        connection.socket.user = None  # no cycle is left
         connection.closed()
 
     def stop(self, now: int) -> None:
         """Listen no more, and let every connection close in good order; `connections` is empty once they have."""
         for listening in self.listening:
             listening.socket.close(now)
+            listening.socket.user = None
         self.listening.clear()
         for connection in list(self.connections):
             try:

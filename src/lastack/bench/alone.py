@@ -115,6 +115,7 @@ _ALL = (
         alone_crowd.pauses,
         (
             Row("pause", "longest pause at 100,000 connections", "ms", 100, 10),
+            Row("pause-wall", "the same by the clock on the wall, with all else that runs here", "ms"),
             Row("collection", "longest garbage collection among them", "ms"),
         ),
         3,

@@ -16,6 +16,7 @@ from time import monotonic_ns
 from types import FrameType, TracebackType
 from typing import Any, Protocol
 
+from lastack.device.collector import Hold
 from lastack.device.memory import keep_heap
 from lastack.device.poll import IN, OUT, Callback, Poller
 from lastack.link.finishing import finish
@@ -85,10 +86,13 @@ class Driver:
     each `turn`. `incoming` and `outgoing` are the lines with the fault rules of each direction (rules may be added at
     any time: `driver.outgoing.pipeline.add(...)`). Each of `taps` is called as tap(now, outgoing, packet) with every
     finished packet as the host sends and receives it: before the rules on its way out, behind them on its way in.
+    Long garbage collections are put off until the driver is closed (`lastack.device.collector`), unless
+    `long_collections`.
     """
 
     __slots__ = (
         "_device_fd",
+        "_hold",
         "_lone",
         "_poller",
         "_queue",
@@ -116,6 +120,7 @@ class Driver:
         taps: Sequence[Tap] = (),
         clock: Callable[[], int] = clock,
         batch: int = _BATCH,
+        long_collections: bool = False,
     ) -> None:
         self.host = host
         self.device = device
@@ -133,6 +138,7 @@ class Driver:
         self._poller = Poller()
         self._watch_device(IN)
         keep_heap()
+        self._hold = None if long_collections else Hold(host)
 
     def watch(self, fd: int, callback: Callback, events: int = IN) -> None:
         """Call `callback(events)` whenever `fd` is ready: see `Poller.watch`."""
@@ -210,6 +216,8 @@ class Driver:
     def close(self) -> None:
         """Give back what the loop holds; device and host are the caller's. Twice is once."""
         self._poller.close()
+        if self._hold is not None:
+            self._hold.close()
 
     def __enter__(self) -> Driver:
         return self

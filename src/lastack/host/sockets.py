@@ -173,6 +173,7 @@ class Socket(Stream):
         self.closed = True
         if self.listener is not None:
             self._close_listener(now, self.listener)
+            self.listener = None  # no cycle is left, here and wherever a connection ends: tests/host/test_cycles.py
         if self.holder is not None:
             self.host.ports.release(self.holder, self.local[1])
             self.holder = None

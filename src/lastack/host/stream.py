@@ -205,6 +205,8 @@ class Stream(Names):
             return
         if signals & ENDED:
             self.error = tcb.error
+            if tcb.state is CLOSED:
+                tcb.socket = None  # it has no more to tell
         if self._shut_read:
             self._discard(tcb, now)
         if tcb.send_buffer.length > tcb.snd_buf // 2 and not self.config.send_units:

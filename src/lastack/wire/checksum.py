@@ -10,19 +10,30 @@ from __future__ import annotations
 
 from lastack.wire.packet import Buffer
 
-# 2 ** shift leaves the remainder 1, too, for a shift that is a multiple of 16. Up to 2 ** 20 bits: 128 KiB.
-_SHORTEST = 2048
-_LOWER = {1 << power: (1 << (1 << power)) - 1 for power in range(11, 21)}
-_SHORT = 1 << 2 * _SHORTEST
+# Where a number is cut in two, whose sum has the same remainder: 2 ** shift leaves the remainder 1, too, for a shift that
+# is a multiple of 16 (and of 30, the bits of a digit of CPython's, which is a little faster). Each about halves what is
+# left, from 64 KiB on; the five of a full-size packet stand in a row, without a loop.
+_HALVES = tuple((shift, (1 << shift) - 1) for shift in (264_000, 132_000, 66_000, 33_120, 16_800, 9_120))
+_LOW_6000, _LOW_3120, _LOW_1680, _LOW_960, _LOW_480 = ((1 << shift) - 1 for shift in (6000, 3120, 1680, 960, 480))
+_LONG = 1 << 12_000
+_SHORT = 1 << 2_400  # 300 bytes: here one division is as fast
 
 
 def residue(total: int) -> int:
-    """`total` modulo 65535, for a `total` of any length that is not negative."""
+    """`total` modulo 65535, for a `total` of any length that is not negative.
+
+    1.6 us for 1,480 bytes, where the division alone takes 4.5 us (and reading them as a number 1.8 us).
+    """
+    if total >= _LONG:
+        for shift, low in _HALVES:
+            if total > low:
+                total = (total >> shift) + (total & low)
     if total >= _SHORT:
-        shift = min(1 << (total.bit_length() - 1).bit_length() - 1, 1 << 20)
-        while shift >= _SHORTEST:
-            total = (total >> shift) + (total & _LOWER[shift])
-            shift >>= 1
+        total = (total >> 6000) + (total & _LOW_6000)
+        total = (total >> 3120) + (total & _LOW_3120)
+        total = (total >> 1680) + (total & _LOW_1680)
+        total = (total >> 960) + (total & _LOW_960)
+        total = (total >> 480) + (total & _LOW_480)
     return total % 65535
 
 
@@ -32,6 +43,9 @@ def sum_of(*parts: Buffer) -> int:
     0 exactly when every byte is 0. The parts are not joined: one that ends at an odd offset counts by 256 (RFC 1071
     section 2 (B): swapping the bytes of the words swaps those of the sum), which also pads an odd whole with a zero.
     """
+    if len(parts) == 1:  # nearly always; 0.3 us less
+        number = int.from_bytes(parts[0], "big")
+        return number << 8 if len(parts[0]) & 1 else number
     total = 0
     end = 0
     for part in parts:

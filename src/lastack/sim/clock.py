@@ -2,75 +2,107 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
-from heapq import heapify, heappop, heappush
-
-# What an event does; it tells by its name which host it touched, None if it may have been any, "" if none.
-Action = Callable[[], str | None]
+from heapq import heappop, heappush
+from typing import Any
 
 
 class Event:
-    """Something that happens at `at` (microseconds). Events of one time happen in the order of their planning."""
+    """A call that can be cancelled, planned for `at` (microseconds)."""
 
-    __slots__ = ("action", "at", "order")
+    __slots__ = ("_callback", "_clock", "at")
 
-    def __init__(self, at: int, order: int, action: Action) -> None:
+    def __init__(self, clock: Clock, at: int, callback: Callable[[], object]) -> None:
         self.at = at
-        self.order = order
-        self.action: Action | None = action
+        self._clock = clock
+        self._callback: Callable[[], object] | None = callback
+
+    @property
+    def over(self) -> bool:
+        """Whether it has happened, or never will."""
+        return self._callback is None
 
     def cancel(self) -> None:
         """It will not happen. Cancelling what has happened does nothing."""
-        self.action = None
+        if self._callback is not None:
+            self._callback = None
+            self._clock.cancelled += 1
 
-    def __lt__(self, other: Event) -> bool:
-        return (self.at, self.order) < (other.at, other.order)
+    def happen(self) -> None:
+        """Make the call."""
+        callback, self._callback = self._callback, None
+        assert callback is not None
+        callback()
 
 
 class Clock:
-    """The time of a world, in microseconds, and what is planned."""
+    """The time of a world, in microseconds, and what is planned: calls of one argument.
 
-    __slots__ = ("_events", "_order", "now")
+    Events of one time happen in the order of their planning. What is planned for this very moment stands in a queue of
+    its own, as it is later than all that was planned for it before: 0.4 us less than through the heap. `cancelled`
+    counts the events that are still planned and will not happen.
+    """
+
+    __slots__ = ("_later", "_order", "cancelled", "now", "present")
 
     def __init__(self, start: int = 0) -> None:
         self.now = start
-        self._events: list[Event] = []
+        self.cancelled = 0
+        self.present: deque[tuple[Callable[[Any], Any], Any]] = deque()
+        self._later: list[tuple[int, int, Callable[[Any], Any], Any]] = []
         self._order = 0
 
-    def plan(self, at: int, action: Action) -> Event:
-        """Let `action` happen at `at`, which must not be in the past."""
-        assert at >= self.now, f"planned for {at}, and it is {self.now} already"
+    def post(self, at: int, action: Callable[[Any], Any], argument: Any) -> None:
+        """Let `action(argument)` happen at `at`, which must not be in the past."""
+        if at == self.now:
+            self.present.append((action, argument))
+            return
+        assert at > self.now, f"planned for {at}, and it is {self.now} already"
         self._order += 1
-        event = Event(at, self._order, action)
-        heappush(self._events, event)
+        heappush(self._later, (at, self._order, action, argument))
+
+    def plan(self, at: int, callback: Callable[[], object]) -> Event:
+        """Let `callback()` happen at `at`, unless the event that this returns is cancelled."""
+        event = Event(self, at, callback)
+        self.post(at, Event.happen, event)
         return event
 
     def next_time(self) -> int | None:
         """When the next event happens; None while nothing is planned."""
-        events = self._events
-        while events and events[0].action is None:
-            heappop(events)
-        return events[0].at if events else None
+        if self.cancelled:
+            self._forget_cancelled()
+        if self.present:
+            return self.now
+        return self._later[0][0] if self._later else None
 
     def advance(self, at: int) -> None:
         """Set the time, forwards."""
         assert at >= self.now, f"the clock would go back from {self.now} to {at}"
         self.now = at
 
-    def pop(self) -> Action:
-        """The next event's action; the time becomes the event's."""
-        if self.next_time() is None:
-            raise IndexError("nothing is planned")
-        event = heappop(self._events)
-        self.advance(event.at)
-        assert event.action is not None
-        return event.action
+    def happen(self) -> Any:
+        """Let the next event happen, at its time, and return what its action returned; IndexError if none is planned.
 
-    def clear(self) -> None:
-        """Nothing that was planned will happen."""
-        self._events.clear()
+        `next_time` must have been asked before.
+        """
+        present, later = self.present, self._later
+        if present and not (later and later[0][0] == self.now):
+            action, argument = present.popleft()
+        else:
+            self.now, _, action, argument = heappop(later)
+        return action(argument)
 
-    def __len__(self) -> int:
-        self._events = [event for event in self._events if event.action is not None]
-        heapify(self._events)
-        return len(self._events)
+    def _forget_cancelled(self) -> None:
+        """Take away the cancelled events in front."""
+        later, present = self._later, self.present
+        while later and _is_over(later[0][3]):
+            heappop(later)
+            self.cancelled -= 1
+        while present and _is_over(present[0][1]):
+            present.popleft()
+            self.cancelled -= 1
+
+
+def _is_over(argument: Any) -> bool:
+    return isinstance(argument, Event) and argument.over

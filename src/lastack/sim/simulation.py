@@ -292,7 +292,7 @@ def run_simulation(seed: int, replay: str = "lastack simulate --seed {seed}", pl
         details = "".join(format_exception(error))
     world = simulation.world
     counters = Counter(simulation.counters)
-    counters["events"] = world.counters["events"]
+    counters["events"] = world.events
     counters.update({f"packets {name}": count for name, count in world.network.counters.items()})
     counters.update({f"{old.value}: {event.value}": n for (old, event), n in simulation.checks.moves.items()})
     trace = simulation.checks.trace.hexdigest()

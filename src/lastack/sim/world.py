@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from random import Random
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 from lastack.link.faults import Faults
 from lastack.link.rules import Partition, Rule
@@ -74,16 +74,18 @@ class World:
         self.seed = seed
         self.random = Random(seed)
         self.clock = Clock(start)
-        self.network = Network(self.clock, self)
         self.nodes: dict[str, Node] = {}
+        self.network = Network(self.clock, self.nodes)
         self.checkers: list[Checker] = []
-        self.counters: Counter[str] = Counter()
+        self.counters: Counter[str] = Counter()  # of limits that were hit
+        self.events = 0  # that have happened
         self.max_events = max_events
         self.max_time = max_time
         self.replay = replay
         self._start = start
         self._factory = factory
         self._observers: list[Callable[[str], Observer]] = []
+        self._everyone: tuple[Node, ...] = ()
         self._stuck = 0
 
     # --- hosts ---
@@ -100,6 +102,7 @@ class World:
         for text in texts:
             self.network.attach(name, parse_address(text))
         self.nodes[name] = node
+        self._everyone = tuple(self.nodes.values())
         for make in self._observers:
             node.fan.observers.append(make(name))
         return self.power_on(name)
@@ -139,10 +142,6 @@ class World:
     def is_up(self, name: str) -> bool:
         """Whether a host runs."""
         return self.nodes[name].host is not None
-
-    def deliver(self, name: str, packet: Packet) -> None:
-        """Hand a packet to a host (for the network)."""
-        self.nodes[name].host.receive(self.now, packet)
 
     def _make(self) -> Callable[..., Any]:
         if self._factory is None:
@@ -208,11 +207,7 @@ class World:
 
     def at(self, when: int, callback: Callable[[], object]) -> Event:
         """Call the application at a time (microseconds); the event can be cancelled."""
-
-        def action() -> None:
-            callback()
-
-        return self.clock.plan(max(when, self.now), action)
+        return self.clock.plan(max(when, self.now), callback)
 
     def after(self, delay: int, callback: Callable[[], object]) -> Event:
         """Call the application after a delay (microseconds)."""
@@ -220,19 +215,16 @@ class World:
 
     def next_time(self) -> int | None:
         """When something next happens; None where nothing ever will, unless from outside."""
-        return self._next()[0]
+        return self._next(self.clock.next_time())[0]
 
     def settle(self) -> None:
         """Send what hosts want to send after calls from outside; `step` and `run` do so themselves."""
-        self._settle(self._all())
+        self._settle(self._everyone)
 
     def step(self) -> bool:
         """Let the next event happen; False where there is none."""
         self.settle()
-        time, due = self._next()
-        if time is not None:
-            self._happen(time, due)
-        return time is not None
+        return self._happen(None)
 
     def run(self, until: Callable[[], bool] | None = None, for_: int | None = None) -> bool:
         """Let events happen until `until()` is true, `for_` microseconds have passed, or nothing is left.
@@ -243,84 +235,93 @@ class World:
         end = None if for_ is None else self.now + for_
         self.settle()
         while until is None or not until():
-            time, due = self._next()
-            if time is None or (end is not None and time > end):
+            if not self._happen(end):
                 if end is not None:
                     self.clock.advance(end)
-                return until is None and time is not None
-            self._happen(time, due)
+                return until is None and self.next_time() is not None
         return True
 
     # --- one event ---
 
-    def _next(self) -> tuple[int | None, Node | None]:
-        """When something next happens, and the host whose timer it is: at one time, what was planned comes first."""
-        time = self.clock.next_time()
+    def _next(self, time: int | None) -> tuple[int | None, Node | None]:
+        """When something next happens, given what is planned, and the host whose timer it is.
+
+        At one time, what was planned comes first."""
         due = None
-        for node in self.nodes.values():
+        for node in self._everyone:
             if node.host is not None:
                 deadline = node.host.deadline()
                 if deadline is not None and (time is None or deadline < time):
                     time, due = max(deadline, self.now), node
         return time, due
 
-    def _happen(self, time: int, due: Node | None) -> None:
-        self._count(time)
-        touched: Sequence[Node]
+    def _happen(self, end: int | None) -> bool:
+        """Let the next event happen; False where there is none before or at `end`."""
+        clock = self.clock
+        time = clock.next_time()
+        due = None
+        if time != clock.now:  # else no host need be asked for its timers: 1.5 us
+            time, due = self._next(time)
+            if time is None or (end is not None and time > end):
+                return False
+        self.events += 1
+        if self.events > self.max_events or time - self._start > self.max_time:
+            self._stop(time)
         if due is None:
-            name = self.clock.pop()()
-            touched = self._all() if name is None else (self.nodes[name],) if name else ()
+            touched = clock.happen()
             self._stuck = 0
+            self._settle(self._everyone if touched is None else touched)  # a call may have touched any of them
         else:
-            self._stuck = self._stuck + 1 if time == self.now else 0
-            if self._stuck > _STUCK:
-                raise WorldLimit(f"the deadline of host {due.name} stays at {time} us, whatever `advance` does")
-            self.clock.advance(time)
-            due.host.advance(time)
-            touched = (due,)
-        self._settle(touched)
+            self._time_out(due, time)
+        return True
 
-    def _all(self) -> Sequence[Node]:
-        return tuple(self.nodes.values())
+    def _time_out(self, due: Node, time: int) -> None:
+        """A timer of a host runs out."""
+        self._stuck = self._stuck + 1 if time == self.now else 0
+        if self._stuck > _STUCK:
+            raise WorldLimit(f"the deadline of host {due.name} stays at {time} us, whatever `advance` does")
+        self.clock.advance(time)
+        due.host.advance(time)
+        self._settle((due,))
 
     def _settle(self, touched: Sequence[Node]) -> None:
         """Put what the hosts send on the network, tell applications what is ready, and let the checkers look."""
+        now = self.clock.now
         for _ in range(_ROUNDS):
             told = False
             for node in touched:
-                if node.host is not None and self._flush(node):
+                host = node.host
+                if host is None:
+                    continue
+                if packets := host.transmit(now):
+                    self._send(node, packets)
+                if node.on_ready is not None and (ready := host.ready()):
+                    node.on_ready(now, ready)
                     told = True
             if not told:
                 break
-            touched = self._all()  # an application may have done something to any of them
+            touched = self._everyone  # an application may have done something to any of them
         else:
-            raise WorldLimit(f"the applications do not come to rest at {self.now} us: {_ROUNDS} rounds")
+            raise WorldLimit(f"the applications do not come to rest at {now} us: {_ROUNDS} rounds")
         for checker in self.checkers:
             checker.check(self, touched)
 
-    def _flush(self, node: Node) -> bool:
-        """Send; then, whether an application was told what is ready, and may have caused more."""
+    def _send(self, node: Node, packets: list[Packet]) -> None:
+        """Send these, and all that the host has to send then."""
+        now = self.clock.now
         host: Driven = node.host
         for _ in range(_ROUNDS):
-            packets = host.transmit(self.now)
-            if not packets:
-                break
             for packet in packets:
                 self.network.send(node.name, packet)
-        else:
-            raise WorldLimit(f"host {node.name} sends without end at {self.now} us: {_ROUNDS} calls of transmit")
-        if node.on_ready is None:
-            return False
-        ready = host.ready()
-        if ready:
-            node.on_ready(self.now, ready)
-        return bool(ready)
+            packets = host.transmit(now)
+            if not packets:
+                return
+        raise WorldLimit(f"host {node.name} sends without end at {now} us: {_ROUNDS} calls of transmit")
 
-    def _count(self, time: int) -> None:
-        self.counters["events"] += 1
-        if self.counters["events"] > self.max_events:
+    def _stop(self, time: int) -> NoReturn:
+        """It goes on for too long."""
+        if self.events > self.max_events:
             self.counters["limit: max_events"] += 1
             raise WorldLimit(f"more than max_events={self.max_events} events, at {self.now} us")
-        if time - self._start > self.max_time:
-            self.counters["limit: max_time"] += 1
-            raise WorldLimit(f"more than max_time={self.max_time} us have passed")
+        self.counters["limit: max_time"] += 1
+        raise WorldLimit(f"more than max_time={self.max_time} us have passed")

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from lastack.wire.packet import Buffer
 
-# Where a number is cut in two, whose sum has the same remainder: 2 ** shift leaves the remainder 1, too, for a shift that
-# is a multiple of 16 (and of 30, the bits of a digit of CPython's, which is a little faster). Each about halves what is
-# left, from 64 KiB on; the five of a full-size packet stand in a row, without a loop.
+# Where a number is cut in two, whose sum has the same remainder: 2 ** shift leaves the remainder 1, too, for a shift
+# that is a multiple of 16 (and of 30, the bits of a digit of CPython's, which is a little faster). Each about halves
+# what is left, from 64 KiB on; the five of a full-size packet stand in a row, without a loop.
 _HALVES = tuple((shift, (1 << shift) - 1) for shift in (264_000, 132_000, 66_000, 33_120, 16_800, 9_120))
 _LOW_6000, _LOW_3120, _LOW_1680, _LOW_960, _LOW_480 = ((1 << shift) - 1 for shift in (6000, 3120, 1680, 960, 480))
 _LONG = 1 << 12_000

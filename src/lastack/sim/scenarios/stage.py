@@ -7,6 +7,7 @@ from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from lastack.host.host import Host
 from lastack.link.frame import Frame
 from lastack.link.match import parse_choice
 from lastack.link.rules import Delay, Partition, Rule
@@ -39,16 +40,17 @@ SERVER = {4: "10.0.{}.2", 6: "fd00:0:0:{:x}::2"}
 _EVENTS = 5_000
 
 
-class _World(World):
-    """A world in which a prompt application acts on what has come before its host's answer leaves."""
+class _Host(Host):
+    """A host whose application, if it is prompt, acts on what has come before the host's answer leaves."""
 
+    __slots__ = ("parties",)
     parties: dict[str, Party]
 
-    def deliver(self, name: str, packet: Packet) -> None:
-        super().deliver(name, packet)
-        party = self.parties[name]
+    def receive(self, now: int, packet: Packet) -> None:
+        super().receive(now, packet)
+        party = self.parties[self.name]
         if party.prompt:
-            party.ready(self.now, party.host.ready())
+            party.ready(now, self.ready())
 
 
 class Stage:
@@ -80,7 +82,8 @@ class Stage:
         self.picture: Callable[[str], str] | None = None  # what is shown above the ladder, given a style of names
         self.latency = latency
         self.claims: list[Claim] = []
-        self.world = _World(number, max_events=_EVENTS)
+        self.parties: dict[str, Party] = {}
+        self.world = World(number, max_events=_EVENTS, factory=self._host)
         self.timeline = Timeline(segments=inside)
         self.world.observe(self.timeline.observer)
         if inside:
@@ -91,13 +94,18 @@ class Stage:
         self._capture = capture
         self.client = self._enter("client", CLIENT[version].format(number), client)
         self.server = self._enter("server", SERVER[version].format(number), server)
-        self.world.parties = {party.name: party for party in (self.client, self.server)}
         for path in self.world.paths("client", "server"):
             path.add(Delay(latency, Random(number)))
 
     def _enter(self, name: str, address: str, config: Config) -> Party:
         self.world.host(name, address, config)
-        return Party(self, name, address)
+        party = self.parties[name] = Party(self, name, address)
+        return party
+
+    def _host(self, *arguments: Any, **options: Any) -> Host:
+        host = _Host(*arguments, **options)
+        host.parties = self.parties
+        return host
 
     # --- the applications ---
 

@@ -11,7 +11,6 @@ from lastack.packetdrill.sysctls.catalogue import Sysctls, config_of
 from lastack.packetdrill.sysctls.freebsd import FREEBSD
 from lastack.packetdrill.sysctls.linux import LINUX as LINUX_NAMES
 from lastack.tcp.config import Config
-from lastack.tcp.handshake import window_shift
 from lastack.tcp.presets import BSD, LINUX, PRESETS
 from tests.packetdrill.stack import commands
 
@@ -74,12 +73,12 @@ def test_linux_counts_in_seconds_and_freebsd_in_milliseconds() -> None:
 )
 def test_the_windows_of_linux(rmem: str, shift: int, first: int) -> None:  # RFC 7323 2.3
     config = linux(rmem=rmem)
-    assert (window_shift(config), config.receive_buffer_initial) == (shift, first)
+    assert (config.window_shift, config.receive_buffer_initial) == (shift, first)
 
 
 def test_the_window_scale_of_freebsd_is_that_of_the_largest_buffer() -> None:  # RFC 7323 2.3
-    assert window_shift(BSD) == 6
-    assert window_shift(config_of({"kern.ipc.maxsockbuf": "16777216"}, BSD)) == 9
+    assert BSD.window_shift == 6
+    assert config_of({"kern.ipc.maxsockbuf": "16777216"}, BSD).window_shift == 9
 
 
 def test_timestamps_have_three_values_in_linux_and_rfc1323_four_in_freebsd() -> None:  # RFC 7323

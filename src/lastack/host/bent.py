@@ -14,7 +14,6 @@ from lastack.host.settings import Settings, Value, configure
 from lastack.tcp import autotune
 from lastack.tcp.config import SECOND
 from lastack.tcp.states import State
-from lastack.tcp.tcb import first_size
 from lastack.tcp.window import update_due
 
 _DEFAULT_MSS = 536  # what TCP_MAXSEG tells before there is a connection (TCP_MSS_DEFAULT)
@@ -66,7 +65,7 @@ def _set_send_buffer(socket: Settings, value: int) -> None:
 
 def _get_send_buffer(socket: Settings) -> int:
     config, tcb = socket.config, socket.tcb
-    size = tcb.snd_buf if tcb is not None else first_size(config, config.send_buffer_initial, config.send_buffer)
+    size = tcb.snd_buf if tcb is not None else config.first_send_buffer
     return size if config.send_units or config.socket_calls == "bsd" else 2 * size
 
 
@@ -86,7 +85,7 @@ def _set_receive_buffer(socket: Settings, value: int) -> None:
 
 def _get_receive_buffer(socket: Settings) -> int:
     config, tcb = socket.config, socket.tcb
-    size = tcb.rcv_buf if tcb is not None else first_size(config, config.receive_buffer_initial, config.receive_buffer)
+    size = tcb.rcv_buf if tcb is not None else config.first_receive_buffer
     return size if config.socket_calls == "bsd" else 2 * size
 
 

@@ -19,7 +19,7 @@ from struct import Struct
 from lastack.host import isn
 from lastack.host.recent import above
 from lastack.tcp import handshake
-from lastack.tcp.config import SECOND, Config
+from lastack.tcp.config import MAX_SHIFT, SECOND, Config
 from lastack.tcp.mss import default_mss, offer
 from lastack.tcp.sequence import MASK
 from lastack.tcp.tcb import Endpoint
@@ -83,14 +83,14 @@ class Cookies:
         if not config.timestamps or syn.ts_val is None:
             answer.options = handshake.offered(config, ours, False, None, None)
             return answer
-        said = _NO_SHIFT if shift is None or not config.window_scaling else min(shift, handshake.MAX_SHIFT)
+        said = _NO_SHIFT if shift is None or not config.window_scaling else min(shift, MAX_SHIFT)
         if sack and config.sack:
             said |= _SACK
         if ecn:
             said |= _ECN
             answer.flags |= ECE
         answer.ts_val, answer.ts_ecr = _said_in(self._clock(now, config), said), syn.ts_val
-        scale = handshake.window_shift(config) if said & 0xF != _NO_SHIFT else None
+        scale = config.window_shift if said & 0xF != _NO_SHIFT else None
         answer.options = handshake.offered(config, ours, bool(said & _SACK), (answer.ts_val, syn.ts_val), scale)
         return answer
 

@@ -13,7 +13,7 @@ from lastack.host.names import Names
 from lastack.host.tables import Tables
 from lastack.tcp import autotune, calls, fast_open, sending
 from lastack.tcp.states import CLOSED, State
-from lastack.tcp.tcb import ENDED, OPENED, URGENT, Tcb, first_size
+from lastack.tcp.tcb import ENDED, OPENED, URGENT, Tcb
 from lastack.tcp.window import receive_window
 from lastack.wire.packet import Buffer
 
@@ -313,7 +313,7 @@ class Stream(Names):
         """FIONWRITE and FIONSPACE: the bytes that the send buffer holds, and for how many more it has room."""
         tcb = self.tcb
         if tcb is None:
-            return 0, first_size(self.config, self.config.send_buffer_initial, self.config.send_buffer)
+            return 0, self.config.first_send_buffer
         return tcb.send_buffer.length, max(tcb.snd_buf - tcb.send_buffer.length, 0)
 
     def told(self, number: int) -> None:

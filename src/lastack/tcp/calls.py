@@ -9,6 +9,7 @@ from errno import ECONNABORTED, ECONNRESET, EINVAL, EISCONN, ENOTCONN, EPIPE
 
 from lastack.tcp import autotune, fast_open, handshake, sending, units
 from lastack.tcp.config import NEVER
+from lastack.tcp.congestion import create
 from lastack.tcp.early import FastOpen
 from lastack.tcp.segments import reset
 from lastack.tcp.sequence import HALF, MASK
@@ -17,6 +18,8 @@ from lastack.tcp.tcb import ENDED, MORE_FOLLOWS, NOTHING_SAID, READABLE, WRITABL
 from lastack.tcp.window import update_due
 from lastack.wire.packet import Buffer
 from lastack.wire.segment import RST, Segment
+
+_UNKNOWN_MSS = 536  # what everybody takes (MUST-15), until the peer's SYN says more
 
 
 def _told(tcb: Tcb, now: int, call: str, detail: str = "") -> None:
@@ -53,6 +56,7 @@ def _begin(tcb: Tcb, event: Event, now: int, iss: int) -> None:
     if not tcb.remote[1]:
         raise OSError(EINVAL, "remote socket unspecified")
     tcb.opened_from = CLOSED
+    tcb.congestion = create(tcb.config, _UNKNOWN_MSS)
     set_iss(tcb, iss)
     move(tcb, event, now)
 

@@ -7,6 +7,7 @@ variant by `having`, and equal variants are one object. All times are integer mi
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -25,6 +26,7 @@ SECOND = 1_000_000
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
 NEVER = 1 << 62  # a timer that is off
+MAX_SHIFT = 14  # RFC 7323 2.3
 
 
 @dataclass(frozen=True, eq=False)
@@ -319,10 +321,28 @@ class Config:
         if len(self.fastopen_key) not in (0, 16, 32):
             raise ValueError(f"fastopen_key has {len(self.fastopen_key)} bytes: 16, or 32 with the one before it")
 
-    @property
+    # What each connection asks for is worked out once for all who share a configuration.
+
+    @cached_property
     def keeps_alive(self) -> bool:
         """Whether connections that say nothing are probed (RFC 9293 3.8.4)."""
         return self.keepalive or self.always_keepalive
+
+    @cached_property
+    def first_send_buffer(self) -> int:
+        """The size that a send buffer begins with."""
+        return min(self.send_buffer_initial, self.send_buffer) if self.autotuning else self.send_buffer
+
+    @cached_property
+    def first_receive_buffer(self) -> int:
+        """The size that a receive buffer begins with."""
+        return min(self.receive_buffer_initial, self.receive_buffer) if self.autotuning else self.receive_buffer
+
+    @cached_property
+    def window_shift(self) -> int:
+        """The smallest shift by which the whole receive buffer can be advertised (RFC 7323 section 2.3)."""
+        size = max(self.receive_buffer, self.scaled_buffer)
+        return min(max(size.bit_length() - 16, 0), MAX_SHIFT)
 
     def having(self, **values: Any) -> Config:
         """This configuration with some values set; one object for all who ask the same of the same parent.

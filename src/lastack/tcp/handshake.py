@@ -8,25 +8,15 @@ from __future__ import annotations
 from functools import lru_cache
 
 from lastack.tcp import ecn, mss, plpmtud
-from lastack.tcp.config import Config
+from lastack.tcp.config import MAX_SHIFT, Config
 from lastack.tcp.congestion import create
 from lastack.tcp.scoreboard import Rack
 from lastack.tcp.sequence import MASK
-from lastack.tcp.tcb import Tcb, first_size
+from lastack.tcp.tcb import Tcb
 from lastack.wire import options as opt
 from lastack.wire.segment import Segment
 
-MAX_SHIFT = 14  # RFC 7323 2.3
 _STAMP = 10  # bytes of the option
-
-
-def window_shift(config: Config) -> int:
-    """The smallest shift by which the whole buffer can be advertised."""
-    size = max(config.receive_buffer, config.scaled_buffer)
-    shift = 0
-    while shift < MAX_SHIFT and size >> shift > 0xFFFF:
-        shift += 1
-    return shift
 
 
 def timestamp(tcb: Tcb, now: int) -> int:
@@ -54,10 +44,11 @@ def text_start(tcb: Tcb) -> int:
 
 def offer(tcb: Tcb) -> None:
     """Before our first SYN: what we shall ask for. `accept_syn` leaves of it what the peer asks for too."""
-    tcb.sack_on = tcb.config.sack
-    tcb.ts_on = tcb.config.timestamps
-    tcb.ws_on = tcb.config.window_scaling
-    tcb.rcv_wscale = window_shift(tcb.config) if tcb.ws_on else 0
+    config = tcb.config
+    tcb.sack_on = config.sack
+    tcb.ts_on = config.timestamps
+    tcb.ws_on = config.window_scaling
+    tcb.rcv_wscale = config.window_shift if config.window_scaling else 0
 
 
 def syn_options(tcb: Tcb, now: int) -> bytes:
@@ -134,7 +125,8 @@ def accept_syn(tcb: Tcb, segment: Segment, now: int) -> None:
     # RFC 5681 3.1: one segment, if the SYN was lost.
     tcb.congestion = create(tcb.config, tcb.snd_mss, syn_lost=tcb.retransmissions > 0)
     tcb.rack = Rack(tcb.iss) if tcb.sack_on else None
-    plpmtud.begin(tcb)
+    if tcb.config.mtu_probing == plpmtud.ALWAYS:
+        plpmtud.begin(tcb)
 
 
 def cookie_returned(tcb: Tcb, syn: Segment, now: int) -> None:
@@ -150,7 +142,7 @@ def cookie_returned(tcb: Tcb, syn: Segment, now: int) -> None:
 
 def syn_ack_window(config: Config) -> int:
     """The window of a SYN,ACK while nothing has been received: never scaled (RFC 7323 2.2)."""
-    return min(first_size(config, config.receive_buffer_initial, config.receive_buffer), 0xFFFF)
+    return min(config.first_receive_buffer, 0xFFFF)
 
 
 def syn_window(tcb: Tcb, segment: Segment) -> None:

@@ -59,15 +59,17 @@ def default_mss(config: Config, size: int) -> int:
 
 def agree(tcb: Tcb, told: int | None) -> None:
     """SendMSS from the peer's SYN: its option, or the default where there is none (MUST-15)."""
-    value = default_mss(tcb.config, len(tcb.local[0])) if told is None else told
-    if value < tcb.config.min_snd_mss:
+    config, size = tcb.config, len(tcb.local[0])
+    value = default_mss(config, size) if told is None else told
+    if value < config.min_snd_mss:
         tcb.count("limit: the peer's MSS")
-        value = tcb.config.min_snd_mss
+        value = config.min_snd_mss
     tcb.send_mss = value
-    set_mss(tcb)
-    if tcb.config.whole_segment_buffers:
+    tcb.snd_mss = mss = effective(tcb)
+    if config.whole_segment_buffers:
         _whole_segments(tcb)
-    tcb.rcv_mss = min(tcb.snd_mss, DEFAULT_MSS[len(tcb.local[0])])
+    default = DEFAULT_MSS[size]
+    tcb.rcv_mss = mss if mss < default else default
 
 
 def _whole_segments(tcb: Tcb) -> None:
@@ -86,10 +88,16 @@ def largest_packet(tcb: Tcb) -> int:
     return text + IP_AND_TCP[len(tcb.local[0])] + udp(tcb.config, tcb.way)
 
 
-def set_mss(tcb: Tcb) -> None:
+def effective(tcb: Tcb) -> int:
     """Eff.snd.MSS (MUST-16): the smaller of what the peer takes and what the path takes, options taken off."""
-    most = min(largest_packet(tcb), tcb.mtu)
-    tcb.snd_mss = max(most - headers(tcb), 1)
+    most = largest_packet(tcb)
+    size = (most if most < tcb.mtu else tcb.mtu) - headers(tcb)
+    return size if size > 1 else 1
+
+
+def set_mss(tcb: Tcb) -> None:
+    """One of the two has changed: Eff.snd.MSS, and the congestion window in segments of that size."""
+    tcb.snd_mss = effective(tcb)
     tcb.congestion.resized(tcb.snd_mss)
 
 

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from lastack.tcp.buffers import ReceiveBuffer, SendBuffer
 from lastack.tcp.config import NEVER, Config
-from lastack.tcp.congestion import create
+from lastack.tcp.congestion import Congestion
 from lastack.tcp.early import FastOpen
 from lastack.tcp.marks import Ecn
 from lastack.tcp.observer import Observer
@@ -58,6 +58,8 @@ class Reason(Enum):
     ORPHANS = "too many connections that nobody holds"
     DATA_LOST = "data arrived that nobody will read"
 
+    __hash__ = object.__hash__  # as `State` has it
+
 
 class Way:
     """How the packets of a connection go, where more stands in them than IP's fixed header before TCP's.
@@ -80,11 +82,6 @@ class Budget(Protocol):
 
     def allows(self, now: int) -> bool:
         """Whether there may be one more now; it is counted."""
-
-
-def first_size(config: Config, initial: int, most: int) -> int:
-    """The size that a buffer begins with."""
-    return min(initial, most) if config.autotuning else most
 
 
 class Memory:
@@ -155,6 +152,7 @@ class Tcb:
         "iss",
         "keepalive_at",
         "keepalive_sent",
+        "key",
         "last_ack_sent",
         "link_mtu",
         "local",
@@ -252,6 +250,7 @@ class Tcb:
         self.observer: Observer | None = None
         self.socket: Any = None  # the user's handle; the core only carries it
         self.flow_label = 0  # of IPv6; carried for the host
+        self.key = b""  # its name in the host's tables (`lastack.host.keys`); carried for the host
         self.way: Way | None = None  # IPv4 options, UDP
         self.reuse = False  # SO_REUSEADDR; carried for the host
         self.signals = 0
@@ -277,7 +276,7 @@ class Tcb:
         self.mss_acked = 0  # the largest text of one segment that is known to have arrived (RFC 5927 7.2)
         self.path: Path | None = None  # made when the path takes less than the link, or is probed
         self.send_buffer = SendBuffer()
-        self.snd_buf = first_size(config, config.send_buffer_initial, config.send_buffer)
+        self.snd_buf = config.first_send_buffer
         self.sent: list[SentRange] = []  # in sequence order, without gaps, from snd_una to snd_nxt
         self.pipe = 0  # bytes of `sent` that are marked neither lost nor sacked
         self.sacked = 0  # bytes of `sent` that are marked sacked
@@ -300,7 +299,7 @@ class Tcb:
         self.ws_on = False  # window scaling: offered, then agreed
         self.rcv_mss = 0  # the largest text of one wire segment seen
         self.receive_buffer = ReceiveBuffer()
-        self.rcv_buf = first_size(config, config.receive_buffer_initial, config.receive_buffer)  # RCV.BUFF
+        self.rcv_buf = config.first_receive_buffer  # RCV.BUFF
         self.tuning: Tuning | None = None  # made by the first read
         self.memory: Memory | None = None  # what all connections of the host share
         self.reassembly: Reassembly | None = None  # made on the first hole
@@ -335,7 +334,7 @@ class Tcb:
         self.stalled_since = NEVER  # since when the peer has acknowledged nothing of what waits
 
         # Congestion control and recovery, RFC 5681 and 6582
-        self.congestion = create(config, 536)
+        self.congestion: Congestion  # made by an active OPEN, and by the SYN of the peer, which says for which size
         self.dup_acks = 0
         self.in_recovery = False
         self.episode: Episode | None = None  # the latest loss

@@ -128,7 +128,7 @@ def test_what_a_syn_says_comes_back(
     assert said[MaximumSegmentSize].value == max(one for one in cookies.MSS[size] if one <= mss)
     assert (WindowScale in said, SackPermitted in said) == (shift is not None, sack)
     assert shift is None or said[WindowScale].shift == shift
-    clock = now // 1000 + isn.timestamp_offset(SECRET, LOCAL[size], REMOTE[size])
+    clock = now // 1000 + isn.timestamp_offset(SECRET, LOCAL[size][0], REMOTE[size][0])
     assert (clock - answer.ts_val) & 0xFFFFFFFF < 64  # timestamps never go back (RFC 7323 section 5.4)
 
 

@@ -40,7 +40,7 @@ def test_timestamps_without_an_offset_are_the_hosts_clock(cookies: str) -> None:
         h.peer().gets("S 0:0(0) <mss 1460,sackOK,TS val 5 ecr 0,nop,wscale 7>")
         ((_, answer),) = h.pending
         h.forget()
-        offset = timestamp_offset(SECRET, (parse_address("10.0.0.1"), 80), (parse_address("10.0.0.2"), 4711))
+        offset = timestamp_offset(SECRET, parse_address("10.0.0.1"), parse_address("10.0.0.2"))
         assert 0 <= (h.now // 1000 + offset * wanted - answer.ts_val) & 0xFFFFFFFF < 64
 
 

@@ -197,9 +197,8 @@ class Reactor:
 
     def _accept(self, now: int, listening: Listening) -> None:
         while len(self.connections) < self.limit:
-            try:
-                socket, _ = listening.socket.accept(now)
-            except BlockingIOError:
+            socket = listening.socket.accepted()
+            if socket is None:
                 return
             connection = listening.make(self, socket)
             self.counters["connections accepted"] += 1

@@ -95,7 +95,7 @@ class Cookies:
         return answer
 
     def _clock(self, now: int, config: Config) -> int:
-        offset = isn.timestamp_offset(self._secret, self._local, self._remote) if config.timestamp_offsets else 0
+        offset = isn.timestamp_offset(self._secret, self._local[0], self._remote[0]) if config.timestamp_offsets else 0
         return (now // 1000 + offset) & MASK
 
     def acknowledged(self, segment: Segment, now: int) -> bool:

@@ -216,14 +216,12 @@ class Host(Tables):
                 self.counters["dropped: not in its connection's UDP"] += 1
                 self.reset(now, local, remote, segment)
                 return
-            if tcb.state is State.SYN_RCVD and (
-                opening.deferred(tcb, segment) or opening.accept_queue_full(self, now, tcb, segment)
-            ):
+            if tcb.state is State.SYN_RCVD and opening.waits(self, now, tcb, segment):
                 return
             arrives.segment_arrives(tcb, segment, now)
             self.touched(tcb, now)
             return
-        record = self.time_wait.get(key) if len(self.time_wait) else None
+        record = self.time_wait.get(key)
         if record is not None:
             if self.observer is not None:
                 self.observer.segment_in(now, record, segment)

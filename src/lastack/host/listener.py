@@ -68,7 +68,3 @@ class Listener:
     def full(self) -> bool:
         """The accept queue has no room. As on Linux, `backlog` + 1 fit, so that a backlog of 0 takes one."""
         return len(self.accepted) > min(self.backlog, self.config.backlog_limit)
-
-    def half_open_full(self) -> bool:
-        """No further connection may be half-open."""
-        return len(self.half_open) >= self.config.half_open_limit

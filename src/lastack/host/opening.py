@@ -63,13 +63,15 @@ def in_listen(
         if not _cookie_returned(host, now, key, listener, local, remote, segment):
             host.reset(now, local, remote, segment)
         return
-    if not segment.flags & SYN or not _accept_queue_has_room(host, listener, "SYN"):
+    if not segment.flags & SYN or (listener.full() and not _accept_queue_has_room(host, listener, "SYN")):
         return
     if listener.config.syn_cookies == "always" or not _half_open_has_room(host, listener):
         _answer_without_memory(host, now, key, listener, local, remote, segment)
         return
     iss = host.initial_sequence_number(local, remote, now)
-    fast = _fast_open(host, now, listener, local, remote, segment, State.LISTEN)
+    fast = None
+    if listener.config.fastopen_queue:
+        fast = _fast_open(host, now, listener, local, remote, segment, State.LISTEN)
     _child(host, now, listener, local, remote, segment, iss, State.LISTEN, fast)
 
 
@@ -81,7 +83,7 @@ def _accept_queue_has_room(host: Tables, listener: Listener, what: str) -> bool:
 
 
 def _half_open_has_room(host: Tables, listener: Listener) -> bool:
-    if listener.half_open_full():
+    if len(listener.half_open) >= listener.config.half_open_limit:
         host.counters["limit: half-open"] += 1
         return False
     if host.half_open >= host.config.host_half_open_limit:
@@ -157,7 +159,8 @@ def _child(
 ) -> None:
     tcb = host.new_tcb(now, local, remote, listener.config, listener.socket.reuse_address, origin)
     tcb.socket = listener.socket
-    ways.accepted(tcb, listener.socket.way, host.way_back)
+    if host.way_back is not None or listener.socket.way is not None:
+        ways.accepted(tcb, listener.socket.way, host.way_back)
     calls.set_iss(tcb, iss)
     host.half_open_begins(listener, tcb)
     tcb.fast_open = fast
@@ -225,19 +228,26 @@ def reopen_held(host: Tables, now: int, key: bytes, tcb: Tcb, segment: Segment) 
     return True
 
 
-def deferred(tcb: Tcb, segment: Segment) -> bool:
+def waits(host: Tables, now: int, tcb: Tcb, segment: Segment) -> bool:
+    """Whether what may open a connection in SYN-RECEIVED does not, for now."""
+    if tcb.config.defer_accept and _deferred(tcb, segment):
+        return True
+    listener = tcb.socket.listener if tcb.socket is not None else None
+    return listener is not None and listener.full() and _accept_queue_full(host, now, listener, tcb, segment)
+
+
+def _deferred(tcb: Tcb, segment: Segment) -> bool:
     """TCP_DEFER_ACCEPT: an ACK that brings no data does not open, until so many SYN,ACKs have timed out."""
     if tcb.retransmissions >= tcb.config.defer_accept or tcb.opened_from is State.CLOSED or fast_open.opened(tcb):
         return False
     return segment.flags & (SYN | RST | ACK | FIN) == ACK and not segment.length
 
 
-def accept_queue_full(host: Tables, now: int, tcb: Tcb, segment: Segment) -> bool:
+def _accept_queue_full(host: Tables, now: int, listener: Listener, tcb: Tcb, segment: Segment) -> bool:
     """The final ACK of a handshake for whose connection there is no room."""
     if tcb.opened_from is State.CLOSED or segment.flags & (SYN | RST | ACK) != ACK:
         return False
-    listener = tcb.socket.listener if tcb.socket is not None else None
-    if listener is None or _accept_queue_has_room(host, listener, "ACK"):
+    if _accept_queue_has_room(host, listener, "ACK"):
         return False
     if host.config.abort_on_overflow:
         calls.abort(tcb, now)

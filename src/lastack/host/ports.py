@@ -47,9 +47,8 @@ class Ports:
         self.config = config
         self._secret = secret
         self._holders: dict[int, list[Holder]] = {}
-        # Connections and TIME-WAITs hold a port without a holder each: counts by (address, port, reuse), and again by
-        # the length of the address for who binds to any.
-        self._leftovers: dict[tuple[bytes | int, int, bool], int] = {}
+        # Connections and TIME-WAITs hold a port without a holder each: by port the counts by (address, reuse).
+        self._leftovers: dict[int, dict[tuple[bytes, bool], int]] = {}
         self._table = [0] * _TABLE
 
     def bind(self, holder: Holder, port: int) -> bool:
@@ -69,10 +68,11 @@ class Ports:
                 return False
             if not both and other.address == holder.address:
                 return False  # BSD: a second socket of the very same name, never
-        names: tuple[bytes | int, ...] = (holder.address,) if holder.address else holder.sizes
-        left = any((name, port, False) in self._leftovers for name in names)
-        left_with_reuse = any((name, port, True) in self._leftovers for name in names)
-        return not (both and left) if holder.reuse else not (left or left_with_reuse)
+        for address, reuse in self._leftovers.get(port, ()):
+            met = address == holder.address if holder.address else len(address) in holder.sizes
+            if met and not (holder.reuse and (reuse or not both)):
+                return False
+        return True
 
     def may_listen(self, holder: Holder, port: int) -> bool:
         """Whether nobody whose packets these could be listens already."""
@@ -88,23 +88,27 @@ class Ports:
 
     def enter(self, local: Endpoint, reuse: bool) -> None:
         """A connection, or a TIME-WAIT, is on the port."""
-        for name in local[0], len(local[0]):
-            key = (name, local[1], reuse)
-            self._leftovers[key] = self._leftovers.get(key, 0) + 1
+        address, port = local
+        left = self._leftovers.get(port)
+        if left is None:
+            left = self._leftovers[port] = {}
+        name = (address, reuse)
+        left[name] = left.get(name, 0) + 1
 
     def leave(self, local: Endpoint, reuse: bool) -> None:
         """It is gone."""
-        for name in local[0], len(local[0]):
-            key = (name, local[1], reuse)
-            left = self._leftovers[key] - 1
-            if left:
-                self._leftovers[key] = left
-            else:
-                del self._leftovers[key]
+        address, port = local
+        left, name = self._leftovers[port], (address, reuse)
+        left[name] -= 1
+        if not left[name]:
+            del left[name]
+            if not left:
+                del self._leftovers[port]
 
     def in_use(self) -> int:
         """How many holders there are, of either kind."""
-        return sum(map(len, self._holders.values())) + sum(self._leftovers.values()) // 2
+        left = sum(sum(counts.values()) for counts in self._leftovers.values())
+        return sum(map(len, self._holders.values())) + left
 
     def bound(self, port: int) -> bool:
         """Whether a socket was bound to the port by name."""

@@ -36,6 +36,8 @@ from lastack.wire.segment import RST, SYN, Segment
 ESTABLISHED = State.ESTABLISHED
 TIME_WAIT = State.TIME_WAIT
 
+_ENDED = {reason: f"ended: {reason.value}" for reason in Reason}
+
 
 class Tables:
     """A host with its own addresses (text, "10.0.0.1", or "10.0.0.1/24" so that it knows its subnet's broadcast) and
@@ -134,7 +136,7 @@ class Tables:
         self, now: int, local: Endpoint, remote: Endpoint, config: Config, reuse: bool, origin: State = State.CLOSED
     ) -> Tcb:
         """A connection in the tables; `config` is the socket's. It begins with what is known of the path."""
-        config, mtu = self.paths.first_hop(remote[0], config, self.mtu)
+        config, mtu = self.paths.first_hop(remote[0], config, self.mtu) if self.paths.routes else (config, self.mtu)
         tcb = Tcb(config, local, remote, mtu, self.gso, origin)
         known = self.paths.known(remote[0], now)
         if known is not None and pmtud.heeds(tcb, known.mtu):
@@ -144,8 +146,9 @@ class Tables:
         tcb.reuse = reuse
         tcb.flow_label = self.flow_label(local, remote, config)
         tcb.challenges = self.challenges
-        tcb.ts_offset = isn.timestamp_offset(self.secret, local, remote) if config.timestamp_offsets else 0
-        self.tcbs[key_of(local, remote)] = tcb
+        tcb.ts_offset = isn.timestamp_offset(self.secret, local[0], remote[0]) if config.timestamp_offsets else 0
+        tcb.key = key = key_of(local, remote)
+        self.tcbs[key] = tcb
         self.ports.enter(local, reuse)
         return tcb
 
@@ -229,9 +232,8 @@ class Tables:
         """A handshake is complete: the child joins the accept queue, the TIME-WAIT that it reopened is over."""
         if tcb.opened_from is State.CLOSED:
             return
-        key = key_of(tcb.local, tcb.remote)
-        if tcb.opened_from is State.TIME_WAIT and key in self.time_wait:
-            self.forget_time_wait(key)
+        if tcb.opened_from is TIME_WAIT and tcb.key in self.time_wait:
+            self.forget_time_wait(tcb.key)
         socket = tcb.socket
         if socket is not None and socket.listener is not None:
             self.half_open_ends(socket.listener, tcb)
@@ -278,20 +280,22 @@ class Tables:
 
     def _remove(self, tcb: Tcb, now: int) -> None:
         self.orphans.discard(tcb)
-        key = key_of(tcb.local, tcb.remote)
+        key = tcb.key
         if self.tcbs.get(key) is tcb:
             del self.tcbs[key]
             autotune.release(tcb)
             self.ports.leave(tcb.local, tcb.reuse)
             self.timers.forget(tcb)
+            if not tcb.replies:  # nothing is left to be said
+                self._dirty.pop(tcb, None)
             # A SYN alone ends where the clock is, unless the connection before it had run ahead already.
             if (tcb.snd_nxt - tcb.iss) & MASK > 1 or self.recent.last(key, now) is not None:
                 self.note_number(key, tcb.local, tcb.remote, tcb.iss, tcb.snd_nxt, now)
-            self.counters[f"ended: {tcb.reason.value}"] += 1
+            self.counters[_ENDED[tcb.reason]] += 1
 
     def to_time_wait(self, tcb: Tcb, now: int) -> None:
         """Replace a connection by its lean record; over the limit it is forgotten."""
-        key = key_of(tcb.local, tcb.remote)
+        key = tcb.key
         if self.tcbs.get(key) is not tcb:
             return
         self.orphans.discard(tcb)

@@ -6,13 +6,22 @@ import pytest
 
 from lastack.host import host
 from lastack.sim.simulation import run_simulation
-from lastack.tcp import arrives, clean, straight
+from lastack.tcp import arrives, clean, greeting, parting, straight
+
+SHORT_CUTS = (
+    (arrives, "predicted"),
+    (clean, "acknowledged"),
+    (straight, "send"),
+    (greeting, "completed"),
+    (parting, "heard"),
+    (parting, "send"),
+)
 
 
 @pytest.mark.parametrize("seed", range(2000, 2040))
 def test_simulations_are_the_same_without_them(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     with_them = run_simulation(seed)
-    for module, name in ((arrives, "predicted"), (clean, "acknowledged"), (straight, "send")):
+    for module, name in SHORT_CUTS:
         monkeypatch.setattr(module, name, lambda *given: False)
     monkeypatch.setattr(host, "glance", lambda packet: None)
     assert run_simulation(seed) == with_them

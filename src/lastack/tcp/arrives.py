@@ -8,7 +8,19 @@ from __future__ import annotations
 
 from errno import ECONNREFUSED, ECONNRESET, EPIPE
 
-from lastack.tcp import autotune, ecn, fast_open, handshake, pingpong, ranges, recovery, sack, time_wait
+from lastack.tcp import (
+    autotune,
+    ecn,
+    fast_open,
+    greeting,
+    handshake,
+    parting,
+    pingpong,
+    ranges,
+    recovery,
+    sack,
+    time_wait,
+)
 from lastack.tcp.calls import deferred_close, ended
 from lastack.tcp.challenge import acknowledge_unacceptable, challenge
 from lastack.tcp.predict import predicted
@@ -33,11 +45,16 @@ def segment_arrives(tcb: Tcb, segment: Segment, now: int) -> None:
     if predicted(tcb, segment, now):
         return
     state = tcb.state
-    if state is SYN_SENT:
+    if state is SYN_RCVD:
+        if not greeting.completed(tcb, segment, now):
+            in_other_states(tcb, segment, now)
+    elif state is SYN_SENT:
         in_syn_sent(tcb, segment, now)
     elif state is LISTEN or state is State.CLOSED:
         in_listen(tcb, segment, now)
-    else:
+    elif state is TIME_WAIT:
+        _in_time_wait(tcb, segment, now)
+    elif not parting.heard(tcb, segment, now):
         in_other_states(tcb, segment, now)
 
 
@@ -161,9 +178,6 @@ def _is_open(tcb: Tcb, now: int) -> None:
 
 def in_other_states(tcb: Tcb, segment: Segment, now: int) -> None:
     """3.10.7.4: the steps one after another; each says whether the next is reached."""
-    if tcb.state is TIME_WAIT:
-        _in_time_wait(tcb, segment, now)
-        return
     if (
         check_sequence(tcb, segment, now)
         and check_rst(tcb, segment, now)
@@ -335,7 +349,7 @@ def check_ack(tcb: Tcb, segment: Segment, now: int) -> bool:
     tcb.received_at = now
     tcb.keepalive_sent = 0
     process_ack(tcb, segment, now)
-    return _state_after_ack(tcb, now)
+    return parting.state_after_ack(tcb, now)
 
 
 def process_ack(tcb: Tcb, segment: Segment, now: int) -> None:
@@ -374,26 +388,3 @@ def set_window(tcb: Tcb, segment: Segment, highest_ack: bool) -> None:
             tcb.probes = 0
             for sent in tcb.sent:  # what was sent beyond the closed window has been thrown away
                 ranges.mark_lost(tcb, sent)
-
-
-def _state_after_ack(tcb: Tcb, now: int) -> bool:
-    """What the ACK of our FIN does in each state. "Our FIN" is asked of its sequence number, never of the state."""
-    if tcb.fin_seq is None or tcb.snd_una != (tcb.fin_seq + 1) & MASK:
-        return True
-    state = tcb.state
-    if state is State.FIN_WAIT_1:
-        move(tcb, Event.RCV_ACK_OF_FIN, now)
-        start_fin_wait_2(tcb, now)
-    elif state is State.CLOSING:
-        move(tcb, Event.RCV_ACK_OF_FIN, now)
-        time_wait.enter(tcb, now)
-    elif state is State.LAST_ACK:
-        ended(tcb, Event.RCV_ACK_OF_FIN, now, Reason.FINISHED, 0)
-        return False
-    return True
-
-
-def start_fin_wait_2(tcb: Tcb, now: int) -> None:
-    """An orphan does not wait for ever for the FIN of a peer that may never send it (no RFC; Linux, BSD)."""
-    if tcb.orphan and tcb.config.fin_wait_2_timeout:
-        tcb.fin_wait_2_at = now + tcb.config.fin_wait_2_timeout

@@ -14,12 +14,10 @@ from lastack.tcp.early import FastOpen
 from lastack.tcp.segments import reset
 from lastack.tcp.sequence import HALF, MASK
 from lastack.tcp.states import CLOSED, SEND_CLOSED, Event, State, move
-from lastack.tcp.tcb import ENDED, MORE_FOLLOWS, NOTHING_SAID, READABLE, WRITABLE, Reason, Tcb
+from lastack.tcp.tcb import ENDED, MORE_FOLLOWS, NOTHING_SAID, READABLE, UNKNOWN_MSS, WRITABLE, Reason, Tcb
 from lastack.tcp.window import update_due
 from lastack.wire.packet import Buffer
 from lastack.wire.segment import RST, Segment
-
-_UNKNOWN_MSS = 536  # what everybody takes (MUST-15), until the peer's SYN says more
 
 
 def _told(tcb: Tcb, now: int, call: str, detail: str = "") -> None:
@@ -56,7 +54,8 @@ def _begin(tcb: Tcb, event: Event, now: int, iss: int) -> None:
     if not tcb.remote[1]:
         raise OSError(EINVAL, "remote socket unspecified")
     tcb.opened_from = CLOSED
-    tcb.congestion = create(tcb.config, _UNKNOWN_MSS)
+    if tcb.state is State.LISTEN:
+        tcb.congestion = create(tcb.config, UNKNOWN_MSS)
     set_iss(tcb, iss)
     move(tcb, event, now)
 

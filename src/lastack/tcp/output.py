@@ -11,6 +11,7 @@ from lastack.tcp import (
     control,
     fast_open,
     handshake,
+    parting,
     plpmtud,
     rack,
     ranges,
@@ -54,7 +55,7 @@ def transmit(tcb: Tcb, now: int) -> list[Segment]:
         _again(tcb, tcb.sent[0], now)
         out.append(segments.syn(tcb, now))
     if state is not SYN_SENT and (state is not SYN_RCVD or _sends_early(tcb)):
-        if not straight.send(tcb, now, out):
+        if not straight.send(tcb, now, out) and not parting.send(tcb, now, out):
             _send(tcb, now, out)
         if tcb.pipe > tcb.congestion.used:
             tcb.congestion.used = tcb.pipe

@@ -10,8 +10,8 @@ from enum import Enum
 from typing import Any, Protocol
 
 from lastack.tcp.buffers import ReceiveBuffer, SendBuffer
-from lastack.tcp.config import NEVER, Config
-from lastack.tcp.congestion import Congestion
+from lastack.tcp.config import DEFAULT, NEVER, Config
+from lastack.tcp.congestion import Congestion, create
 from lastack.tcp.early import FastOpen
 from lastack.tcp.marks import Ecn
 from lastack.tcp.observer import Observer
@@ -23,6 +23,10 @@ from lastack.tcp.statistics import Statistics
 from lastack.wire.segment import Segment
 
 Endpoint = tuple[bytes, int]
+
+UNKNOWN_MSS = 536  # what everybody takes (MUST-15): until the peer's SYN says more
+# Of a connection in LISTEN, which sends nothing. The SYN that comes says for segments of what size its own is made.
+_UNUSED = create(DEFAULT, UNKNOWN_MSS)
 
 # Signals to the user (section 3.9.1.8 and the "signal the user" of 3.10): bits of `Tcb.signals`.
 READABLE = 1
@@ -334,7 +338,7 @@ class Tcb:
         self.stalled_since = NEVER  # since when the peer has acknowledged nothing of what waits
 
         # Congestion control and recovery, RFC 5681 and 6582
-        self.congestion: Congestion  # made by an active OPEN, and by the SYN of the peer, which says for which size
+        self.congestion: Congestion = create(config, UNKNOWN_MSS) if origin is State.CLOSED else _UNUSED
         self.dup_acks = 0
         self.in_recovery = False
         self.episode: Episode | None = None  # the latest loss

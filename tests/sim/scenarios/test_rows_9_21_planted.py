@@ -16,7 +16,7 @@ from lastack.sim.scenarios import views
 from lastack.sim.scenarios.forced import ForcedHost
 from lastack.sim.scenarios.play import perform
 from lastack.sim.scenarios.registry import find
-from lastack.tcp import arrives, calls, text, time_wait, timeouts
+from lastack.tcp import arrives, calls, parting, text, time_wait, timeouts
 from lastack.tcp.config import NEVER
 from lastack.tcp.states import State
 from lastack.trace import names
@@ -95,8 +95,8 @@ PLANTED: list[tuple[str, Any, str, Any, str]] = [
     ("port-exhaustion", Socket, "_free", always(True), "the fifth connect is refused"),
     ("port-exhaustion", time_wait, "reopens", always(False), "five SYNs reopen what is in TIME-WAIT"),
     ("port-exhaustion", time_wait, "enter", waiting_for(lambda wait: wait // 2), "1 us before the first TIME-WAIT"),
-    ("fin-wait-2", arrives, "start_fin_wait_2", always(None), "60 s after it began it is CLOSED"),
-    ("fin-wait-2", arrives, "start_fin_wait_2", timed_for_owners, "after 30 days it is still FIN-WAIT-2"),
+    ("fin-wait-2", parting, "start_fin_wait_2", always(None), "60 s after it began it is CLOSED"),
+    ("fin-wait-2", parting, "start_fin_wait_2", timed_for_owners, "after 30 days it is still FIN-WAIT-2"),
     ("fin-wait-2", timeouts, "_fin_wait_2", _NO_IDLE, "a microsecond before it is FIN-WAIT-2"),
     ("close-wait-for-ever", text, "_fin_received", timed_close_wait, "the scenario runs to its end"),
     ("last-ack-ends", timeouts, "r2", always(3), "the FIN is sent once, and 8 times again"),

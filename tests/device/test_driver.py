@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 from random import Random
 
+import pytest
+
 from lastack.device.driver import Driver, clock
 from lastack.device.errors import DeviceError
-from lastack.device.poll import IN, OUT
+from lastack.device.poll import IN, OUT, SPIN_LIMIT
 from lastack.link.rules import Delay
+from lastack.wire.packet import Packet
 from tests.device.peers import Timed, Wire, ping, segment
 
 
@@ -110,6 +113,121 @@ def test_the_queue_for_the_device_has_a_limit(driver: Driver, wire: Wire) -> Non
     driver.turn(0)
     assert driver.counters.queue_full == 5000 - 4096
     assert len(wire.written) == 4096
+
+
+class Busy(Timed):
+    """Says something for each packet; `story` is what it was asked in which order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.story: list[str] = []
+
+    def receive(self, now: int, packet: Packet) -> None:
+        super().receive(now, packet)
+        self.story.append("in")
+
+    def transmit(self, now: int) -> list[Packet]:
+        sending = super().transmit(now)
+        self.story += ["out"] * len(sending)
+        return sending
+
+
+@pytest.mark.parametrize(
+    ("offload", "size", "story"),
+    [(False, 1400, "in out in out in out"), (False, 20, "in in in out out out"), (True, 1400, "in in in out out out")],
+)
+def test_without_super_segments_the_host_speaks_within_a_batch(
+    wire: Wire, offload: bool, size: int, story: str
+) -> None:  # RFC 9293 SHLD-19: or one ACK would be for all of the batch
+    wire.offload = offload
+    for _ in range(3):
+        wire.far.send(ping(size).joined())
+    with Driver(Busy(), wire) as driver:
+        driver.turn()
+        assert driver.host.story == story.split()
+        assert len(wire.written) == 3
+
+
+def test_a_host_is_woken_only_when_its_time_has_come(driver: Driver) -> None:
+    calls: list[int] = []
+    driver.host.advance = calls.append
+    driver.host.due = clock() + 10_000_000
+    driver.turn(0)
+    assert calls == []
+    driver.host.due = clock() - 1
+    driver.turn(0)
+    assert len(calls) == 1
+
+
+def test_a_deadline_weeks_away_is_waited_for_in_parts(driver: Driver) -> None:  # epoll counts 2^31 milliseconds
+    driver.host.due = clock() + 60 * 86_400_000_000
+    driver.wake()
+    driver.turn()
+
+
+def test_what_waits_for_the_device_is_tried_again_when_it_tells_anything(driver: Driver, wire: Wire) -> None:
+    # A device of several queues is an epoll itself, which never tells that there is room.
+    assert isinstance(driver.host, Timed)
+    packets = driver.host.sending = [ping()]
+    wire.blocked = packets[0]
+    driver.turn(0)
+    wire.blocked = None
+    driver._take(clock(), IN)
+    assert wire.written == packets
+
+
+class Looked:
+    """An epoll that finds something the third time; `waits` are the seconds that it was to wait."""
+
+    def __init__(self, driver: Driver, times: int) -> None:
+        self.waits: list[float] = []
+        self.times = times
+        self.found = [(driver._poller.own, IN)]
+        driver._poller._epoll.close()
+        driver._poller._epoll = self
+        self.closed = False
+
+    def close(self) -> None:
+        """The real one is closed already."""
+
+    def poll(self, seconds: float, most: int) -> list[tuple[int, int]]:
+        self.waits.append(seconds)
+        return self.found if len(self.waits) == self.times else []
+
+
+def test_a_loop_that_spins_looks_without_sleeping_first(wire: Wire) -> None:
+    with Driver(Timed(), wire, spin=100_000) as driver:
+        looked = Looked(driver, 3)
+        wire.far.send(ping().joined())
+        driver.turn(1_000_000)
+        assert looked.waits == [0, 0, 0]
+        assert driver.counters.packets_in == 1
+
+
+@pytest.mark.parametrize("patience", [None, 3_000])
+def test_a_loop_that_has_spun_in_vain_sleeps(wire: Wire, patience: int | None) -> None:
+    with Driver(Timed(), wire, spin=2_000) as driver:
+        looked = Looked(driver, -1)
+        begun = clock()
+        driver.turn(patience)
+        *spun, last = looked.waits
+        assert clock() - begun >= 2_000
+        assert set(spun) == {0}
+        assert last > 0
+
+
+def test_a_loop_spins_no_longer_than_it_may_wait(wire: Wire) -> None:
+    with Driver(Timed(), wire, spin=SPIN_LIMIT) as driver:
+        begun = clock()
+        driver.turn(100)
+        driver.turn(0)
+        assert clock() - begun < SPIN_LIMIT
+
+
+@pytest.mark.parametrize("spin", [-1, SPIN_LIMIT + 1])
+def test_a_loop_does_not_spin_for_ever(wire: Wire, spin: int) -> None:
+    with pytest.raises(ValueError, match="0 to 100,000 microseconds"):
+        Driver(Timed(), wire, spin=spin)
 
 
 def test_a_run_ends_by_its_timeout(driver: Driver) -> None:

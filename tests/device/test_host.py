@@ -6,6 +6,7 @@ import hashlib
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from random import Random
 from threading import Thread
 from typing import Any, TypeVar
@@ -17,6 +18,8 @@ from lastack.device.sandbox import Sandbox
 from lastack.host.host import Host
 from lastack.link.faults import Faults
 from lastack.tcp.states import State
+from lastack.wire.packet import Packet
+from tests.device.peers import parsed
 from tests.device.programs import Echo, Server, Sink, Source
 
 pytestmark = pytest.mark.interop
@@ -209,3 +212,30 @@ def test_the_state_is_the_table_s(box: Sandbox, driver: Driver) -> None:
         connection.send(b"x" * 1000)
         assert driver.run(lambda: server.received == 1000, timeout=20)
     assert driver.run(lambda: server.finished == 1 and not driver.host.connections(), timeout=20)
+
+
+@VERSIONS
+@pytest.mark.parametrize("offload", [False], indirect=True)
+def test_every_second_full_segment_is_acknowledged_on_a_plain_device(
+    box: Sandbox, driver: Driver, version: int
+) -> None:  # RFC 9293 3.8.6.3, SHLD-19
+    driver.on_ready = server = Sink(driver.host, version)
+    acks: list[int] = []
+
+    def tap(now: int, outgoing: bool, packet: Packet) -> None:
+        if outgoing:
+            acks.append(parsed(packet).ack)
+
+    driver.taps.append(tap)
+    size = 3_000_000
+
+    def work() -> None:
+        with client(box, version) as connection:
+            connection.sendall(bytes(size))
+
+    beside(driver, work)
+    assert driver.run(lambda: server.finished == 1, timeout=20)
+    steps = [(later - before) & 0xFFFFFFFF for before, later in pairwise(acks)]
+    full = box.mtu - (52 if version == 4 else 72)  # what goes beside headers and timestamps
+    assert sum(steps) >= size
+    assert max(steps) < 3 * full  # two, and what is not full between them

@@ -108,13 +108,13 @@ class Line:
 
     def __init__(self, pipeline: Pipeline) -> None:
         self.pipeline = pipeline
-        self._heap: list[tuple[int, int, tuple[Rule, ...], Frame]] = []
+        self.waiting: list[tuple[int, int, tuple[Rule, ...], Frame]] = []  # a heap; empty: nothing is on its way
         self._order = 0
         self._numbers = 0
 
     def push(self, now: int, packet: Packet) -> list[Packet]:
         """Put a packet on the line; returns what arrives at once."""
-        if not self.pipeline.rules and not self._heap:
+        if not self.pipeline.rules and not self.waiting:
             return [packet]
         for finished in finish(packet):
             self._numbers += 1
@@ -125,8 +125,8 @@ class Line:
     def pop(self, now: int) -> list[Packet]:
         """What has arrived by this time, in order."""
         arrived: list[Packet] = []
-        while self._heap and self._heap[0][0] <= now:
-            at, _, rest, frame = heappop(self._heap)
+        while self.waiting and self.waiting[0][0] <= now:
+            at, _, rest, frame = heappop(self.waiting)
             if rest:
                 self._schedule(self.pipeline.enter(at, frame, rest))
             else:
@@ -146,9 +146,9 @@ class Line:
 
     def deadline(self) -> int | None:
         """When something next arrives or meets a rule; None while nothing is on its way."""
-        return self._heap[0][0] if self._heap else None
+        return self.waiting[0][0] if self.waiting else None
 
     def _schedule(self, entries: list[Entry]) -> None:
         for at, rest, frame in entries:
             self._order += 1
-            heappush(self._heap, (at, self._order, rest, frame))
+            heappush(self.waiting, (at, self._order, rest, frame))

@@ -76,6 +76,7 @@ class Wire:
     def __init__(self, stage: KernelStage, box: Sandbox) -> None:
         self.stage = stage
         self.box = box
+        self.offload = box.tun.offload
         self.passed = 0
 
     def fileno(self) -> int:

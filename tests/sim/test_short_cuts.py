@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from lastack.host import host
+from lastack.host import fast_in, host
+from lastack.host.tables import Tables
 from lastack.sim.simulation import run_simulation
 from lastack.tcp import arrives, clean, greeting, parting, straight
 
@@ -24,4 +25,6 @@ def test_simulations_are_the_same_without_them(seed: int, monkeypatch: pytest.Mo
     for module, name in SHORT_CUTS:
         monkeypatch.setattr(module, name, lambda *given: False)
     monkeypatch.setattr(host, "glance", lambda packet: None)
+    monkeypatch.setattr(fast_in, "taken", lambda *given: None)
+    monkeypatch.setattr(Tables, "_template", lambda *given: None)
     assert run_simulation(seed) == with_them

@@ -35,6 +35,9 @@ IGNORED = {
     "rack",
     "episode",
     "pingpong",
+    "memory",
+    "challenges",
+    "template",
 }
 
 
@@ -49,6 +52,7 @@ def variables(tcb: Tcb) -> dict[str, object]:
     seen["holes"] = (
         [(block.first, block.end) for block in held.blocks] + [held.fin] if held is not None and held.blocks else []
     )
+    seen |= {name: numbers(value) for name, value in seen.items() if hasattr(value, "__slots__")}  # Ecn, Tuning, Path
     for one in (tcb.rack, tcb.episode, tcb.pingpong):
         seen[type(one).__name__] = {name: getattr(one, name) for name in type(one).__slots__} if one else None
     seen["congestion"] = numbers(tcb.congestion)

@@ -6,7 +6,7 @@ After any of the first two, and after any call on a socket, `transmit` is to be 
 
 from __future__ import annotations
 
-from lastack.host import errors_out, icmp, opening, source_routes, udp, ways
+from lastack.host import errors_out, fast_in, icmp, opening, source_routes, udp, ways
 from lastack.host.keys import key_in, key_of
 from lastack.host.listener import Listener
 from lastack.host.sockets import Socket
@@ -43,6 +43,11 @@ class Host(Tables):
     def receive(self, now: int, packet: Packet) -> None:
         """A packet came in. What is malformed, or for nobody, is counted and dropped."""
         self.counters["packets in"] += 1
+        if self.observer is None:
+            tcb = fast_in.taken(self.tcbs, packet, now)
+            if tcb is not None:
+                self.touched(tcb, now)
+                return
         plain = glance(packet)
         if plain is not None:
             key, segment = plain
@@ -146,7 +151,6 @@ class Host(Tables):
         still answer each other after `loop_back_rounds` are dropped, as a network would, and counted.
         """
         leaving: list[Packet] = []
-        addresses = self.addresses
         rounds = 0
         while self._dirty or self._out:
             rounds += 1
@@ -156,17 +160,27 @@ class Host(Tables):
                     self.send(now, tcb, segment)
                 self.settle(tcb, now)
             out, self._out = self._out, []
-            for packet in out:
-                data = packet.data
-                if bytes(data[16:20] if data[0] >> 4 == 4 else data[24:40]) not in addresses:
-                    leaving.append(packet)
-                elif rounds > self.config.loop_back_rounds:
-                    self.counters["limit: packets to ourselves"] += 1
-                else:
-                    self.counters["packets in"] += 1
-                    inside = Packet(packet.joined(), (), VERIFIED, packet.gso_size, packet.transport)
-                    self._packet(now, inside, outside=False)
+            if self._inward:
+                self._inward = False
+                out = self._outward(now, out, rounds)
+            leaving += out
         return leaving
+
+    def _outward(self, now: int, packets: list[Packet], rounds: int) -> list[Packet]:
+        """Those of `packets` that leave; the others come in."""
+        addresses = self.addresses
+        outward = []
+        for packet in packets:
+            data = packet.data
+            if bytes(data[16:20] if data[0] >> 4 == 4 else data[24:40]) not in addresses:
+                outward.append(packet)
+            elif rounds > self.config.loop_back_rounds:
+                self.counters["limit: packets to ourselves"] += 1
+            else:
+                self.counters["packets in"] += 1
+                inside = Packet(packet.joined(), (), VERIFIED, packet.gso_size, packet.transport)
+                self._packet(now, inside, outside=False)
+        return outward
 
     def deadline(self) -> int | None:
         """When `advance` is next needed, or None."""
@@ -257,7 +271,7 @@ class Host(Tables):
         if record.ts_on:
             reply.ts_val, reply.ts_ecr = (now // 1000 + record.ts_offset) & MASK, record.ts_recent
             reply.options = build_timestamp(reply.ts_val, reply.ts_ecr)
-        self.send(now, record, reply)
+        self.acknowledge_for(now, record, reply)
 
     def _datagram(self, now: int, header: AnyHeader, packet: Packet, datagram: Datagram) -> None:
         """UDP: a segment that it carries, which is answered in UDP as well, or nothing for us."""

@@ -211,8 +211,11 @@ class Stream(Names):
             self._discard(tcb, now)
         if tcb.send_buffer.length > tcb.snd_buf // 2 and not self.config.send_units:
             autotune.grow_send(tcb, 2 * tcb.congestion.cwnd, now)
+        host = self.host
+        if host.announced(self):
+            return
         if signals & (ENDED | OPENED | URGENT) or self.readable() or self.writable():
-            self.host.announce(self)
+            host.announce(self)
 
     def sent(self, now: int) -> None:
         """What could leave has left: there may be room now for who found none."""

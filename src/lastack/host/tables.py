@@ -18,6 +18,7 @@ from lastack.host.listener import Listener
 from lastack.host.paths import Paths, Route
 from lastack.host.ports import Ports
 from lastack.host.recent import RecentNumbers, above
+from lastack.host.template import Template
 from lastack.host.timers import Timers
 from lastack.host.timewait import TimeWait, TimeWaitTable, pack
 from lastack.tcp import arrives, autotune, calls, plpmtud, pmtud, sending
@@ -27,7 +28,7 @@ from lastack.tcp.mss import DF_SET
 from lastack.tcp.observer import Observer
 from lastack.tcp.sequence import MASK
 from lastack.tcp.states import Event, State
-from lastack.tcp.tcb import OPENED, PATH_MTU, READABLE, Endpoint, Memory, Reason, Tcb, Way
+from lastack.tcp.tcb import OPENED, PATH_MTU, READABLE, WRITABLE, Endpoint, Memory, Reason, Tcb, Way
 from lastack.wire.address import directed_broadcast, parse_address, parse_interface
 from lastack.wire.datagram import build_tcp
 from lastack.wire.packet import COMPLETE, PARTIAL, Packet
@@ -35,6 +36,7 @@ from lastack.wire.segment import RST, SYN, Segment
 
 ESTABLISHED = State.ESTABLISHED
 TIME_WAIT = State.TIME_WAIT
+_READY = READABLE | WRITABLE  # the lowest bits: signals that are for the socket alone
 
 _ENDED = {reason: f"ended: {reason.value}" for reason in Reason}
 
@@ -47,6 +49,7 @@ class Tables:
 
     __slots__ = (
         "_dirty",
+        "_inward",
         "_out",
         "_ready",
         "addresses",
@@ -119,6 +122,7 @@ class Tables:
         self.way_back: Way | None = None  # of the packet that is being received: a source route, UDP
         self._dirty: dict[Tcb, None] = {}
         self._out: list[Packet] = []
+        self._inward = False  # there may be packets among them to our own addresses
         self._ready: dict[Any, None] = {}
 
     def configure(self, **values: Any) -> None:
@@ -180,22 +184,29 @@ class Tables:
         """Something happened to a connection: it may have to send, and its user to be told."""
         self._dirty[tcb] = None
         if tcb.counts is not None:
-            self.counters.update(tcb.counts)
+            self.counters.add(tcb.counts)
             tcb.counts = None
         if tcb.fast_open is not None:
             self.fast_opens.follow(tcb, tcb.fast_open, now)
         signals = tcb.signals
         if signals:
             tcb.signals = 0
-            if signals & PATH_MTU:
-                self._path_learned(tcb, now)
-                signals &= ~PATH_MTU
-            if signals & OPENED:
-                self._opened(tcb)
-            if signals and tcb.socket is not None:
-                tcb.socket.signalled(tcb, signals, now)
+            if signals > _READY:
+                signals = self._heeded(tcb, signals, now)
+            socket = tcb.socket
+            if signals and socket is not None:
+                socket.signalled(tcb, signals, now)
         if tcb.state is not ESTABLISHED and _gone(tcb):
             self._remove(tcb, now)
+
+    def _heeded(self, tcb: Tcb, signals: int, now: int) -> int:
+        """See to what a signal is for the host; what is left is for the socket."""
+        if signals & PATH_MTU:
+            self._path_learned(tcb, now)
+            signals &= ~PATH_MTU
+        if signals & OPENED:
+            self._opened(tcb)
+        return signals
 
     def stir(self, tcb: Tcb) -> None:
         """A setting of a connection has changed: it may have to send."""
@@ -256,6 +267,10 @@ class Tables:
     def announce(self, socket: Any) -> None:
         """The readiness of a socket has changed."""
         self._ready[socket] = None
+
+    def announced(self, socket: Any) -> bool:
+        """Whether its user will be told anyway."""
+        return socket in self._ready
 
     def settle(self, tcb: Tcb, now: int) -> None:
         """What it had to say is said: let a TIME-WAIT shrink to its record, arm the timers of any other."""
@@ -340,17 +355,41 @@ class Tables:
         else:
             self.counters["limit: RST"] += 1
 
-    def send(self, now: int, connection: Tcb | TimeWait, segment: Segment) -> None:
+    def send(self, now: int, tcb: Tcb, segment: Segment) -> None:
         """Send a segment of a connection."""
         if self.observer is not None:
-            self.observer.segment_out(now, connection, segment)
-        if isinstance(connection, Tcb):
-            fragmented = connection.path is not None and connection.path.fragmented
-            local, remote, way = connection.local, connection.remote, connection.way
-            self._build(local, remote, segment, connection.config, way, fragmented, connection.flow_label)
-        else:
-            way = connection.way or self.way_back
-            self._build(connection.local, connection.remote, segment, self.config, way, False, connection.flow_label)
+            self.observer.segment_out(now, tcb, segment)
+        template = tcb.template
+        if (
+            template is None
+            or template.config is not tcb.config
+            or (tcb.path is not None and tcb.path.fragmented)
+            or template.flow_label != tcb.flow_label
+        ):
+            template = self._template(tcb)
+            if template is None:
+                fragmented = tcb.path is not None and tcb.path.fragmented
+                self._build(tcb.local, tcb.remote, segment, tcb.config, tcb.way, fragmented, tcb.flow_label)
+                return
+        self.counters["packets out"] += 1
+        self._out.append(template.packet(segment))
+
+    def _template(self, tcb: Tcb) -> Template | None:
+        """What its packets have in common, anew where that has changed; None where each is to be built alone."""
+        config = tcb.config
+        inside = tcb.remote[0] in self.addresses
+        fragmented = tcb.path is not None and tcb.path.fragmented
+        if tcb.way is not None or fragmented or inside or config.path_mtu_discovery not in DF_SET:
+            return None
+        made = tcb.template = Template(tcb.local, tcb.remote, config, tcb.flow_label, partial=self.checksum_offload)
+        return made
+
+    def acknowledge_for(self, now: int, record: TimeWait, segment: Segment) -> None:
+        """Send what a TIME-WAIT has to say."""
+        if self.observer is not None:
+            self.observer.segment_out(now, record, segment)
+        way = record.way or self.way_back
+        self._build(record.local, record.remote, segment, self.config, way, False, record.flow_label)
 
     def answer(self, now: int, listener: Listener, segment: Segment, local: Endpoint, remote: Endpoint) -> None:
         """Send what a listener itself says: a SYN cookie."""
@@ -384,11 +423,13 @@ class Tables:
             dont_fragment=whole,
             checksum=PARTIAL if self.checksum_offload else COMPLETE,
         )
+        self._inward = True
         self._out.append(packet if way is None else ways.sent(packet, way, self.config.udp_tunneling_port))
 
     def emit(self, packet: Packet) -> None:
         """Send a packet that is no connection's."""
         self.counters["packets out"] += 1
+        self._inward = True
         self._out.append(packet)
 
 

@@ -34,6 +34,7 @@ def use(tcb: Tcb, way: Way | None) -> None:
     if way is not None and way.options and len(tcb.remote[0]) != 4:
         way = joined(None, way.port)
     tcb.way = way
+    tcb.template = None
     if way is not None and way.port:
         tcb.unit = 0  # no device cuts TCP that UDP carries
     if tcb.send_mss:

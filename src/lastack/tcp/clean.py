@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from lastack.tcp import control, plpmtud, rtt
 from lastack.tcp.config import NEVER
-from lastack.tcp.rack import sent_after
 from lastack.tcp.sequence import HALF, MASK
 from lastack.tcp.tcb import Tcb
 
 
 def acknowledged(tcb: Tcb, ack: int, now: int) -> bool:
     """SND.UNA < SEG.ACK =< SND.NXT; no episode, nothing sacked, no probe: taken here, or False and nothing is done."""
-    rack, ranges = tcb.rack, tcb.sent
-    una, mss = tcb.snd_una, tcb.snd_mss
+    rack, ranges, una = tcb.rack, tcb.sent, tcb.snd_una
     flight = (tcb.snd_nxt - una) & MASK
     if (
         rack is None
@@ -31,18 +29,20 @@ def acknowledged(tcb: Tcb, ack: int, now: int) -> bool:
         or (ranges[0].end - rack.fack) & MASK >= HALF  # it comes late
     ):
         return False
-    gone = segments = 0
+    mss = tcb.snd_mss
+    gone = segments = left_at = 0
     for one in ranges:
-        if one.first == ack:
+        first, end = one.first, one.end
+        if first == ack:
             break
-        end = one.end
         if (ack - end) & MASK >= HALF or one.transmissions != 1 or one.forgotten or one.syn or one.fin:
             return False
-        segments += -(-((end - one.first) & MASK) // mss)
+        segments += -(-((end - first) & MASK) // mss)
         gone += 1
         left_at = one.sent_at
     took = now - left_at
-    if took <= 0 or not sent_after(left_at, ack, rack.xmit, rack.end):
+    # What left last of it, left after all that was delivered before (`rack.sent_after`).
+    if took <= 0 or left_at < rack.xmit or (left_at == rack.xmit and not 0 < (ack - rack.end) & MASK < HALF):
         return False
     count = len(ranges)
     rest = count > gone
@@ -60,10 +60,11 @@ def acknowledged(tcb: Tcb, ack: int, now: int) -> bool:
         plpmtud.arrived(tcb, ranges[:gone])
     # ... is forgotten, and measured (RFC 6298 section 3, RFC 7323 Appendix G) ...
     del ranges[:gone]
-    tcb.send_buffer.drop(text)
-    tcb.pipe -= text
+    buffer = tcb.send_buffer
+    buffer.drop(text)
+    tcb.pipe = flight = flight - text
     tcb.snd_una = ack
-    samples = -(-flight // (2 * mss))
+    samples = -(-(flight + text) // (2 * mss))
     rtt.measured(tcb, took, samples if samples < count else count)
     if (ack - 1 - tcb.recover) & MASK < HALF:
         tcb.recover = (ack - 1) & MASK
@@ -71,7 +72,10 @@ def acknowledged(tcb: Tcb, ack: int, now: int) -> bool:
         tcb.snd_sml = ack
     # ... and what waited for it is stopped (RFC 6298 (5.3)).
     tcb.retransmissions = tcb.unanswered_probes = tcb.soft_error = 0
-    tcb.stalled_since = now if rest or tcb.send_buffer.length else NEVER
+    tcb.stalled_since = now if rest or buffer.length else NEVER
     tcb.retransmission_at = NEVER
-    control.acknowledged(tcb, text, text, now)
+    if tcb.ecn is not None:
+        control.acknowledged(tcb, text, text, now)
+    else:
+        tcb.congestion.acknowledged(text, flight, now, text)
     return True

@@ -70,9 +70,9 @@ def arrived(tcb: Tcb, segment: Segment) -> None:
         state.echo = True
 
 
-def unusual(tcb: Tcb, segment: Segment) -> bool:
+def unusual(tcb: Tcb, mark: int) -> bool:
     """For header prediction: whether a segment's mark is news."""
-    return tcb.ecn is not None and (segment.ecn == CE or not tcb.ecn.seen)
+    return tcb.ecn is not None and (mark == CE or not tcb.ecn.seen)
 
 
 # --- the sender, section 6.1.2 ---

@@ -1,4 +1,4 @@
-"""Header prediction: the one short cut in front of SEGMENT ARRIVES.
+"""Header prediction: the short cut in front of SEGMENT ARRIVES.
 
 Its law: it can be deleted without any observable change (a test replays whole simulations with and without it).
 """
@@ -10,54 +10,76 @@ from lastack.tcp.sequence import HALF, MASK
 from lastack.tcp.states import State
 from lastack.tcp.tcb import READABLE, WRITABLE, Tcb
 from lastack.tcp.text import acknowledge_text
-from lastack.wire.segment import ACK, PSH, Segment
+from lastack.wire.packet import Buffer
 
 ESTABLISHED = State.ESTABLISHED
 
 
-def predicted(tcb: Tcb, segment: Segment, now: int) -> bool:
-    """The next segment of a transfer, either way or both: taken here, or False and left to the general path."""
-    rack, held = tcb.rack, tcb.reassembly
+def predicted(
+    tcb: Tcb,
+    now: int,
+    seq: int,
+    ack: int,
+    window: int,
+    val: int | None,
+    ecr: int,
+    size: int,
+    payload: tuple[Buffer, ...],
+    full: int,
+    mark: int,
+) -> bool:
+    """The next segment of a transfer, either way or both: taken here, or False and left to the general path.
+
+    It bears ACK, perhaps PSH, and no option but a timestamp (`val`, `ecr`; None without). `size` bytes of text came as
+    `payload`, in segments of `full` bytes (0: in one); `mark` is the ECN field. Numbers, as no `Segment` need be made
+    for them: 1.5 us less.
+    """
+    rack, held, nxt = tcb.rack, tcb.reassembly, tcb.rcv_nxt
     if (
-        tcb.state is not ESTABLISHED
-        or segment.seq != tcb.rcv_nxt
-        or segment.flags & ~PSH != ACK
-        or segment.window << tcb.snd_wscale != tcb.snd_wnd
-        or (segment.ecn and ecn.unusual(tcb, segment))
+        seq != nxt
+        or tcb.state is not ESTABLISHED
+        or window << tcb.snd_wscale != tcb.snd_wnd
         or tcb.episode is not None
         or tcb.sacked
-        or (rack is not None and rack.tlp_end is not None)
         or tcb.receive_shut
         or tcb.probes
+        or (rack is not None and rack.tlp_end is not None)
         or (held is not None and (held.blocks or held.fin is not None))
+        or (mark and ecn.unusual(tcb, mark))
     ):
         return False
-    size, ack, val, ecr = segment.length, segment.ack, segment.ts_val, None
     new = (ack - tcb.snd_una) & MASK
-    if size > (tcb.rcv_adv - tcb.rcv_nxt) & MASK or new > (tcb.snd_nxt - tcb.snd_una) & MASK or not (size or new):
+    if size > (tcb.rcv_adv - nxt) & MASK or new > (tcb.snd_nxt - tcb.snd_una) & MASK or not (size or new):
         return False
     if tcb.ts_on:
-        # A timestamp alone that is not older than TS.Recent.
-        if val is None or len(segment.options) != 12 or (val - tcb.ts_recent) & MASK >= HALF:
+        if val is None or (val - tcb.ts_recent) & MASK >= HALF:  # older than TS.Recent
             return False
-        ecr = segment.ts_ecr
-        if (tcb.last_ack_sent - segment.seq) & MASK < HALF:
+        if (tcb.last_ack_sent - seq) & MASK < HALF:
             tcb.ts_recent, tcb.ts_recent_at, tcb.ts_echo = val, now, ecr
-    elif segment.options:
+    elif val is not None:
         return False
     tcb.received_at = now
     tcb.keepalive_sent = 0
-    tcb.snd_wl1, tcb.snd_wl2 = segment.seq, ack
+    tcb.snd_wl1, tcb.snd_wl2 = seq, ack
+    counted = tcb.statistics
     if new:
         if not clean.acknowledged(tcb, ack, now):
-            recovery.new_ack(tcb, ack, now, ecr)
+            recovery.new_ack(tcb, ack, now, ecr if tcb.ts_on else None)
         tcb.signals |= WRITABLE
-    if size:
-        full = segment.gso_size or size
-        if full > tcb.rcv_mss:
-            mss.heard(tcb, full)
-        tcb.rcv_nxt = (tcb.rcv_nxt + size) & MASK
-        tcb.receive_buffer.append(segment.payload)
-        tcb.signals |= READABLE
+    if not size:
+        counted.segments_in += 1
+        return True
+    count = -(-size // full) if full else 1
+    counted.segments_in += count
+    counted.text_in += count
+    counted.text_at = now
+    if (full or size) > tcb.rcv_mss:
+        mss.heard(tcb, full or size)
+    tcb.rcv_nxt = nxt = (nxt + size) & MASK
+    tcb.receive_buffer.append(payload)
+    tcb.signals |= READABLE
+    if (nxt - tcb.last_ack_sent) & MASK >= 2 * tcb.rcv_mss and not tcb.config.pingpong:
+        tcb.ack_now = True
+    else:
         acknowledge_text(tcb, size, now)
     return True

@@ -15,24 +15,25 @@ def measured(tcb: Tcb, rtt: int, samples: int = 1) -> None:
 
     `samples` of them are expected in a round trip, among which alpha and beta are shared (RFC 7323 Appendix G).
     """
-    config = tcb.config
-    if tcb.srtt is None:
-        tcb.srtt = rtt
-        tcb.rttvar = rtt // 2
+    config, srtt = tcb.config, tcb.srtt
+    # Conditions stand here for `abs`, `min` and `max`, which take 0.15 us more each.
+    if srtt is None:
+        srtt, spread = rtt, rtt // 2
     else:
         # A part of a way that is less than a microsecond is one, or it would never arrive.
-        way = abs(tcb.srtt - rtt) - tcb.rttvar
-        tcb.rttvar += way // (4 * samples) if way < 0 else -(-way // (4 * samples))
-        way = rtt - tcb.srtt
-        tcb.srtt += way // (8 * samples) if way < 0 else -(-way // (8 * samples))
-    # The clock's granularity G is one microsecond, so max(G, 4 * RTTVAR) needs no G but at zero. Conditions stand here
-    # for `min` and `max`, which take 0.15 us more each.
-    least, most, spread = config.rto_min, config.rto_max, 4 * tcb.rttvar
+        spread, away, share = tcb.rttvar, rtt - srtt, 4 * samples
+        way = (away if away >= 0 else -away) - spread
+        spread += way // share if way < 0 else -(-way // share)
+        share *= 2
+        srtt += away // share if away < 0 else -(-away // share)
+    tcb.srtt, tcb.rttvar = srtt, spread
+    # The clock's granularity G is one microsecond, so max(G, 4 * RTTVAR) needs no G but at zero.
+    least, most, spread = config.rto_min, config.rto_max, 4 * spread
     granularity = least if config.rto_min_above_srtt else 1
-    rto = tcb.srtt + (spread if spread > granularity else granularity)
+    rto = srtt + (spread if spread > granularity else granularity)
     tcb.rto = least if rto < least else rto if rto < most else most
     tcb.backoff = 0
-    tcb.congestion.measured(rtt, tcb.srtt)
+    tcb.congestion.measured(rtt, srtt)
 
 
 def timeout(tcb: Tcb) -> int:

@@ -5,7 +5,7 @@ Its law is that of header prediction: it can be deleted without any observable c
 
 from __future__ import annotations
 
-from lastack.tcp import control, sizes, tlp, window
+from lastack.tcp import sizes, tlp, window
 from lastack.tcp.config import NEVER
 from lastack.tcp.scoreboard import SentRange
 from lastack.tcp.sequence import HALF, MASK
@@ -45,15 +45,15 @@ def send(tcb: Tcb, now: int, out: list[Segment]) -> bool:
     if not unsent:
         return True
     if not flight and tcb.sent_at and tcb.snd_wnd:
-        control.resumes(tcb, now)
-    usable = (una + tcb.snd_wnd - nxt) & MASK
-    if usable >= HALF:
+        tcb.congestion.resumes(now, config.idle_restart and now - tcb.sent_at > tcb.rto)
+    usable = tcb.snd_wnd - flight
+    if usable < 0:
         return True  # the window shrank (MUST-34)
     mss = tcb.snd_mss
     room = tcb.congestion.cwnd - flight
     if room > usable:
         room = usable
-    unit = sizes.unit(mss)
+    unit = sizes.UNIT - sizes.UNIT % mss or mss
     while unsent and room > 0:
         size = unsent if unsent < room else room
         if size > unit:
@@ -64,51 +64,62 @@ def send(tcb: Tcb, now: int, out: list[Segment]) -> bool:
             size -= size % mss  # the small rest waits
         if not size:
             break
+        _send_range(tcb, flight, size, size == unsent and tcb.hold in PUSHED, now, out)
+        flight += size
         unsent -= size
         room -= size
         usable -= size
-        _send_range(tcb, size, not unsent and tcb.hold in PUSHED, now, out)
-    if tcb.snd_nxt != nxt and tcb.retransmission_at != NEVER:
-        tlp.arm(tcb, rack, now)
+    if tcb.snd_nxt != nxt:
+        if tcb.retransmission_at != NEVER:
+            tlp.arm(tcb, rack, now)
+        tcb.sent_at = now
+        if tcb.stalled_since == NEVER:
+            tcb.stalled_since = now
+        tcb.ack_now = False
+        tcb.delayed_ack_at = NEVER
+        tcb.last_ack_sent = tcb.rcv_nxt
     return True
 
 
-def _send_range(tcb: Tcb, size: int, push: bool, now: int, out: list[Segment]) -> None:
+def _send_range(tcb: Tcb, position: int, size: int, push: bool, now: int, out: list[Segment]) -> None:
     """A range of new text, in one segment or super-segment where the device takes it; what `segments.emit` makes."""
     mss, seq, rcv_nxt, counted = tcb.snd_mss, tcb.snd_nxt, tcb.rcv_nxt, tcb.statistics
-    position = (seq - tcb.snd_una) & MASK
-    end = (seq + size) & MASK
+    tcb.snd_nxt = end = (seq + size) & MASK
     sent = SentRange(seq, end, now)
     sent.push, sent.size = push, mss
     tcb.sent.append(sent)
-    tcb.snd_nxt = end
     if size % mss:
         tcb.snd_sml = end
     tcb.pipe += size
-    tcb.sent_at = now
-    if tcb.stalled_since == NEVER:
-        tcb.stalled_since = now
     count = -(-size // mss)
     counted.text_out += count
     counted.segments_out += count
-    most = tcb.unit - tcb.unit % mss or mss
-    options = b""
+    most = tcb.unit
+    most = most - most % mss or mss
+    val, ecr, options = None, 0, b""
     if tcb.ts_on:
         val, ecr = (now // 1000 + tcb.ts_offset) & MASK, tcb.ts_recent
         options = build_timestamp(val, ecr)
-    port, other = tcb.local[1], tcb.remote[1]
-    while size:
+    port, other, buffer = tcb.local[1], tcb.remote[1], tcb.send_buffer
+    while True:
         part = size if size < most else most
         size -= part
-        text = tcb.send_buffer.view(position, part)
-        flags = ACK_PSH if push and not size else ACK
-        gso = mss if part > mss else 0
-        segment = Segment(port, other, seq, rcv_nxt, flags, window.advertise(tcb), 0, options, text, part, gso)
-        if options:
-            segment.ts_val, segment.ts_ecr = val, ecr
+        segment = Segment(
+            port,
+            other,
+            seq,
+            rcv_nxt,
+            ACK_PSH if push and not size else ACK,
+            window.advertise(tcb),
+            0,
+            options,
+            buffer.view(position, part),
+            part,
+            mss if part > mss else 0,
+        )
+        segment.ts_val, segment.ts_ecr = val, ecr
         out.append(segment)
+        if not size:
+            return
         seq = (seq + part) & MASK
         position += part
-    tcb.ack_now = False
-    tcb.delayed_ack_at = NEVER
-    tcb.last_ack_sent = rcv_nxt

@@ -218,6 +218,7 @@ class Tcb:
         "state",
         "statistics",
         "syn_queued",
+        "template",
         "time_wait_at",
         "total_retransmissions",
         "ts_echo",
@@ -255,6 +256,7 @@ class Tcb:
         self.socket: Any = None  # the user's handle; the core only carries it
         self.flow_label = 0  # of IPv6; carried for the host
         self.key = b""  # its name in the host's tables (`lastack.host.keys`); carried for the host
+        self.template: Any = None  # what its packets have in common; carried for the host
         self.way: Way | None = None  # IPv4 options, UDP
         self.reuse = False  # SO_REUSEADDR; carried for the host
         self.signals = 0

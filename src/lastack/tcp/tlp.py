@@ -20,16 +20,18 @@ def arm(tcb: Tcb, rack: Rack, now: int) -> None:
     """
     # RFC 8985 section 7.2
     rack.probe_at = NEVER
-    if not (tcb.config.tail_loss_probes and rack.sampled and rack.tlp_end is None and tcb.srtt is not None):
+    srtt, ranges = tcb.srtt, tcb.sent
+    if not rack.sampled or rack.tlp_end is not None or srtt is None or not tcb.config.tail_loss_probes:
         return
-    if not tcb.sent or tcb.sent[0].syn or tcb.sacked or not tcb.snd_wnd or episode.repairing(tcb):
+    if not ranges or ranges[0].syn or tcb.sacked or not tcb.snd_wnd or episode.repairing(tcb):
         return
     if tcb.ecn is not None and tcb.ecn.hold:
         return  # RFC 3168 6.1.2: only the retransmission timer lets something out
     flight = (tcb.snd_nxt - tcb.snd_una) & MASK
     if tcb.pipe != flight:
         return  # something is marked lost and goes again
-    at = now + (2 * tcb.srtt if 2 * tcb.srtt > _LEAST else _LEAST)
+    srtt *= 2
+    at = now + (srtt if srtt > _LEAST else _LEAST)
     if flight <= tcb.snd_mss:
         at += tcb.config.max_ack_delay
     rack.probe_at = at if at < tcb.retransmission_at else tcb.retransmission_at

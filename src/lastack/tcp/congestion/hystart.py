@@ -21,6 +21,8 @@ class HyStart:
 
     __slots__ = ("baseline", "current", "last", "rounds", "samples")
 
+    enough = N_RTT_SAMPLE  # samples before there is something to look at
+
     def __init__(self) -> None:
         self.last = _UNKNOWN
         self.current = _UNKNOWN
@@ -35,7 +37,8 @@ class HyStart:
 
     def measured(self, rtt: int) -> None:
         """A sample of this round."""
-        self.current = min(self.current, rtt)
+        if rtt < self.current:
+            self.current = rtt
         self.samples += 1
 
     def ends(self, round_over: bool) -> bool:

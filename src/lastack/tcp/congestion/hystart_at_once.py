@@ -22,6 +22,7 @@ class HyStartAtOnce:
     __slots__ = ("began", "current", "last_ack", "sample", "samples")
 
     divisor = 1  # of the growth of slow start
+    enough = 0  # samples before there is something to look at
 
     def __init__(self) -> None:
         self.began = self.last_ack = 0

@@ -102,41 +102,41 @@ class Congestion:
         self.rtt, self.srtt = rtt, srtt
         if rtt < self.min_rtt or not self.min_rtt:
             self.min_rtt = rtt
-        if self.hystart is not None:
-            self.hystart.measured(rtt)
+        hystart = self.hystart
+        if hystart is not None:
+            hystart.measured(rtt)
 
     def acknowledged(self, size: int, flight: int, now: int, news: int | None = None) -> None:
         """`size` new bytes were acknowledged outside of recovery, which leaves `flight` outstanding.
 
         `news`: for how many of them the window may grow, where not for all.
         """
-        if self._left < 0:
-            self._left = flight + size
-        self._left -= size
-        over = self._left < 0 or not flight  # by the first ACK of what was sent after it began
-        if self.validation is not None:
-            self.validation.acknowledged(size, over, self.srtt, now)
-        if self.hystart is not None:
-            self._watch_delay(over, now)
+        left = self._left - size if self._left >= 0 else flight
+        over = left < 0 or not flight  # by the first ACK of what was sent after it began
+        validation, hystart = self.validation, self.hystart
+        if validation is not None:
+            validation.acknowledged(size, over, self.srtt, now)
+        if hystart is not None and (over or hystart.samples >= hystart.enough or self.cwnd >= self.ssthresh):
+            self._watch_delay(hystart, over, now)
         if over:
             self.round_over(now)
-            if self.validation is not None:
-                self._expire(self.validation, now)
+            if validation is not None:
+                self._expire(validation, now)
         if self._in_use(now):
             self.acked(size if news is None else news, now)
         else:
             self.limited(now)
         if over:
-            self._left = flight or -1
+            left = flight or -1
             self.used = flight + size
+        self._left = left
 
-    def _watch_delay(self, over: bool, now: int) -> None:
+    def _watch_delay(self, hystart: HyStart | HyStartAtOnce, over: bool, now: int) -> None:
         """HyStart++ is for the first slow start; if it ends it, here is where congestion avoidance begins."""
-        assert self.hystart is not None
-        if isinstance(self.hystart, HyStartAtOnce):
-            ends = self.hystart.ends(over, self.cwnd // self.mss, self.min_rtt, now)
+        if isinstance(hystart, HyStartAtOnce):
+            ends = hystart.ends(over, self.cwnd // self.mss, self.min_rtt, now)
         else:
-            ends = self.hystart.ends(over)
+            ends = hystart.ends(over)
         if ends:
             self.ssthresh = min(self.cwnd, self.ssthresh)
         if self.cwnd >= self.ssthresh:

@@ -1,0 +1,111 @@
+"""The packets of one connection: what stands alike in all of them is made once, also the sums of it.
+
+The law: `Template.packet` gives what `lastack.wire.datagram.build_tcp` gives; it can be deleted without any observable
+change. 2.0 us for a segment with a timestamp where that takes 4.9.
+"""
+
+from __future__ import annotations
+
+from struct import Struct
+from struct import error as StructError
+
+from lastack.tcp.config import Config
+from lastack.tcp.tcb import Endpoint
+from lastack.wire.checksum import residue, sum_of
+from lastack.wire.datagram import TCP, build_tcp
+from lastack.wire.packet import COMPLETE, PARTIAL, Packet
+from lastack.wire.segment import Segment
+
+# Version, class | length | identification, flags, TTL, protocol | checksum | addresses, ports | TCP, options.
+_4 = Struct("!HH6sH12sIIHHHH").pack
+_4_STAMPED = Struct("!HH6sH12sIIHHHH12s").pack
+# Version, class, label | length | protocol, hop limit | addresses, ports | TCP, options.
+_6 = Struct("!IH2s36sIIHHHH").pack
+_6_STAMPED = Struct("!IH2s36sIIHHHH12s").pack
+_BARE, _STAMPED = 0x5000, 0x8000  # the data offset of a header without options, and with 12 bytes
+_LONGEST = 65_000  # bytes of text: more may not fit
+
+
+class Template:
+    """For segments between two endpoints that leave with DF, and without IP options.
+
+    `addresses` is the sum of both, without the ports: what the pseudo-header and the IP header of every packet of the
+    connection have in common, in either direction. TCP's checksum is finished, or left to the device (`partial`). It
+    holds as long as `config` and `flow_label` are those of the connection.
+    """
+
+    __slots__ = ("_ends", "_first", "_fixed", "_ip_sum", "_partial", "_sum", "addresses", "config", "flow_label")
+
+    def __init__(
+        self, local: Endpoint, remote: Endpoint, config: Config, flow_label: int = 0, *, partial: bool = False
+    ) -> None:
+        self.config = config
+        self.flow_label = flow_label
+        self._partial = partial
+        both = local[0] + remote[0]
+        self._ends = both + (local[1] << 16 | remote[1]).to_bytes(4, "big")
+        self.addresses = int.from_bytes(both, "big") % 65535
+        self._sum = self.addresses + TCP + (0 if partial else local[1] + remote[1])
+        hop_limit, traffic_class = config.hop_limit, config.traffic_class & 0xFC
+        self._ip_sum = 0
+        if len(local[0]) == 4:
+            self._first = 0x4500 | traffic_class
+            self._fixed = bytes((0, 0, 0x40, 0, hop_limit, TCP))  # DF
+            self._ip_sum = self._first + 0x4000 + (hop_limit << 8 | TCP) + self.addresses
+        else:
+            self._first = 0x60000000 | traffic_class << 20 | flow_label
+            self._fixed = bytes((TCP, hop_limit))
+
+    def packet(self, tcp: Segment) -> Packet:
+        """The packet that carries `tcp`. WireError as `build_tcp`."""
+        length, options = tcp.length, tcp.options
+        space = len(options)
+        if length > _LONGEST or (space and space != 12):
+            return self._built(tcp)
+        size = 20 + space + length
+        seq, ack, window, urgent = tcp.seq, tcp.ack, tcp.window, tcp.urgent
+        word = (_STAMPED if space else _BARE) | tcp.flags
+        if self._partial:
+            field = (self._sum + size) % 65535 or 65535
+            checksum = PARTIAL
+        else:
+            total = self._sum + size + seq + ack + word + window + urgent
+            if space:
+                total += int.from_bytes(options, "big")
+            if length:
+                total += sum_of(*tcp.payload)
+            field = -residue(total) % 65535
+            checksum = COMPLETE
+        first, ends, mark = self._first, self._ends, tcp.ecn
+        try:
+            if self._ip_sum:
+                size += 20
+                ip = -(self._ip_sum + mark + size) % 65535
+                if space:
+                    fixed = self._fixed
+                    data = _4_STAMPED(
+                        first | mark, size, fixed, ip, ends, seq, ack, word, window, field, urgent, options
+                    )
+                else:
+                    data = _4(first | mark, size, self._fixed, ip, ends, seq, ack, word, window, field, urgent)
+                return Packet(data, tcp.payload, checksum, tcp.gso_size, 20)
+            first |= mark << 20
+            if space:
+                data = _6_STAMPED(first, size, self._fixed, ends, seq, ack, word, window, field, urgent, options)
+            else:
+                data = _6(first, size, self._fixed, ends, seq, ack, word, window, field, urgent)
+            return Packet(data, tcp.payload, checksum, tcp.gso_size, 40)
+        except StructError:  # a number that no field takes: it is told which
+            return self._built(tcp)
+
+    def _built(self, tcp: Segment) -> Packet:
+        ends, half = self._ends, (len(self._ends) - 4) // 2
+        return build_tcp(
+            ends[:half],
+            ends[half : 2 * half],
+            tcp,
+            hop_limit=self.config.hop_limit,
+            traffic_class=self.config.traffic_class,
+            flow_label=self.flow_label,
+            checksum=PARTIAL if self._partial else COMPLETE,
+        )

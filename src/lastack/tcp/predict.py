@@ -60,7 +60,8 @@ def predicted(
         return False
     tcb.received_at = now
     tcb.keepalive_sent = 0
-    tcb.snd_wl1, tcb.snd_wl2 = seq, ack
+    if new or (seq - tcb.snd_wl1) & MASK < HALF:  # or one without text came from beyond a hole
+        tcb.snd_wl1, tcb.snd_wl2 = seq, ack
     counted = tcb.statistics
     if new:
         if not clean.acknowledged(tcb, ack, now):

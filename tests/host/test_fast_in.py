@@ -27,10 +27,9 @@ class Pair:
         self.rng = rng = random.Random(seed)
         self.now = 1_000_000
         self.gso = gso
-        settings = [
-            {"timestamps": seed % 4 != 3, "sack": rng.random() < 0.8, "pingpong": seed % 3 == 0, "ecn": "on" if seed % 5 == 0 else "off"}
-            for _ in ENDS[version]
-        ]
+        ecn = "on" if seed % 5 == 0 else "off"
+        common = {"timestamps": seed % 4 != 3, "pingpong": seed % 3 == 0, "ecn": ecn}
+        settings = [common | {"sack": rng.random() < 0.8} for _ in ENDS[version]]
         self.hosts = [
             Host([address], DEFAULT.having(**one), secret=bytes(16), gso=gso, checksum_offload=gso > 0, name=address)
             for address, one in zip(ENDS[version], settings, strict=True)

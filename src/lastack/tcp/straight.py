@@ -8,7 +8,7 @@ from __future__ import annotations
 from lastack.tcp import sizes, tlp, window
 from lastack.tcp.config import NEVER
 from lastack.tcp.scoreboard import SentRange
-from lastack.tcp.sequence import HALF, MASK
+from lastack.tcp.sequence import MASK
 from lastack.tcp.states import State
 from lastack.tcp.tcb import PUSHED, Tcb
 from lastack.wire.options import build_timestamp

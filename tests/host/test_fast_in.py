@@ -11,7 +11,7 @@ from lastack.host import fast_in
 from lastack.host.host import Host
 from lastack.host.sockets import Socket
 from lastack.host.tables import Tables
-from lastack.tcp import arrives, clean, straight
+from lastack.tcp import clean, predict, straight
 from lastack.tcp.config import DEFAULT
 from lastack.wire.packet import COMPLETE, VERIFIED, Packet
 from tests.tcp.test_prediction import variables
@@ -106,7 +106,7 @@ def test_it_changes_nothing(seed: int, version: int, gso: int, monkeypatch: pyte
     monkeypatch.setattr(fast_in, "taken", lambda *given: taken.append(original(*given)) or taken[-1])
     with_it = run(seed, version, gso)
     monkeypatch.setattr(fast_in, "taken", lambda *given: None)
-    for module, name in ((arrives, "predicted"), (clean, "acknowledged"), (straight, "send")):
+    for module, name in ((predict, "predicted"), (clean, "acknowledged"), (straight, "send")):
         monkeypatch.setattr(module, name, lambda *given: False)
     monkeypatch.setattr(Tables, "_template", lambda *given: None)
     for number, (one, other) in enumerate(zip(with_it, run(seed, version, gso), strict=True)):

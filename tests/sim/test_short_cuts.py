@@ -7,10 +7,10 @@ import pytest
 from lastack.host import fast_in, host
 from lastack.host.tables import Tables
 from lastack.sim.simulation import run_simulation
-from lastack.tcp import arrives, clean, greeting, parting, straight
+from lastack.tcp import clean, greeting, parting, predict, straight
 
 SHORT_CUTS = (
-    (arrives, "predicted"),
+    (predict, "predicted"),
     (clean, "acknowledged"),
     (straight, "send"),
     (greeting, "completed"),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lastack.tcp import arrives
+from lastack.tcp import predict
 from lastack.tcp.config import DEFAULT
 from lastack.tcp.states import State
 from tests.tcp.harness import Exchange, opening
@@ -367,7 +367,7 @@ def test_header_prediction_changes_nothing_where_marks_come(monkeypatch: pytest.
         return seen
 
     first = exchange()
-    monkeypatch.setattr(arrives, "predicted", lambda tcb, segment, now: False)
+    monkeypatch.setattr(predict, "predicted", lambda tcb, segment, now: False)
     assert exchange() == first
 
 

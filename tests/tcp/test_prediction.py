@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from lastack.tcp import arrives, clean, straight
+from lastack.tcp import clean, predict, straight
 from lastack.tcp.config import DEFAULT
 from lastack.tcp.congestion import ALGORITHMS, create
 from lastack.tcp.scoreboard import SentRange
@@ -137,7 +137,7 @@ def sacked(t: Exchange, first: int, end: int) -> str:
 @pytest.mark.parametrize("calm", [False, True])
 @pytest.mark.parametrize("seed", range(6))
 @pytest.mark.parametrize(
-    ("module", "name", "least"), [(arrives, "predicted", 50), (clean, "acknowledged", 20), (straight, "send", 60)]
+    ("module", "name", "least"), [(predict, "predicted", 50), (clean, "acknowledged", 20), (straight, "send", 60)]
 )
 def test_a_short_cut_changes_nothing(
     module: object, name: str, least: int, seed: int, calm: bool, monkeypatch: pytest.MonkeyPatch

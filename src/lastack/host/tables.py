@@ -8,31 +8,26 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from lastack.host import isn, ways
-from lastack.host.counters import Counters
+from lastack.host import isn
 from lastack.host.fast_opens import FastOpens
 from lastack.host.fragments import Fragments
 from lastack.host.keys import key_of
-from lastack.host.limiter import ChallengeBudget, Limiter, TokenBucket
+from lastack.host.limiter import ChallengeBudget, TokenBucket
 from lastack.host.listener import Listener
+from lastack.host.outgoing import Outgoing
 from lastack.host.paths import Paths, Route
 from lastack.host.ports import Ports
 from lastack.host.recent import RecentNumbers, above
-from lastack.host.template import Template
 from lastack.host.timers import Timers
-from lastack.host.timewait import TimeWait, TimeWaitTable, pack
-from lastack.tcp import arrives, autotune, calls, plpmtud, pmtud, sending
+from lastack.host.timewait import TimeWaitTable, pack
+from lastack.tcp import autotune, calls, plpmtud, pmtud, sending
 from lastack.tcp.calls import ended
 from lastack.tcp.config import DEFAULT, NEVER, Config
-from lastack.tcp.mss import DF_SET
 from lastack.tcp.observer import Observer
 from lastack.tcp.sequence import MASK
 from lastack.tcp.states import Event, State
-from lastack.tcp.tcb import OPENED, PATH_MTU, READABLE, WRITABLE, Endpoint, Memory, Reason, Tcb, Way
+from lastack.tcp.tcb import OPENED, PATH_MTU, READABLE, WRITABLE, Endpoint, Memory, Reason, Tcb
 from lastack.wire.address import directed_broadcast, parse_address, parse_interface
-from lastack.wire.datagram import build_tcp
-from lastack.wire.packet import COMPLETE, PARTIAL, Packet
-from lastack.wire.segment import RST, SYN, Segment
 
 ESTABLISHED = State.ESTABLISHED
 TIME_WAIT = State.TIME_WAIT
@@ -41,7 +36,7 @@ _READY = READABLE | WRITABLE  # the lowest bits: signals that are for the socket
 _ENDED = {reason: f"ended: {reason.value}" for reason in Reason}
 
 
-class Tables:
+class Tables(Outgoing):
     """A host with its own addresses (text, "10.0.0.1", or "10.0.0.1/24" so that it knows its subnet's broadcast) and
     one secret (at least 16 bytes), from which all that must not be guessed is derived. `gso` is the payload of the
     largest super-segment that the device takes (0: none), `checksum_offload` whether it completes checksums. Times are
@@ -49,35 +44,25 @@ class Tables:
 
     __slots__ = (
         "_dirty",
-        "_inward",
-        "_out",
         "_ready",
-        "addresses",
         "broadcasts",
         "challenges",
-        "checksum_offload",
-        "config",
-        "counters",
         "fast_opens",
         "fragments",
         "gso",
         "half_open",
         "icmp_errors",
-        "limiter",
         "listening",
         "memory",
         "mtu",
         "name",
-        "observer",
         "orphans",
         "paths",
         "ports",
         "recent",
-        "secret",
         "tcbs",
         "time_wait",
         "timers",
-        "way_back",
     )
 
     def __init__(
@@ -93,17 +78,12 @@ class Tables:
         observer: Observer | None = None,
     ) -> None:
         interfaces = dict(map(parse_interface, addresses))
-        self.addresses = dict.fromkeys(interfaces)
+        super().__init__(interfaces, config, secret, checksum_offload, observer)
         found = (directed_broadcast(address, prefix) for address, prefix in interfaces.items())
         self.broadcasts = frozenset(address for address in found if address is not None)
-        self.config = config
-        self.secret = secret
         self.mtu = mtu
         self.gso = gso
-        self.checksum_offload = checksum_offload
         self.name = name
-        self.observer = observer
-        self.counters = Counters()
         self.fragments = Fragments(config, self.counters)
         self.tcbs: dict[bytes, Tcb] = {}
         self.listening: dict[tuple[int, bytes, int], Listener] = {}  # by (length of an address, address, port)
@@ -113,16 +93,12 @@ class Tables:
         self.fast_opens = FastOpens(config, self.counters, secret)
         self.time_wait = TimeWaitTable(observer)
         self.timers = Timers()
-        self.limiter = Limiter()
         self.icmp_errors = TokenBucket(config.icmp_per_second, config.icmp_burst)
         self.challenges = ChallengeBudget(config.host_challenge_acks_per_second, secret)
         self.recent = RecentNumbers(config.recent_numbers, config.recent_numbers_time)
         self.orphans: set[Tcb] = set()  # closed by their users
         self.memory = Memory()
-        self.way_back: Way | None = None  # of the packet that is being received: a source route, UDP
         self._dirty: dict[Tcb, None] = {}
-        self._out: list[Packet] = []
-        self._inward = False  # there may be packets among them to our own addresses
         self._ready: dict[Any, None] = {}
 
     def configure(self, **values: Any) -> None:
@@ -173,12 +149,6 @@ class Tables:
         """A SYN cookie has opened a connection, and must not open another."""
         if not self.recent.cookie_returned(key, iss, now):
             self.counters["limit: recent numbers"] += 1
-
-    def flow_label(self, local: Endpoint, remote: Endpoint, config: Config, last: int = 0) -> int:
-        """The label of what is sent between two endpoints: 0 in IPv4 and where none is wanted (RFC 6437 section 2)."""
-        if len(local[0]) == 4 or not config.flow_labels:
-            return 0
-        return isn.flow_label(self.secret, local, remote, last)
 
     def touched(self, tcb: Tcb, now: int) -> None:
         """Something happened to a connection: it may have to send, and its user to be told."""
@@ -335,102 +305,6 @@ class Tables:
         address, port = local
         listening = self.listening
         return listening.get((len(address), address, port)) or listening.get((len(address), b"", port))
-
-    # --- packets out ---
-
-    def reset(self, now: int, local: Endpoint, remote: Endpoint, segment: Segment) -> None:
-        """CLOSED (3.10.7.1): a RST for what belongs to nothing, unless it is a RST."""
-        if segment.flags & RST:
-            return
-        hole = self.config.black_hole
-        if hole == "all" or (hole == "syn" and segment.flags & SYN):
-            self.counters["dropped: black hole"] += 1
-            return
-        if self.limiter.allows("RST", now, self.config.rst_per_second):
-            self.counters["RST sent for nothing"] += 1
-            reply = arrives.reset_for(segment)
-            if self.observer is not None:
-                self.observer.segment_out(now, None, reply)
-            self._build(local, remote, reply, self.config, self.way_back)
-        else:
-            self.counters["limit: RST"] += 1
-
-    def send(self, now: int, tcb: Tcb, segment: Segment) -> None:
-        """Send a segment of a connection."""
-        if self.observer is not None:
-            self.observer.segment_out(now, tcb, segment)
-        template = tcb.template
-        if (
-            template is None
-            or template.config is not tcb.config
-            or (tcb.path is not None and tcb.path.fragmented)
-            or template.flow_label != tcb.flow_label
-        ):
-            template = self._template(tcb)
-            if template is None:
-                fragmented = tcb.path is not None and tcb.path.fragmented
-                self._build(tcb.local, tcb.remote, segment, tcb.config, tcb.way, fragmented, tcb.flow_label)
-                return
-        self.counters["packets out"] += 1
-        self._out.append(template.packet(segment))
-
-    def _template(self, tcb: Tcb) -> Template | None:
-        """What its packets have in common, anew where that has changed; None where each is to be built alone."""
-        config = tcb.config
-        inside = tcb.remote[0] in self.addresses
-        fragmented = tcb.path is not None and tcb.path.fragmented
-        if tcb.way is not None or fragmented or inside or config.path_mtu_discovery not in DF_SET:
-            return None
-        made = tcb.template = Template(tcb.local, tcb.remote, config, tcb.flow_label, partial=self.checksum_offload)
-        return made
-
-    def acknowledge_for(self, now: int, record: TimeWait, segment: Segment) -> None:
-        """Send what a TIME-WAIT has to say."""
-        if self.observer is not None:
-            self.observer.segment_out(now, record, segment)
-        way = record.way or self.way_back
-        self._build(record.local, record.remote, segment, self.config, way, False, record.flow_label)
-
-    def answer(self, now: int, listener: Listener, segment: Segment, local: Endpoint, remote: Endpoint) -> None:
-        """Send what a listener itself says: a SYN cookie."""
-        if self.observer is not None:
-            self.observer.segment_out(now, listener, segment)
-        way = ways.answering(listener.socket.way, self.way_back)
-        self._build(local, remote, segment, listener.config, way)
-
-    def _build(
-        self,
-        local: Endpoint,
-        remote: Endpoint,
-        segment: Segment,
-        config: Config,
-        way: Way | None,
-        fragmented: bool = False,
-        label: int | None = None,
-    ) -> None:
-        """With DF, so that the path's MTU shows (RFC 1191 section 3), unless that is off or routers are to fragment."""
-        # RFC 9293 MUST-45, MUST-48, MUST-49, SHLD-22
-        self.counters["packets out"] += 1
-        whole = config.path_mtu_discovery in DF_SET and not fragmented
-        packet = build_tcp(
-            local[0],
-            remote[0],
-            segment,
-            hop_limit=config.hop_limit,
-            traffic_class=config.traffic_class,
-            flow_label=self.flow_label(local, remote, config) if label is None else label,
-            identification=0 if whole else isn.identification(self.secret, local, remote, segment.seq),
-            dont_fragment=whole,
-            checksum=PARTIAL if self.checksum_offload else COMPLETE,
-        )
-        self._inward = True
-        self._out.append(packet if way is None else ways.sent(packet, way, self.config.udp_tunneling_port))
-
-    def emit(self, packet: Packet) -> None:
-        """Send a packet that is no connection's."""
-        self.counters["packets out"] += 1
-        self._inward = True
-        self._out.append(packet)
 
 
 def _gone(tcb: Tcb) -> bool:

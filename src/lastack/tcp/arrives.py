@@ -23,7 +23,7 @@ from lastack.tcp import (
 )
 from lastack.tcp.calls import deferred_close, ended
 from lastack.tcp.challenge import acknowledge_unacceptable, challenge
-from lastack.tcp.predict import predicted
+from lastack.tcp.predict import as_predicted
 from lastack.tcp.segments import reset
 from lastack.tcp.sending import unsent
 from lastack.tcp.sequence import HALF, MASK, ge, gt, le, lt
@@ -31,7 +31,7 @@ from lastack.tcp.states import Event, State, move
 from lastack.tcp.tcb import OPENED, WRITABLE, Reason, Tcb
 from lastack.tcp.text import check_fin, check_urg, process_text
 from lastack.tcp.window import opened_meanwhile, receive_window, space
-from lastack.wire.segment import ACK, PSH, RST, SYN, Segment, segment_length
+from lastack.wire.segment import ACK, RST, SYN, Segment, segment_length
 
 SYN_SENT = State.SYN_SENT
 SYN_RCVD = State.SYN_RCVD
@@ -41,7 +41,7 @@ TIME_WAIT = State.TIME_WAIT
 
 def segment_arrives(tcb: Tcb, segment: Segment, now: int) -> None:
     """One segment for this connection. What it makes us send, `output.transmit` will decide."""
-    if _as_predicted(tcb, segment, now):
+    if as_predicted(tcb, segment, now):
         return
     tcb.statistics.arrived(segment, now)
     state = tcb.state
@@ -56,25 +56,6 @@ def segment_arrives(tcb: Tcb, segment: Segment, now: int) -> None:
         _in_time_wait(tcb, segment, now)
     elif not parting.heard(tcb, segment, now):
         in_other_states(tcb, segment, now)
-
-
-def _as_predicted(tcb: Tcb, segment: Segment, now: int) -> bool:
-    val, options = segment.ts_val, segment.options
-    if segment.flags & ~PSH != ACK or (options and (val is None or len(options) != 12)):
-        return False
-    return predicted(
-        tcb,
-        now,
-        segment.seq,
-        segment.ack,
-        segment.window,
-        val,
-        segment.ts_ecr,
-        segment.length,
-        segment.payload,
-        segment.gso_size,
-        segment.ecn,
-    )
 
 
 def reset_for(segment: Segment) -> Segment:

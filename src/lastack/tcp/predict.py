@@ -11,8 +11,29 @@ from lastack.tcp.states import State
 from lastack.tcp.tcb import READABLE, WRITABLE, Tcb
 from lastack.tcp.text import acknowledge_text
 from lastack.wire.packet import Buffer
+from lastack.wire.segment import ACK, PSH, Segment
 
 ESTABLISHED = State.ESTABLISHED
+
+
+def as_predicted(tcb: Tcb, segment: Segment, now: int) -> bool:
+    """`predicted`, of a segment."""
+    val, options = segment.ts_val, segment.options
+    if segment.flags & ~PSH != ACK or (options and (val is None or len(options) != 12)):
+        return False
+    return predicted(
+        tcb,
+        now,
+        segment.seq,
+        segment.ack,
+        segment.window,
+        val,
+        segment.ts_ecr,
+        segment.length,
+        segment.payload,
+        segment.gso_size,
+        segment.ecn,
+    )
 
 
 def predicted(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from struct import Struct
 
-from lastack.tcp.predict import predicted
+from lastack.tcp import predict
 from lastack.tcp.tcb import Tcb
 from lastack.wire.checksum import residue, sum_of
 from lastack.wire.packet import COMPLETE, Packet
@@ -74,4 +74,4 @@ def taken(connections: Mapping[bytes, Tcb], packet: Packet, now: int) -> Tcb | N
     elif length:
         return None
     full = packet.gso_size
-    return tcb if predicted(tcb, now, seq, ack, window, val, ecr, length, payload, full, word & 3) else None
+    return tcb if predict.predicted(tcb, now, seq, ack, window, val, ecr, length, payload, full, word & 3) else None

@@ -22,6 +22,9 @@ class FakeHost:
         self.fresh: list[str] = []
         self.stuck = False
 
+    def observe(self, observer: Any) -> None:
+        """It has nothing to tell."""
+
     def say(self, at: int, to: str, seq: int, text: bytes = b"", gso_size: int = 0) -> None:
         """Send a segment at a time."""
         segment = Segment(1, 2, seq, 0, ACK, payload=(text,), length=len(text), gso_size=gso_size)

@@ -13,6 +13,7 @@ from lastack.host.sockets import Socket
 from lastack.host.tables import Tables
 from lastack.host.timewait import TimeWait
 from lastack.tcp import arrives, output, time_wait, timeouts
+from lastack.tcp.observer import Observer
 from lastack.tcp.sequence import MASK
 from lastack.tcp.states import Event, State, move
 from lastack.tcp.tcb import Endpoint, Tcb
@@ -200,6 +201,12 @@ class Host(Tables):
         return list(ready)
 
     # --- what may be looked at ---
+
+    def observe(self, observer: Observer) -> None:
+        """From now on an observer is told of everything, of the connections that there are as well."""
+        self.observer = self.time_wait.observer = observer
+        for tcb in self.tcbs.values():
+            tcb.observer = observer
 
     def socket(self, version: int = 4) -> Socket:
         """A new socket for IPv4 or IPv6."""

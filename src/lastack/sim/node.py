@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from lastack.sim.taps import Fan
 from lastack.tcp.config import Config
+from lastack.tcp.observer import Observer
 from lastack.wire.packet import Packet
 
 
@@ -27,6 +28,9 @@ class Driven(Protocol):
 
     def ready(self) -> Sequence[Any]:
         """The sockets whose readiness changed."""
+
+    def observe(self, observer: Observer) -> None:
+        """From now on an observer is told of everything."""
 
 
 # Told (now, the sockets whose readiness changed) after each event that touched the host.

@@ -118,7 +118,9 @@ class World:
         node.boots += 1
         # The secret outlives a reboot, and with the clock the initial sequence numbers go on (RFC 9293 section 3.4.3).
         secret = Random(f"{self.seed}/{name}").randbytes(16)
-        options = {"secret": secret, "name": name, "observer": node.fan, **node.options}
+        # Nobody who watches is cheaper than a fan of none: 1.5 us less for a data segment.
+        observer = node.fan if node.fan.observers else None
+        options = {"secret": secret, "name": name, "observer": observer, **node.options}
         node.host = self._make()(node.addresses, node.config, **options)
         if node.boots > 1:
             self._powered(name, on=True)
@@ -191,8 +193,10 @@ class World:
     def observe(self, make: Callable[[str], Observer]) -> None:
         """Let `make(name of the host)` observe each host, those to come as well."""
         self._observers.append(make)
-        for node in self.nodes.values():
+        for node in self._everyone:
             node.fan.observers.append(make(node.name))
+            if node.host is not None:
+                node.host.observe(node.fan)
 
     def fail(self, host: str, what: str) -> CheckFailed:
         """The error for what a checker found now, to be raised."""

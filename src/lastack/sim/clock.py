@@ -39,9 +39,9 @@ class Event:
 class Clock:
     """The time of a world, in microseconds, and what is planned: calls of one argument.
 
-    Events of one time happen in the order of their planning. What is planned for this very moment stands in a queue of
-    its own, as it is later than all that was planned for it before: 0.4 us less than through the heap. `cancelled`
-    counts the events that are still planned and will not happen.
+    Events of one time happen in the order of their planning. `present` holds those of this very moment, so what is
+    planned for now goes to its end: 0.4 us less than through the heap of what comes later. `cancelled` counts the
+    events that are still planned and will not happen.
     """
 
     __slots__ = ("_later", "_order", "cancelled", "now", "present")
@@ -77,30 +77,31 @@ class Clock:
         return self._later[0][0] if self._later else None
 
     def advance(self, at: int) -> None:
-        """Set the time, forwards."""
+        """Set the time, forwards, but not beyond the next event."""
         assert at >= self.now, f"the clock would go back from {self.now} to {at}"
+        assert at == self.now or not self.present, f"the clock would go past what happens at {self.now}"
         self.now = at
+        later = self._later
+        while later and later[0][0] <= at:
+            _, _, action, argument = heappop(later)
+            self.present.append((action, argument))
 
     def happen(self) -> Any:
-        """Let the next event happen, at its time, and return what its action returned; IndexError if none is planned.
+        """Let the next event of this moment happen, and return what its action returned; IndexError if there is none.
 
-        `next_time` must have been asked before.
+        Who advances to the `next_time` finds one.
         """
-        present, later = self.present, self._later
-        if present and not (later and later[0][0] == self.now):
-            action, argument = present.popleft()
-        else:
-            self.now, _, action, argument = heappop(later)
+        action, argument = self.present.popleft()
         return action(argument)
 
     def _forget_cancelled(self) -> None:
         """Take away the cancelled events in front."""
-        later, present = self._later, self.present
-        while later and _is_over(later[0][3]):
-            heappop(later)
-            self.cancelled -= 1
+        present, later = self.present, self._later
         while present and _is_over(present[0][1]):
             present.popleft()
+            self.cancelled -= 1
+        while later and _is_over(later[0][3]):
+            heappop(later)
             self.cancelled -= 1
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from random import Random
-from typing import Any, NoReturn, Protocol
+from typing import Any, Protocol
 
 from lastack.link.faults import Faults
 from lastack.link.rules import Partition, Rule
@@ -219,7 +219,7 @@ class World:
 
     def next_time(self) -> int | None:
         """When something next happens; None where nothing ever will, unless from outside."""
-        return self._next(self.clock.next_time())[0]
+        return self._next()[0]
 
     def settle(self) -> None:
         """Send what hosts want to send after calls from outside; `step` and `run` do so themselves."""
@@ -247,11 +247,12 @@ class World:
 
     # --- one event ---
 
-    def _next(self, time: int | None) -> tuple[int | None, Node | None]:
-        """When something next happens, given what is planned, and the host whose timer it is.
-
-        At one time, what was planned comes first."""
+    def _next(self) -> tuple[int | None, Node | None]:
+        """When something next happens, and the host whose timer it is: at one time, what was planned comes first."""
+        time = self.clock.next_time()
         due = None
+        if time == self.now:
+            return time, None
         for node in self._everyone:
             if node.host is not None:
                 deadline = node.host.deadline()
@@ -262,36 +263,42 @@ class World:
     def _happen(self, end: int | None) -> bool:
         """Let the next event happen; False where there is none before or at `end`."""
         clock = self.clock
-        time = clock.next_time()
         due = None
-        if time != clock.now:  # else no host need be asked for its timers: 1.5 us
-            time, due = self._next(time)
+        if not clock.present or clock.cancelled:  # else no host need be asked for its timers: 1.5 us
+            time, due = self._next()
             if time is None or (end is not None and time > end):
                 return False
+            self._pass(time, due)
         self.events += 1
-        if self.events > self.max_events or time - self._start > self.max_time:
-            self._stop(time)
+        if self.events > self.max_events:
+            self.counters["limit: max_events"] += 1
+            raise WorldLimit(f"more than max_events={self.max_events} events, at {self.now} us")
         if due is None:
-            touched = clock.happen()
             self._stuck = 0
+            touched = clock.happen()
             self._settle(self._everyone if touched is None else touched)  # a call may have touched any of them
         else:
-            self._time_out(due, time)
+            due.host.advance(clock.now)
+            self._settle((due,))
         return True
 
-    def _time_out(self, due: Node, time: int) -> None:
-        """A timer of a host runs out."""
-        self._stuck = self._stuck + 1 if time == self.now else 0
-        if self._stuck > _STUCK:
-            raise WorldLimit(f"the deadline of host {due.name} stays at {time} us, whatever `advance` does")
+    def _pass(self, time: int, due: Node | None) -> None:
+        """Let time pass until something happens: a timer of the host that is `due`, or what is planned."""
+        if time - self._start > self.max_time:
+            self.counters["limit: max_time"] += 1
+            raise WorldLimit(f"more than max_time={self.max_time} us have passed")
+        if due is not None:
+            self._stuck = self._stuck + 1 if time == self.now else 0
+            if self._stuck > _STUCK:
+                raise WorldLimit(f"the deadline of host {due.name} stays at {time} us, whatever `advance` does")
         self.clock.advance(time)
-        due.host.advance(time)
-        self._settle((due,))
 
     def _settle(self, touched: Sequence[Node]) -> None:
         """Put what the hosts send on the network, tell applications what is ready, and let the checkers look."""
         now = self.clock.now
-        for _ in range(_ROUNDS):
+        rounds = 0
+        told = True
+        while told:
             told = False
             for node in touched:
                 host = node.host
@@ -302,11 +309,11 @@ class World:
                 if node.on_ready is not None and (ready := host.ready()):
                     node.on_ready(now, ready)
                     told = True
-            if not told:
-                break
-            touched = self._everyone  # an application may have done something to any of them
-        else:
-            raise WorldLimit(f"the applications do not come to rest at {now} us: {_ROUNDS} rounds")
+            if told:
+                touched = self._everyone  # an application may have done something to any of them
+                rounds += 1
+                if rounds == _ROUNDS:
+                    raise WorldLimit(f"the applications do not come to rest at {now} us: {_ROUNDS} rounds")
         for checker in self.checkers:
             checker.check(self, touched)
 
@@ -321,11 +328,3 @@ class World:
             if not packets:
                 return
         raise WorldLimit(f"host {node.name} sends without end at {now} us: {_ROUNDS} calls of transmit")
-
-    def _stop(self, time: int) -> NoReturn:
-        """It goes on for too long."""
-        if self.events > self.max_events:
-            self.counters["limit: max_events"] += 1
-            raise WorldLimit(f"more than max_events={self.max_events} events, at {self.now} us")
-        self.counters["limit: max_time"] += 1
-        raise WorldLimit(f"more than max_time={self.max_time} us have passed")

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Self
 
-from lastack.link.finishing import addresses
 from lastack.link.frame import Frame
 from lastack.tcp.sequence import HALF, MASK
 from lastack.wire.datagram import parse
 from lastack.wire.errors import WireError
+from lastack.wire.packet import Buffer
 from lastack.wire.segment import Segment
 
-Key = tuple[bytes, int, bytes, int]
+Key = tuple[Buffer, int, Buffer, int]
 
 
 class Incarnation:
@@ -44,8 +44,10 @@ class Incarnation:
 
 def key_of(frame: Frame, segment: Segment) -> Key:
     """The direction of a segment: who sends it, and to whom."""
-    source, destination = addresses(frame.data)
-    return source, segment.source_port, destination, segment.destination_port
+    data = frame.data  # whose header could be read
+    if data[0] >> 4 == 4:
+        return data[12:16], segment.source_port, data[16:20], segment.destination_port
+    return data[8:24], segment.source_port, data[24:40], segment.destination_port
 
 
 def believed(frame: Frame) -> Segment | None:

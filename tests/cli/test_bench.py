@@ -17,6 +17,7 @@ from lastack.bench.alone import ALONE
 from lastack.bench.sides import BenchError
 from lastack.bench.works import WORKS
 from lastack.cli import main as command_line
+from lastack.device.poll import Poller
 from tests.bench.test_results import EMPTY_PAGE
 from tests.cli.device import SOURCE
 
@@ -179,14 +180,17 @@ def _wait_for(true) -> None:
 
 
 @pytest.mark.interop
-def test_a_work_is_measured_on_both_sides(capsys):
-    code, out, err = bench(capsys, "ping-pong", "--pairs", "2", "--seconds", "0.1", "--format", "json")
+def test_a_work_is_measured_on_both_sides(capsys, monkeypatch):
+    spun: list[int] = []
+    monkeypatch.setattr(Poller, "_spin", lambda poller, microseconds: spun.append(microseconds))
+    code, out, err = bench(capsys, "ping-pong", "--pairs", "2", "--seconds", "0.1", "--spin", "20", "--format", "json")
     assert (code, err) == (0, "")
     told = json.loads(out)
     (one,) = told["comparisons"]
     assert len(one["kernel"]) == len(one["own"]) == len(one["ratios"]) == 2
     assert told["settings"]["kernel"]["sysctls"]["net.ipv4.tcp_congestion_control"] == "reno"
     assert told["settings"]["kernel"]["offloads"]["TSO"] is True
+    assert told["settings"]["lastack"]["spin"] == max(spun) == 20
 
 
 @pytest.mark.interop

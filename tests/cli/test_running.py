@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -13,6 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from lastack.cli.place import Place
+from lastack.cli.running import Running, given
+from lastack.cli.settings import Settings
 from lastack.device.sandbox import Sandbox
 from lastack.trace import pcapng
 from tests.cli.device import ADDRESSES, CURL, finish, links, run, serving, start, wait_until
@@ -35,7 +39,9 @@ def site(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("more", [(), ("--no-offload", "--mtu", "1280", "--preset", "bsd")])
+@pytest.mark.parametrize(
+    "more", [(), ("--no-offload", "--mtu", "1280", "--preset", "bsd"), ("--queues", "2", "--spin", "50")]
+)
 def test_serve(box: Sandbox, site: Path, more: tuple[str, ...]) -> None:
     process, line = serving(box, "serve", str(site), *ADDRESSES, *more)
     assert "http://10.8.0.7/ and http://[fd08::7]/" in line
@@ -173,3 +179,11 @@ def test_get_for_a_reader_that_goes_away(box: Sandbox, tmp_path: Path) -> None:
         process.stderr.close()
         assert "cannot write" in err and "Traceback" not in err
         server.terminate()
+
+
+def test_the_loop_spins_as_it_is_told(box: Sandbox, tmp_path: Path) -> None:
+    try:
+        with given(Place(box.tun, box.ours)), Running(Settings(control=tmp_path / "control", spin=7)) as running:
+            assert running.driver.spin == 7
+    finally:
+        gc.unfreeze()

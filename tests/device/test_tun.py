@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import select
 import subprocess
+from itertools import pairwise
 from socket import AF_UNIX, SOCK_DGRAM, socket, socketpair
 
 import pytest
@@ -10,12 +13,12 @@ import pytest
 from lastack.device.driver import Driver
 from lastack.device.errors import DeviceError
 from lastack.device.sandbox import Sandbox
-from lastack.device.tun import GSO_LIMIT, Tun
+from lastack.device.tun import GSO_LIMIT, Tun, make
 from lastack.link.finishing import finish
 from lastack.wire import datagram
 from lastack.wire.packet import COMPLETE, PARTIAL, VERIFIED, Packet
-from lastack.wire.segment import Segment
-from tests.device.peers import Bulk, Peer
+from lastack.wire.segment import ACK, Segment
+from tests.device.peers import Bulk, Peer, parsed
 
 pytestmark = pytest.mark.interop
 
@@ -157,6 +160,89 @@ def test_more_views_than_one_call_takes_are_joined(box: Sandbox) -> None:
         raw.setblocking(False)
         assert box.tun.write(Packet(header, (b"x",) * 2060)) == 2080
         assert raw.recv(4096) == header + b"x" * 2060
+
+
+FLOWS = 32
+
+
+def flow(number: int) -> Packet:
+    """A packet of TCP from us to the kernel, which answers with a RST."""
+    made = Segment(1000 + number, 80, 100, 200, ACK, 1000)
+    return datagram.build_tcp(b"\x0a\x09\0\x07", b"\x0a\x09\0\x01", made)
+
+
+def drained(box: Sandbox) -> list[Segment]:
+    """What the kernel has sent, by flow."""
+    found = []
+    while select.select([box.tun], [], [], 0.2)[0]:
+        while packet := box.tun.read():
+            found.append(parsed(packet))
+    return found
+
+
+def test_several_queues_are_one_device(offload: bool) -> None:
+    with Sandbox(queues=3, offload=offload) as box:
+        for _ in range(3):  # the kernel learns from the first which queue a flow uses
+            for number in range(FLOWS):
+                assert box.tun.write(flow(number)) == 40
+            answers = drained(box)
+            assert sorted(one.destination_port for one in answers) == [1000 + number for number in range(FLOWS)]
+        assert box.tun.read() is None
+        used = [box.tun._parts.index(box.tun.part(flow(number))) for number in range(FLOWS)]
+        assert set(used) == {0, 1, 2}
+
+
+def test_a_flow_keeps_to_its_queue_and_queues_take_turns() -> None:
+    with Sandbox(queues=2) as box:
+        flows = [flow(number) for number in range(FLOWS)]
+        queue = {1000 + number: box.tun.part(one) for number, one in enumerate(flows)}
+        for _ in range(2):
+            for one in sorted(flows, key=lambda one: id(box.tun.part(one))):  # first all of one queue
+                box.tun.write(one)
+            order = [queue[one.destination_port] for one in drained(box)]
+        fewest = min(order.count(part) for part in box.tun._parts)
+        assert fewest > 0
+        # As long as both have something, none comes twice in a row.
+        assert all(one is not other for one, other in pairwise(order[: 2 * fewest]))
+
+
+@pytest.mark.parametrize("queues", [0, 257])
+def test_no_device_has_so_many_queues(queues: int) -> None:
+    for made in (lambda: Tun.open("many", queues=queues), lambda: Sandbox(queues=queues)):
+        with pytest.raises(DeviceError, match="1 to 256"):
+            made()
+
+
+def test_a_device_of_one_queue_gets_no_second() -> None:
+    with Sandbox(name="single") as box:
+        fds = iter([box._ask_fd("device", "/dev/net/tun") for _ in range(2)])
+        before = len(os.listdir("/proc/self/fd"))
+        with pytest.raises(DeviceError, match="with one where several are"):
+            make(lambda: next(fds), "single", True, 2)
+        assert len(os.listdir("/proc/self/fd")) == before - 2
+
+
+class Full(Tun):
+    """A queue that has no room when it is asked."""
+
+    def __init__(self, part: Tun) -> None:
+        self._fd, self.offload = os.dup(part.fileno()), part.offload
+        part.close()
+
+    def write(self, packet: Packet) -> int:
+        return 0
+
+
+def test_a_queue_without_room_is_waited_for() -> None:
+    with Sandbox(queues=2) as box:
+        box.tun._parts = [Full(part) for part in box.tun._parts]
+        for part in box.tun._parts:
+            box.tun._epoll.register(part.fileno(), select.EPOLLIN)
+        assert not select.select([box.tun], [], [], 0)[0]
+        assert box.tun.write(flow(0)) == 0
+        assert select.select([box.tun], [], [], 0)[0]  # it has room at once, and tells so
+        assert box.tun.read() is None
+        assert not select.select([box.tun], [], [], 0)[0]
 
 
 def test_a_device_in_use_is_told_of() -> None:

@@ -123,9 +123,11 @@ class Machine:
 
 
 @contextmanager
-def machine(faults: Faults | None = None, *, offload: bool = True, config: Config = CONFIG) -> Iterator[Machine]:
+def machine(
+    faults: Faults | None = None, *, offload: bool = True, queues: int = 1, config: Config = CONFIG
+) -> Iterator[Machine]:
     """A machine in a sandbox of its own."""
-    with Sandbox(offload=offload) as box:
+    with Sandbox(offload=offload, queues=queues) as box:
         made = Machine(box, faults, config)
         with made.driver:
             yield made

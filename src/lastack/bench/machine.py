@@ -72,6 +72,7 @@ def settings(kernel: KernelSide, own: OwnSide, preset: str, config: Config) -> d
             "offloads": {"checksums": tun.offload, "super-segments": tun.gso},
             "sysctls of the client": _sysctls(own.space),
             "preset": preset,
+            "spin": own.spin,
             "config": {name: getattr(config, name) for name in _OURS},
         },
     }

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from lastack.bench.results import Comparison, Figure, Results, number
 
@@ -65,12 +66,16 @@ def _machine(results: Results) -> str:
         config = ", ".join(f"{name} {value}" for name, value in own["config"].items())
         rows += [
             ("the kernel's side", f"{kernel['device']}, MTU {kernel['mtu']}, {_offloads(kernel['offloads'])}"),
-            ("our side", f"{own['device']}, MTU {own['mtu']}, {_offloads(own['offloads'])}"),
+            ("our side", f"{own['device']}, MTU {own['mtu']}, {_offloads(own['offloads'])}{_spinning(own)}"),
             ("sysctls of all three namespaces", sysctls),
             (f"our preset {own['preset']} (us, bytes)", config),
             ("each client works for", f"{results.seconds:g} s"),
         ]
     return _table(("what", ""), rows, "ll")
+
+
+def _spinning(own: dict[str, Any]) -> str:
+    return f"; looks for packets {own['spin']} us before it sleeps" if own.get("spin") else ""
 
 
 def _offloads(offloads: dict[str, object]) -> str:

@@ -32,6 +32,7 @@ class Order:
     seconds: float = 1.0
     preset: str = "default"
     scale: float = 1.0  # of the work without a peer
+    spin: int = 0  # of our loop
 
     @property
     def works(self) -> list[Work]:
@@ -64,7 +65,7 @@ def measure(order: Order, told: Told = lambda what, at, of: None) -> Results:
     if order.works:
         config = PRESETS[order.preset]
         with ExitStack() as stack:
-            kernel, own = stack.enter_context(KernelSide()), stack.enter_context(OwnSide(config))
+            kernel, own = stack.enter_context(KernelSide()), stack.enter_context(OwnSide(config, spin=order.spin))
             results.settings = machine.settings(kernel, own, order.preset, config)
             for work in order.works:
                 try:

@@ -128,8 +128,9 @@ class OwnSide(_Closed):
 
     name = "lastack"
 
-    def __init__(self, config: Config = DEFAULT, around: Around = lambda run: run()) -> None:
+    def __init__(self, config: Config = DEFAULT, around: Around = lambda run: run(), spin: int = 0) -> None:
         self._config = config
+        self.spin = spin
         self._around = around
         self.space = Sandbox()
         _set(self.space)
@@ -140,7 +141,7 @@ class OwnSide(_Closed):
         addresses = self.space.ours
         host = Host(addresses, self._config, secret=os.urandom(16), gso=tun.gso, checksum_offload=tun.offload)
         reactor = Reactor(host)
-        with Driver(host, tun, on_ready=reactor) as driver:
+        with Driver(host, tun, on_ready=reactor, spin=self.spin) as driver:
             reactor.listen(driver.clock(), PORT, make(work.service))
             gc.collect()
             gc.freeze()

@@ -53,6 +53,7 @@ def bench(
         typer.Option(help="How long each client works.", min=0.1, max=_MOST_SECONDS, callback=options.a_number),
     ] = 1.0,
     preset: options.PresetName = options.Preset.default,
+    spin: options.Spin = 0,
     form: Annotated[Format, typer.Option("--format", help="Text for people, or JSON.")] = Format.TEXT,
     save: Annotated[Path | None, typer.Option(metavar="FILE", help="Keep the results, as JSON.")] = None,
     load: Annotated[
@@ -81,11 +82,14 @@ def bench(
             _list(form)
             return
         if profile is not None:
-            if names or load or save or page or pairs:
+            if names or load or save or page or pairs or spin:
                 raise UsageError("--profile NAME goes with --seconds, --preset and --format alone")
             _print_profile(_profiled(profile, seconds, preset), form)
             return
-        results = _loaded(load, names) if load is not None else _measured(_order(names, pairs, seconds, preset), save)
+        if load is not None:
+            results = _loaded(load, names)
+        else:
+            results = _measured(_order(names, pairs, seconds, preset, spin), save)
         if page is not None:
             _write_page(page, results)
         if form is Format.JSON:
@@ -119,12 +123,12 @@ def _known(names: list[str], known: list[str]) -> None:
             raise UsageError(f"there is no {name!r} to measure; there are: {', '.join(known)}")
 
 
-def _order(names: list[str] | None, pairs: int | None, seconds: float, preset: options.Preset) -> Order:
+def _order(names: list[str] | None, pairs: int | None, seconds: float, preset: options.Preset, spin: int) -> Order:
     from lastack.bench.run import NAMES, Order
 
     chosen = names or list(NAMES)
     _known(chosen, list(NAMES))
-    order = Order(tuple(chosen), pairs, seconds, preset.value)
+    order = Order(tuple(chosen), pairs, seconds, preset.value, spin=spin)
     _can_measure(order)
     return order
 

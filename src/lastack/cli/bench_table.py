@@ -41,7 +41,8 @@ def _machine(results: Results) -> str:
     return (
         f"{told}\nkernel: {kernel['device']}, MTU {kernel['mtu']}, "
         f"{kernel['sysctls'].get('net.ipv4.tcp_congestion_control')}; "
-        f"lastack: {own['device']}, MTU {own['mtu']}, preset {own['preset']}, {own['config']['congestion']}; "
+        f"lastack: {own['device']}, MTU {own['mtu']}, preset {own['preset']}, {own['config']['congestion']}, "
+        f"spin {own.get('spin', 0)} us; "
         f"{results.seconds:g} s each; medians, and all pairs as kernel/lastack"
     )
 

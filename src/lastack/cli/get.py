@@ -54,6 +54,8 @@ def get(
     kernel_address: options.KernelAddresses = None,
     mtu: options.Mtu = None,
     no_offload: options.NoOffload = False,
+    queues: options.Queues = 1,
+    spin: options.Spin = 0,
     preset: options.PresetName = options.Preset.default,
     pcap: options.PcapFile = None,
     control: options.ControlFile = None,
@@ -72,7 +74,9 @@ def get(
         except UrlError as error:
             raise UsageError(str(error)) from None
         target = _target(wanted, output)
-        settings = Settings.chosen(tun, address, kernel_address, mtu, no_offload, preset, pcap, control, form)
+        settings = Settings.chosen(
+            tun, address, kernel_address, mtu, no_offload, preset, pcap, control, form, queues, spin
+        )
         _get(wanted, target, output is not None, int(timeout * 1_000_000), settings)
 
 

@@ -48,7 +48,7 @@ CLIENTS = ("get",)
 
 # The options of our commands about the place that a lab decides itself, and how to tell the lab.
 _PLACE_OF_LAB = ("--tun", "--address", "--kernel-address")
-_BEFORE = {"--mtu": "--mtu ...", "--no-offload": "--no-offload"}
+_BEFORE = {"--mtu": "--mtu ...", "--no-offload": "--no-offload", "--queues": "--queues ..."}
 
 _LONGEST_WAY = 3_600_000_000  # microseconds
 _LISTENING = 20.0  # seconds in which a server given as the command must listen
@@ -93,6 +93,8 @@ def lab(
     rate: Rate = None,
     seed: Seed = 0,
     no_offload: options.NoOffload = False,
+    queues: options.Queues = 1,
+    spin: options.Spin = 0,
     mtu: Annotated[
         int, typer.Option(metavar="BYTES", min=1280, max=65535, help="The largest packet.", rich_help_panel="Device")
     ] = 1500,
@@ -131,12 +133,12 @@ def lab(
             if time_given > _LONGEST_WAY:
                 raise UsageError(f"{option}: more than an hour: no connection opens over such a line")
         # Options that are ours as well as the command's: what stands behind the command has the last word.
-        common = ["--preset", preset.value, *(["--pcap", str(pcap)] if pcap is not None else [])]
+        common = ["--preset", preset.value, "--spin", str(spin), *(["--pcap", str(pcap)] if pcap is not None else [])]
         ours = [ours[0], *common, *ours[1:]]
         check(ours)
         if shutil.which(theirs[0]) is None:
             raise CommandError(f"there is no program {theirs[0]} that could be run: is it installed?")
-        with Sandbox(mtu=mtu, offload=not no_offload) as box:
+        with Sandbox(mtu=mtu, offload=not no_offload, queues=queues) as box:
             experiment = Experiment(box, theirs)
             code = experiment.run(ours, faults, seed)
             experiment.show(names)

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from lastack.device.poll import SPIN_LIMIT
+
 
 class Format(StrEnum):
     """How the final counters are written."""
@@ -75,6 +77,28 @@ NoOffload = Annotated[
     bool,
     typer.Option(
         "--no-offload", help="Whole packets with checksums, no larger than the MTU: slower.", rich_help_panel=_DEVICE
+    ),
+]
+Queues = Annotated[
+    int,
+    typer.Option(
+        "--queues",
+        metavar="N",
+        min=1,
+        max=256,
+        help="How many queues the device has; all are served by one loop.",
+        rich_help_panel=_DEVICE,
+    ),
+]
+Spin = Annotated[
+    int,
+    typer.Option(
+        "--spin",
+        metavar="US",
+        min=0,
+        max=SPIN_LIMIT,
+        help="Look for packets so many microseconds before sleeping: quicker answers, a processor always busy.",
+        rich_help_panel=_DEVICE,
     ),
 ]
 PresetName = Annotated[Preset, typer.Option("--preset", help="Whose timers and rules our TCP has.")]

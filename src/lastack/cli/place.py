@@ -59,7 +59,7 @@ def open_place(settings: Settings) -> Iterator[Place]:
     _check_mtu(settings.mtu, ours)
     for one in ours:
         _refuse_kernels_own(str(one.ip), "--address")
-    with Tun.open(settings.tun, offload=settings.offload) as tun:
+    with Tun.open(settings.tun, offload=settings.offload, queues=settings.queues) as tun:
         if mtu is None:
             mtu = settings.mtu or MTU
             for their in theirs:

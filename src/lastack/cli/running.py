@@ -107,6 +107,7 @@ class Running:
                 on_ready=self.reactor,
                 incoming=place.incoming,
                 outgoing=place.outgoing,
+                spin=settings.spin,
             )
         )
         stack.enter_context(self.driver.signals())

@@ -28,6 +28,8 @@ def serve(
     kernel_address: options.KernelAddresses = None,
     mtu: options.Mtu = None,
     no_offload: options.NoOffload = False,
+    queues: options.Queues = 1,
+    spin: options.Spin = 0,
     preset: options.PresetName = options.Preset.default,
     pcap: options.PcapFile = None,
     control: options.ControlFile = None,
@@ -60,6 +62,6 @@ def serve(
             tell(f"serving {folder} at {urls} ({running.place.device.name}); Ctrl-C ends it")
 
         run(
-            Settings.chosen(tun, address, kernel_address, mtu, no_offload, preset, pcap, control, form),
+            Settings.chosen(tun, address, kernel_address, mtu, no_offload, preset, pcap, control, form, queues, spin),
             begin,
         )

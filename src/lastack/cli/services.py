@@ -40,6 +40,8 @@ def services(
     kernel_address: options.KernelAddresses = None,
     mtu: options.Mtu = None,
     no_offload: options.NoOffload = False,
+    queues: options.Queues = 1,
+    spin: options.Spin = 0,
     preset: options.PresetName = options.Preset.default,
     pcap: options.PcapFile = None,
     control: options.ControlFile = None,
@@ -81,7 +83,7 @@ def services(
             tell(f"running on {ours} ({running.place.device.name}): {places}; Ctrl-C ends it")
 
         run(
-            Settings.chosen(tun, address, kernel_address, mtu, no_offload, preset, pcap, control, form),
+            Settings.chosen(tun, address, kernel_address, mtu, no_offload, preset, pcap, control, form, queues, spin),
             begin,
         )
 

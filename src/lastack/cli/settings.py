@@ -21,6 +21,8 @@ class Settings:
     pcap: Path | None = None
     control: Path | None = None
     json: bool = False
+    queues: int = 1
+    spin: int = 0
 
     @classmethod
     def chosen(
@@ -34,6 +36,8 @@ class Settings:
         pcap: Path | None,
         control: Path | None,
         form: options.Format,
+        queues: int,
+        spin: int,
     ) -> Settings:
         """From the options as typer gives them."""
         return cls(
@@ -46,4 +50,6 @@ class Settings:
             pcap,
             control,
             form is options.Format.json,
+            queues,
+            spin,
         )

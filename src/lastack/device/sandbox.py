@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from lastack.device.errors import DeviceError
 from lastack.device.namespace import Namespace
 from lastack.device.netlink import configure
-from lastack.device.tun import PATH, Tun, check_name, why_not_open
+from lastack.device.tun import PATH, Tun, check_name, check_queues, make
 
 _ADDRESSED = 5.0  # seconds in which the kernel makes an address usable: it looks at new links once a second, if busy
 
@@ -47,9 +47,11 @@ class Sandbox(Namespace):
         name: str = "lastack0",
         routes: Sequence[tuple[str, str | None]] = (),
         as_user: bool = False,
+        queues: int = 1,
     ) -> None:
         """Make it. `routes`: what else lies behind the device, (network, gateway or None); `as_user`: own it by a user
-        namespace even where root need not. Raises DeviceError."""
+        namespace even where root need not; `queues`: how many the device has. Raises DeviceError."""
+        check_queues(queues)
         check_name(name)
         self.ours = [text for text, theirs in ((ours, address), (ours6, address6)) if theirs is not None]
         self.theirs = [str(ipaddress.ip_interface(text).ip) for text in (address, address6) if text is not None]
@@ -57,7 +59,7 @@ class Sandbox(Namespace):
         super().__init__(as_user=as_user)
         try:
             addresses = [text for text in (address, address6) if text is not None]
-            self.tun = self._open_tun(name, addresses, routes, offload)
+            self.tun = self._open_tun(name, addresses, routes, offload, queues)
         except BaseException:
             self.close()
             raise
@@ -70,7 +72,12 @@ class Sandbox(Namespace):
         super().close()
 
     def _open_tun(
-        self, name: str, addresses: Sequence[str], routes: Sequence[tuple[str, str | None]], offload: bool
+        self,
+        name: str,
+        addresses: Sequence[str],
+        routes: Sequence[tuple[str, str | None]],
+        offload: bool,
+        queues: int,
     ) -> Tun:
         for key, value in _QUIET_IPV6.items():
             try:
@@ -78,11 +85,7 @@ class Sandbox(Namespace):
             except DeviceError as error:
                 if error.errno != errno.ENOENT:  # a kernel without IPv6
                     raise
-        try:
-            fd = self._ask_fd("device", PATH)
-        except DeviceError as error:
-            raise DeviceError(why_not_open(error.errno), error.errno) from None
-        tun = Tun(fd, name, offload=offload)
+        tun = make(lambda: self._ask_fd("device", PATH), name, offload, queues)
         try:
             configure("lo", connection=self.netlink())
             configure(tun.name, addresses, mtu=self.mtu, queue=_QUEUE, routes=routes, connection=self.netlink())

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import errno
 import os
+from collections import deque
+from collections.abc import Callable, Sequence
 from fcntl import ioctl
+from select import EPOLLIN, EPOLLOUT, epoll
 from struct import Struct
 from types import TracebackType
 
@@ -31,6 +34,8 @@ _TUNSETVNETHDRSZ = 0x400454D8
 _IFF_TUN = 0x0001
 _IFF_NO_PI = 0x1000
 _IFF_VNET_HDR = 0x4000
+_IFF_MULTI_QUEUE = 0x0100
+QUEUES_LIMIT = 256  # MAX_TAP_QUEUES, <linux/if_tun.h> of the kernel
 _TUN_F_CSUM = 1
 _TUN_F_TSO4 = 2
 _TUN_F_TSO6 = 4
@@ -79,11 +84,11 @@ class Tun:
 
     __slots__ = ("_fd", "gso", "name", "offload", "refused")
 
-    def __init__(self, fd: int, name: str = "", *, offload: bool = True) -> None:
+    def __init__(self, fd: int, name: str = "", *, offload: bool = True, several: bool = False) -> None:
         """Make of `fd`, an open and unused /dev/net/tun, the device `name`; "" or a "%d" in it: the kernel numbers it.
 
-        `fd` is owned from here on. The device belongs to the network namespace in which the file was opened.
-        Raises DeviceError.
+        With `several` it is one queue of a device that may have more. `fd` is owned from here on. The device belongs to
+        the network namespace in which the file was opened. Raises DeviceError.
         """
         self._fd = fd
         self.offload = offload
@@ -91,20 +96,16 @@ class Tun:
         self.refused = 0
         self.name = name
         try:
-            self.name = _attach(fd, name, offload)
+            self.name = _attach(fd, name, offload, several)
         except BaseException:
             os.close(fd)
             raise
 
     @classmethod
-    def open(cls, name: str = "", *, offload: bool = True) -> Tun:
+    def open(cls, name: str = "", *, offload: bool = True, queues: int = 1) -> Tun:
         """Open the device `name`, or make it where there is none (root's right). Raises DeviceError."""
         check_name(name)
-        try:
-            fd = os.open(PATH, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
-        except OSError as error:
-            raise DeviceError(why_not_open(error.errno), error.errno) from None
-        return cls(fd, name, offload=offload)
+        return make(lambda: os.open(PATH, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC), name, offload, queues)
 
     def fileno(self) -> int:
         """The file descriptor, to wait on."""
@@ -184,6 +185,103 @@ class Tun:
         return DeviceError(f"the device {self.name} failed: {error.strerror}", error.errno)
 
 
+class Queues(Tun):
+    """A Tun of several file descriptors. Those that have something are read in turn, one packet each.
+
+    A flow keeps to one queue on its way out, or its packets might overtake each other. The kernel takes note of it, and
+    uses the same queue for what it sends on that flow.
+    """
+
+    __slots__ = ("_epoll", "_parts", "_ready")
+
+    def __init__(self, fds: Sequence[int], name: str = "", *, offload: bool = True) -> None:
+        """As `Tun`, of which each of `fds` becomes a queue."""
+        self._parts: list[Tun] = []
+        self._ready: deque[Tun] = deque()
+        self._epoll = epoll()
+        left = list(fds)
+        try:
+            while left:
+                part = Tun(left.pop(0), self._parts[0].name if self._parts else name, offload=offload, several=True)
+                self._parts.append(part)
+                self._epoll.register(part.fileno(), EPOLLIN)
+        except BaseException:
+            for fd in left:
+                os.close(fd)
+            self.close()
+            raise
+        self.offload, self.gso, self.name = offload, part.gso, part.name
+        self.refused = 0
+
+    def fileno(self) -> int:
+        """Readable while there is something to read on any queue, or one has room again."""
+        return self._epoll.fileno()
+
+    def read(self) -> Packet | None:
+        """The next packet of the next queue that has one."""
+        while True:
+            if not self._ready and not self._look():
+                return None
+            part = self._ready.popleft()
+            packet = part.read()
+            if packet is not None:
+                self._ready.append(part)
+                return packet
+
+    def _look(self) -> bool:
+        """Which queues have something?"""
+        found = dict(self._epoll.poll(0))
+        for part in self._parts:
+            events = found.get(part.fileno(), 0)
+            if events & EPOLLOUT:
+                self._epoll.modify(part.fileno(), EPOLLIN)
+            if events & ~EPOLLOUT:
+                self._ready.append(part)
+        return bool(self._ready)
+
+    def write(self, packet: Packet) -> int:
+        """As `Tun.write`, to the queue of the packet's flow."""
+        part = self.part(packet)
+        taken = part.write(packet)
+        if not taken:
+            self._epoll.modify(part.fileno(), EPOLLIN | EPOLLOUT)
+        self.refused += taken < 0
+        return taken
+
+    def part(self, packet: Packet) -> Tun:
+        """The queue of the packet's flow."""
+        data, transport = packet.data, packet.transport
+        addresses = data[12:20] if data[0] >> 4 == 4 else data[8:40]
+        ports = data[transport : transport + 4]
+        return self._parts[hash((bytes(addresses), bytes(ports))) % len(self._parts)]
+
+    def close(self) -> None:
+        """Close the device; twice is once."""
+        for part in self._parts:
+            part.close()
+        self._epoll.close()
+
+
+def make(open_one: Callable[[], int], name: str, offload: bool, queues: int) -> Tun:
+    """A device of so many queues; `open_one` opens a /dev/net/tun for each. Raises DeviceError."""
+    check_queues(queues)
+    fds: list[int] = []
+    try:
+        while len(fds) < queues:
+            fds.append(open_one())
+    except OSError as error:  # DeviceError, too
+        for fd in fds:
+            os.close(fd)
+        raise DeviceError(why_not_open(error.errno), error.errno) from None
+    return Tun(fds[0], name, offload=offload) if queues == 1 else Queues(fds, name, offload=offload)
+
+
+def check_queues(queues: int) -> None:
+    """Raise DeviceError where no device can have so many."""
+    if not 1 <= queues <= QUEUES_LIMIT:
+        raise DeviceError(f"a device with {queues} queues: 1 to {QUEUES_LIMIT} are possible", errno.EINVAL)
+
+
 def check_name(name: str) -> None:
     """Raise DeviceError where `name` cannot be a device's: too long, or with a character that the kernel forbids."""
     if len(name.encode()) > _NAME_LIMIT:
@@ -209,10 +307,10 @@ def _transport(first: int) -> int:
     return (first & 0x0F) << 2 if first >> 4 == 4 else 40
 
 
-def _attach(fd: int, name: str, offload: bool) -> str:
+def _attach(fd: int, name: str, offload: bool, several: bool) -> str:
     """TUNSETIFF and the offloads; the device's name."""
     check_name(name)
-    flags = _IFF_TUN | _IFF_NO_PI | (_IFF_VNET_HDR if offload else 0)
+    flags = _IFF_TUN | _IFF_NO_PI | (_IFF_VNET_HDR if offload else 0) | (_IFF_MULTI_QUEUE if several else 0)
     try:
         answer = ioctl(fd, _TUNSETIFF, _INTERFACE_REQUEST.pack(name.encode(), flags))
     except OSError as error:
@@ -239,7 +337,8 @@ def _why_not_attached(name: str, error: OSError) -> str:
             f"run as root, or in a sandbox (lastack lab), or {advice}"
         )
     if error.errno == errno.EINVAL:
-        return f"{name!r} is a device of another kind (not TUN, or with several queues): choose another name"
+        kind = "not TUN, or with several queues where one is asked for, or with one where several are"
+        return f"{name!r} is a device of another kind ({kind}): choose another name"
     return f"the device {name or '(new)'} cannot be opened: {error.strerror}"
 
 

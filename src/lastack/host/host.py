@@ -25,6 +25,7 @@ from lastack.wire.glance import glance
 from lastack.wire.icmp import Kind, Message
 from lastack.wire.ip_options import has_source_route
 from lastack.wire.ipv4 import Header
+from lastack.wire.knock import knock
 from lastack.wire.options import build_timestamp
 from lastack.wire.packet import VERIFIED, Packet
 from lastack.wire.segment import ACK, FIN, SYN, Segment
@@ -67,6 +68,14 @@ class Host(Tables):
 
     def _packet(self, now: int, packet: Packet, outside: bool = True) -> None:
         """A packet from outside, from ourselves, or put together from its fragments."""
+        plain = knock(packet)
+        if plain is not None:
+            key, segment = plain
+            size = len(key) - 4 >> 1
+            remote, local = (key[:size], segment.source_port), (key[size:-4], segment.destination_port)
+            if local[0] in self.addresses and not (outside and self._is_martian(remote[0], local[0])):
+                self._segment(now, key, local, remote, segment)
+                return
         try:
             header, body = parse(packet)
         except WireError as error:

@@ -21,9 +21,14 @@ def read_up_to(tcb: Tcb) -> int:
 
 def begin(tcb: Tcb, now: int) -> Tuning:
     """The first read: measure from here on."""
-    space = min(tcb.rcv_buf, tcb.config.initial_window_segments * max(tcb.snd_mss, 1))
-    tcb.tuning = tuning = Tuning(read_up_to(tcb), space, max(tcb.srtt or 0, _SHORTEST))
-    tuning.at = now + tuning.rtt
+    space = tcb.config.initial_window_segments * (tcb.snd_mss or 1)
+    if space > tcb.rcv_buf:
+        space = tcb.rcv_buf
+    rtt = tcb.srtt or 0
+    if rtt < _SHORTEST:
+        rtt = _SHORTEST
+    tcb.tuning = tuning = Tuning(read_up_to(tcb), space, rtt)
+    tuning.at = now + rtt
     return tuning
 
 
@@ -98,6 +103,7 @@ def end_send(tcb: Tcb) -> None:
 
 def release(tcb: Tcb) -> None:
     """The connection is over: also what its user reads or sets from here on takes nothing."""
-    end_receive(tcb)
-    end_send(tcb)
+    if tcb.tuning is not None:
+        end_receive(tcb)
+        end_send(tcb)
     tcb.memory = None

@@ -235,7 +235,8 @@ def deferred_close(tcb: Tcb, now: int) -> None:
 def release(tcb: Tcb, now: int) -> None:
     """The user closes both directions and lets go (MAY-1): unread data, or data that comes later, ends in a RST
     (SHLD-3), and from here on FIN-WAIT-2 has a timer."""
-    _told(tcb, now, "CLOSE")
+    if tcb.observer is not None:
+        _told(tcb, now, "CLOSE")
     tcb.receive_shut = True
     over = tcb.state is State.TIME_WAIT  # all was acknowledged, both ways: the peer has nothing to be told
     if tcb.receive_buffer.length and not over:

@@ -6,6 +6,7 @@ RFC 9293 sections 3.2 and 3.7.1 (MSS), RFC 7323 sections 2 (window scale) and 3 
 from __future__ import annotations
 
 from functools import lru_cache
+from struct import Struct
 
 from lastack.tcp import ecn, mss, plpmtud
 from lastack.tcp.config import MAX_SHIFT, Config
@@ -14,9 +15,10 @@ from lastack.tcp.scoreboard import Rack
 from lastack.tcp.sequence import MASK
 from lastack.tcp.tcb import Tcb
 from lastack.wire import options as opt
-from lastack.wire.segment import Segment
+from lastack.wire.segment import CWR, ECE, Segment
 
 _STAMP = 10  # bytes of the option
+_TIMESTAMP = Struct("!BBII")
 
 
 def timestamp(tcb: Tcb, now: int) -> int:
@@ -53,7 +55,7 @@ def offer(tcb: Tcb) -> None:
 
 def syn_options(tcb: Tcb, now: int) -> bytes:
     """The options of our SYN or SYN,ACK (MUST-14, MUST-65, SHLD-5, MAY-3)."""
-    stamp = (timestamp(tcb, now), tcb.ts_recent) if tcb.ts_on else None
+    stamp = ((now // 1000 + tcb.ts_offset) & MASK, tcb.ts_recent) if tcb.ts_on else None
     return offered(tcb.config, mss.told(tcb), tcb.sack_on, stamp, tcb.rcv_wscale if tcb.ws_on else None)
 
 
@@ -63,7 +65,7 @@ def offered(config: Config, size: int, sack: bool, stamp: tuple[int, int] | None
     if stamp is None or "timestamps" not in config.syn_options:
         return _without_stamp(config.syn_options, size, sack, False, shift, config.packed_syn_options)[0]
     front, back = _without_stamp(config.syn_options, size, sack, True, shift, config.packed_syn_options)
-    return front + opt.build_timestamp(*stamp)[-_STAMP:] + back
+    return front + _TIMESTAMP.pack(8, _STAMP, *stamp) + back
 
 
 @lru_cache(maxsize=64)  # the same for all connections of a kind, but for the stamp
@@ -107,7 +109,8 @@ def _align(out: bytearray, offset: int, word: int = 4) -> None:
 def accept_syn(tcb: Tcb, segment: Segment, now: int) -> None:
     """Take up the SYN (or SYN,ACK) of the peer: IRS, RCV.NXT, and what its options agree to (MUST-14, MUST-5)."""
     tcb.irs = segment.seq
-    ecn.heard(tcb, segment)
+    if tcb.ecn is not None or segment.flags & (ECE | CWR):
+        ecn.heard(tcb, segment)
     offered = (tcb.rcv_adv - tcb.rcv_nxt) & MASK  # by our SYN, if it came first
     tcb.rcv_nxt = tcb.last_ack_sent = (segment.seq + 1) & MASK
     tcb.rcv_adv = (tcb.rcv_nxt + offered) & MASK

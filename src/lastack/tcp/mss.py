@@ -35,16 +35,21 @@ def offer(config: Config, link_mtu: int, size: int) -> int:
     the length of an address.
     """
     # RFC 6691 section 2
-    most = max(link_mtu - IP_AND_TCP[size], 1)
+    most = link_mtu - IP_AND_TCP[size]
+    if most < 1:
+        most = 1
     return min(config.mss, most) if config.mss else most
 
 
 def told(tcb: Tcb) -> int:
     """The MSS option of a SYN that leaves now: what we offer, or with `mss_follows_path` what the path takes of that,
     in the hope that the way back is the same one."""
-    known = tcb.config.mss_follows_path and tcb.path is not None and not tcb.path.searching
-    mtu = min(tcb.link_mtu, tcb.mtu) if known else tcb.link_mtu
-    return offer(tcb.config, mtu - udp(tcb.config, tcb.way), len(tcb.local[0]))
+    config, path, mtu = tcb.config, tcb.path, tcb.link_mtu
+    if config.mss_follows_path and path is not None and not path.searching:
+        mtu = min(mtu, tcb.mtu)
+    if tcb.way is not None:
+        mtu -= udp(config, tcb.way)
+    return offer(config, mtu, len(tcb.local[0]))
 
 
 def receive_mss(tcb: Tcb) -> int:
@@ -90,8 +95,16 @@ def largest_packet(tcb: Tcb) -> int:
 
 def effective(tcb: Tcb) -> int:
     """Eff.snd.MSS (MUST-16): the smaller of what the peer takes and what the path takes, options taken off."""
-    most = largest_packet(tcb)
-    size = (most if most < tcb.mtu else tcb.mtu) - headers(tcb)
+    if tcb.way is None and not tcb.config.send_mss_limit:
+        # What is left of both functions below and above then: 0.7 us less.
+        fixed = IP_AND_TCP[len(tcb.local[0])]
+        size = tcb.mtu - fixed
+        if tcb.send_mss < size:
+            size = tcb.send_mss
+        if tcb.ts_on:
+            size -= TIMESTAMP_LENGTH
+    else:
+        size = min(largest_packet(tcb), tcb.mtu) - headers(tcb)
     return size if size > 1 else 1
 
 

@@ -45,7 +45,7 @@ def transmit(tcb: Tcb, now: int) -> list[Segment]:
     if state is CLOSED or state is LISTEN:
         return out
     if tcb.syn_queued:
-        if fast_open.waits(tcb):
+        if tcb.fast_open is not None and tcb.fast_open.waits:
             return out
         _first_syn(tcb, now, out)
     while tcb.dup_acks_owed:
@@ -54,7 +54,7 @@ def transmit(tcb: Tcb, now: int) -> list[Segment]:
     if tcb.sent and tcb.sent[0].syn and tcb.sent[0].lost:
         _again(tcb, tcb.sent[0], now)
         out.append(segments.syn(tcb, now))
-    if state is not SYN_SENT and (state is not SYN_RCVD or _sends_early(tcb)):
+    if state is not SYN_SENT and (state is not SYN_RCVD or (tcb.fast_open is not None and _sends_early(tcb))):
         if not straight.send(tcb, now, out) and not parting.send(tcb, now, out):
             _send(tcb, now, out)
         if tcb.pipe > tcb.congestion.used:
@@ -97,7 +97,8 @@ def _first_syn(tcb: Tcb, now: int, out: list[Segment]) -> None:
     tcb.pipe = 1
     tcb.stalled_since = now
     syn = segments.syn(tcb, now)
-    fast_open.add_text(tcb, syn, now)
+    if tcb.fast_open is not None:
+        fast_open.add_text(tcb, syn, now)
     out.append(syn)
 
 
@@ -292,7 +293,7 @@ def arm_timers(tcb: Tcb, now: int) -> None:
         tcb.persist_at = NEVER
         if tcb.retransmission_at == NEVER:
             tcb.retransmission_at = now + rtt.timeout(tcb)
-            if tcb.rack is not None:
+            if tcb.rack is not None and tcb.rack.sampled:  # else none is armed
                 tlp.arm(tcb, tcb.rack, now)
     elif tcb.sent or tcb.send_buffer.length or (tcb.fin_queued and tcb.fin_seq is None):
         tcb.retransmission_at = NEVER

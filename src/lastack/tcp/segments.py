@@ -49,16 +49,22 @@ def syn(tcb: Tcb, now: int) -> Segment:
     """<SEQ=ISS><CTL=SYN>, or <SEQ=ISS><ACK=RCV.NXT><CTL=SYN,ACK> once the peer's SYN has come."""
     tcb.statistics.segments_out += 1
     segment = Segment(tcb.local[1], tcb.remote[1], tcb.iss, 0, SYN)
-    if tcb.state is not SYN_SENT:
+    first = tcb.state is SYN_SENT
+    if not first:
         segment.flags, segment.ack = SYN | ACK, tcb.rcv_nxt
         tcb.last_ack_sent = tcb.rcv_nxt
-    segment.flags |= ecn.syn_flags(tcb)
+    if first or tcb.ecn is not None:
+        segment.flags |= ecn.syn_flags(tcb)
     segment.options = handshake.syn_options(tcb, now)
-    fast_open.add_option(tcb, segment)
+    if tcb.fast_open is not None:
+        fast_open.add_option(tcb, segment)
     # The window of a SYN is never scaled (RFC 7323 2.2).
-    segment.window = min(window.space(tcb), tcb.rcv_buf, 0xFFFF)
+    room = window.space(tcb)
+    if room > tcb.rcv_buf:
+        room = tcb.rcv_buf
+    segment.window = room if room < 0xFFFF else 0xFFFF
     edge = (tcb.rcv_nxt + segment.window) & MASK
-    if lt(tcb.rcv_adv, edge) or tcb.state is SYN_SENT:
+    if first or (tcb.rcv_adv - edge) & MASK >= HALF:
         tcb.rcv_adv = edge
     tcb.ack_now = False
     tcb.delayed_ack_at = NEVER

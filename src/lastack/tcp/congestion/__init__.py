@@ -23,7 +23,7 @@ def create(config: Config, mss: int, *, syn_lost: bool = False) -> Congestion:
     `syn_lost`: the initial window is one segment then (RFC 5681 3.1). ValueError for a name that nobody registered.
     """
     window = mss if syn_lost else initial_window(mss, config.initial_window_segments)
-    return named(config.congestion)(mss, window, config)
+    return (ALGORITHMS.get(config.congestion) or named(config.congestion))(mss, window, config)
 
 
 def named(name: str) -> type[Congestion]:
@@ -51,7 +51,10 @@ def initial_window(mss: int, segments: int) -> int:
     RFC 5681 section 3.1.
     """
     if segments > 4:
-        return min(segments * mss, max(2 * mss, 1460 * segments))
+        most = 1460 * segments
+        if mss <= 1460:
+            return segments * mss
+        return min(segments * mss, max(2 * mss, most))
     return min(segments, 4 if mss <= 1095 else 3 if mss <= 2190 else 2) * mss
 
 

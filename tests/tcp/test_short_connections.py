@@ -76,7 +76,7 @@ def step(t: Exchange, rng: random.Random, greets: bool) -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize(
-    ("module", "name", "least"), [(greeting, "completed", 35), (parting, "heard", 60), (parting, "send", 35)]
+    ("module", "name", "least"), [(greeting, "completed", 35), (parting, "heard", 35), (parting, "send", 35)]
 )
 def test_a_short_cut_changes_nothing(
     module: object, name: str, least: int, seed: int, monkeypatch: pytest.MonkeyPatch

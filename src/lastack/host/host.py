@@ -7,7 +7,7 @@ After any of the first two, and after any call on a socket, `transmit` is to be 
 from __future__ import annotations
 
 from lastack.host import errors_out, fast_in, icmp, opening, source_routes, udp, ways
-from lastack.host.keys import key_in, key_of
+from lastack.host.keys import endpoints, key_in, key_of
 from lastack.host.listener import Listener
 from lastack.host.sockets import Socket
 from lastack.host.tables import Tables
@@ -25,7 +25,6 @@ from lastack.wire.glance import glance
 from lastack.wire.icmp import Kind, Message
 from lastack.wire.ip_options import has_source_route
 from lastack.wire.ipv4 import Header
-from lastack.wire.knock import knock
 from lastack.wire.options import build_timestamp
 from lastack.wire.packet import VERIFIED, Packet
 from lastack.wire.segment import ACK, FIN, SYN, Segment
@@ -54,8 +53,13 @@ class Host(Tables):
         if plain is not None:
             key, segment = plain
             tcb = self.tcbs.get(key)
+            if tcb is None:
+                local, remote = endpoints(key)
+                if local[0] in self.addresses and not self._is_martian(remote[0], local[0]):
+                    self._segment(now, key, local, remote, segment)
+                    return
             # In a connection to ourselves nothing comes from outside, in one within UDP not so.
-            if tcb is not None and tcb.way is None and tcb.remote[0] not in self.addresses:
+            elif tcb.way is None and tcb.remote[0] not in self.addresses:
                 if tcb.state is not ESTABLISHED:
                     self._segment(now, key, tcb.local, tcb.remote, segment)
                     return
@@ -68,14 +72,6 @@ class Host(Tables):
 
     def _packet(self, now: int, packet: Packet, outside: bool = True) -> None:
         """A packet from outside, from ourselves, or put together from its fragments."""
-        plain = knock(packet)
-        if plain is not None:
-            key, segment = plain
-            size = len(key) - 4 >> 1
-            remote, local = (key[:size], segment.source_port), (key[size:-4], segment.destination_port)
-            if local[0] in self.addresses and not (outside and self._is_martian(remote[0], local[0])):
-                self._segment(now, key, local, remote, segment)
-                return
         try:
             header, body = parse(packet)
         except WireError as error:
@@ -103,6 +99,8 @@ class Host(Tables):
     def _is_martian(self, source: bytes, destination: bytes) -> bool:
         """Whether nobody outside can have sent this: the source is no single host (MUST-63), a loopback address stands
         in it (RFC 1122 section 3.2.1.3 (g)), or it claims to come from ourselves."""
+        if len(source) == 4 and 0 < source[0] < 224 and source[0] != 127 and destination[0] != 127:
+            return source in self.broadcasts or source in self.addresses  # what is left of the rest: 1 us less
         if not is_unicast(source) or source in self.broadcasts or source in self.addresses:
             return True
         return is_loopback(source) or is_loopback(destination)

@@ -63,14 +63,16 @@ def in_listen(
         if not _cookie_returned(host, now, key, listener, local, remote, segment):
             host.reset(now, local, remote, segment)
         return
-    if not segment.flags & SYN or (listener.full() and not _accept_queue_has_room(host, listener, "SYN")):
+    if not segment.flags & SYN or (listener.accepted and not _accept_queue_has_room(host, listener, "SYN")):
         return
-    if listener.config.syn_cookies == "always" or not _half_open_has_room(host, listener):
+    config = listener.config
+    full = len(listener.half_open) >= config.half_open_limit or host.half_open >= host.config.host_half_open_limit
+    if config.syn_cookies == "always" or (full and not _half_open_has_room(host, listener)):
         _answer_without_memory(host, now, key, listener, local, remote, segment)
         return
     iss = host.initial_sequence_number(local, remote, now)
     fast = None
-    if listener.config.fastopen_queue:
+    if config.fastopen_queue:
         fast = _fast_open(host, now, listener, local, remote, segment, State.LISTEN)
     _child(host, now, listener, local, remote, segment, iss, State.LISTEN, fast)
 
@@ -233,7 +235,9 @@ def waits(host: Tables, now: int, tcb: Tcb, segment: Segment) -> bool:
     if tcb.config.defer_accept and _deferred(tcb, segment):
         return True
     listener = tcb.socket.listener if tcb.socket is not None else None
-    return listener is not None and listener.full() and _accept_queue_full(host, now, listener, tcb, segment)
+    if listener is None or not listener.accepted:
+        return False
+    return _accept_queue_full(host, now, listener, tcb, segment)
 
 
 def _deferred(tcb: Tcb, segment: Segment) -> bool:

@@ -31,16 +31,16 @@ class Learned:
 class Paths:
     """By destination address. The oldest of too many is forgotten, and what is too old is (RFC 1191 section 6.3)."""
 
-    __slots__ = ("_learned", "config", "counters", "routes")
+    __slots__ = ("config", "counters", "learned", "routes")
 
     def __init__(self, config: Config, counters: Counters) -> None:
         self.config = config
         self.counters = counters
         self.routes: dict[bytes, Route] = {}
-        self._learned: dict[bytes, Learned] = {}
+        self.learned: dict[bytes, Learned] = {}
 
     def __len__(self) -> int:
-        return len(self._learned)
+        return len(self.learned)
 
     def first_hop(self, destination: bytes, config: Config, mtu: int) -> tuple[Config, int]:
         """What was set for a destination, over a configuration and the MTU of the link."""
@@ -55,13 +55,13 @@ class Paths:
 
     def forget(self) -> None:
         """All that was learned; not what was set."""
-        self._learned.clear()
+        self.learned.clear()
 
     def known(self, destination: bytes, now: int) -> Learned | None:
         """What was learned of the path to `destination` and is not too old."""
-        learned = self._learned.get(destination)
+        learned = self.learned.get(destination)
         if learned is not None and learned.until <= now:
-            del self._learned[destination]
+            del self.learned[destination]
             self.counters["path MTUs aged"] += 1
             return None
         return learned
@@ -83,16 +83,16 @@ class Paths:
         """
         known = self.known(destination, now)
         if known is not None and not limited:
-            del self._learned[destination]
+            del self.learned[destination]
         elif limited and mtu >= self.config.min_pmtu and (known is None or known.mtu != mtu):
             until = known.until if known is not None and mtu < known.mtu else now + self.config.path_mtu_age
             self._keep(destination, Learned(mtu, False, until))
 
     def _keep(self, destination: bytes, learned: Learned) -> None:
-        self._learned.pop(destination, None)
+        self.learned.pop(destination, None)
         if not self.config.path_mtu_entries:
             return
-        if len(self._learned) >= self.config.path_mtu_entries:
-            del self._learned[next(iter(self._learned))]
+        if len(self.learned) >= self.config.path_mtu_entries:
+            del self.learned[next(iter(self.learned))]
             self.counters["limit: path MTUs"] += 1
-        self._learned[destination] = learned
+        self.learned[destination] = learned

@@ -22,15 +22,15 @@ _AHEAD = 65_537
 class RecentNumbers:
     """ISS and SND.NXT by the connection's key, the oldest first; at most `limit` of them, each for `lifetime`."""
 
-    __slots__ = ("_lifetime", "_limit", "_numbers")
+    __slots__ = ("_lifetime", "_limit", "numbers")
 
     def __init__(self, limit: int, lifetime: int) -> None:
         self._limit = limit
         self._lifetime = lifetime
-        self._numbers: OrderedDict[bytes, tuple[int | None, int, int]] = OrderedDict()
+        self.numbers: OrderedDict[bytes, tuple[int | None, int, int]] = OrderedDict()
 
     def __len__(self) -> int:
-        return len(self._numbers)
+        return len(self.numbers)
 
     def cookie_returned(self, key: bytes, iss: int, now: int) -> bool:
         """A connection begins whose ISS was a cookie. False where another had to go for it."""
@@ -40,37 +40,38 @@ class RecentNumbers:
     def note(self, key: bytes, iss: int | None, snd_nxt: int, clock: int, now: int) -> bool:
         """A connection ended; `clock` is the ISN that its name would get now, `iss` the one it had,
         None where that is forgotten. False where another had to go for it."""
-        self._expire(now)
-        known = self._numbers.get(key)
+        if self.numbers:
+            self._expire(now)
+        known = self.numbers.get(key)
         # Beyond half of the numbers the clock counts as ahead, unless it comes round within the lifetime.
         if known is None and (snd_nxt - clock) & MASK > HALF + self._lifetime // _TICK:
             return True
         return self._keep(key, known[0] if iss is None and known is not None else iss, snd_nxt, now)
 
     def _keep(self, key: bytes, iss: int | None, snd_nxt: int, now: int) -> bool:
-        self._numbers[key] = (iss, snd_nxt, now + self._lifetime)
-        self._numbers.move_to_end(key)
-        if len(self._numbers) > self._limit:
-            self._numbers.popitem(last=False)
+        self.numbers[key] = (iss, snd_nxt, now + self._lifetime)
+        self.numbers.move_to_end(key)
+        if len(self.numbers) > self._limit:
+            self.numbers.popitem(last=False)
             return False
         return True
 
     def last(self, key: bytes, now: int) -> int | None:
         """Up to where the last connection of that name has used the numbers, as far as is known."""
-        if not self._numbers:
+        if not self.numbers:
             return None
         self._expire(now)
-        known = self._numbers.get(key)
+        known = self.numbers.get(key)
         return None if known is None else known[1]
 
     def began_with(self, key: bytes, iss: int, now: int) -> bool:
         """Whether that was the ISS of the last connection of that name: then an ACK of it is an old one."""
         self._expire(now)
-        known = self._numbers.get(key)
+        known = self.numbers.get(key)
         return known is not None and known[0] == iss
 
     def _expire(self, now: int) -> None:
-        numbers = self._numbers
+        numbers = self.numbers
         while numbers:
             key = next(iter(numbers))
             if numbers[key][2] > now:

@@ -67,14 +67,15 @@ class Socket(Stream):
 
     def accepted(self) -> Socket | None:
         """`accept` that gives None where that raises BlockingIOError, and does not say who it is: 4 us less."""
-        self._open()
-        if self.listener is None:
+        listener = self.listener
+        if listener is None or self.closed:
+            self._open()
             raise error(errno.EINVAL, "not listening")
         if self.error:
             raise error(self._take_error())
-        if not self.listener.accepted:
+        if not listener.accepted:
             return None
-        tcb = self.listener.accepted.popleft()
+        tcb = listener.accepted.popleft()
         if tcb.state is State.CLOSED and self.config.socket_calls == "bsd":
             raise error(errno.ECONNABORTED, "the peer has ended it already")
         child = Socket(self.host, self.version)

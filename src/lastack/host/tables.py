@@ -118,13 +118,13 @@ class Tables(Outgoing):
         """A connection in the tables; `config` is the socket's. It begins with what is known of the path."""
         config, mtu = self.paths.first_hop(remote[0], config, self.mtu) if self.paths.routes else (config, self.mtu)
         tcb = Tcb(config, local, remote, mtu, self.gso, origin)
-        known = self.paths.known(remote[0], now)
+        known = self.paths.known(remote[0], now) if self.paths.learned else None
         if known is not None and pmtud.heeds(tcb, known.mtu):
             pmtud.begin(tcb, known.mtu, known.fragmented, known.until)
         tcb.observer = self.observer
         tcb.memory = self.memory
         tcb.reuse = reuse
-        tcb.flow_label = self.flow_label(local, remote, config)
+        tcb.flow_label = self.flow_label(local, remote, config) if len(local[0]) != 4 else 0
         tcb.challenges = self.challenges
         tcb.ts_offset = isn.timestamp_offset(self.secret, local[0], remote[0]) if config.timestamp_offsets else 0
         tcb.key = key = key_of(local, remote)
@@ -135,7 +135,7 @@ class Tables(Outgoing):
     def initial_sequence_number(self, local: Endpoint, remote: Endpoint, now: int) -> int:
         """RFC 6528, and above what the last connection of that name used."""
         iss = isn.initial_sequence_number(self.secret, local, remote, now)
-        return above(iss, self.recent.last(key_of(local, remote), now)) if len(self.recent) else iss
+        return above(iss, self.recent.last(key_of(local, remote), now)) if self.recent.numbers else iss
 
     def note_number(
         self, key: bytes, local: Endpoint, remote: Endpoint, iss: int | None, snd_nxt: int, now: int
@@ -221,7 +221,7 @@ class Tables(Outgoing):
             socket.listener.accepted.append(tcb)
             tcb.socket = None
             tcb.signals |= READABLE
-            self.announce(socket)
+            self._ready[socket] = None
 
     def half_open_begins(self, listener: Listener, tcb: Tcb) -> None:
         """A child in SYN-RECEIVED."""

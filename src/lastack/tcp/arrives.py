@@ -82,10 +82,9 @@ def in_listen(tcb: Tcb, segment: Segment, now: int) -> None:
         return
     if segment.flags & SYN:
         handshake.accept_syn(tcb, segment, now)
-        handshake.syn_window(tcb, segment)
         tcb.received_at = now
         move(tcb, Event.RCV_SYN, now)
-        if fast_open.opened(tcb):
+        if tcb.fast_open is not None and tcb.fast_open.opened:
             _open_fast(tcb, segment, now)
 
 
@@ -132,7 +131,6 @@ def in_syn_sent(tcb: Tcb, segment: Segment, now: int) -> None:
     if not flags & SYN:
         return
     handshake.accept_syn(tcb, segment, now)
-    handshake.syn_window(tcb, segment)
     tcb.received_at = now
     if acceptable:
         _opened(tcb, segment, Event.RCV_SYN_ACK, now)

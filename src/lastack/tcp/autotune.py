@@ -103,7 +103,8 @@ def end_send(tcb: Tcb) -> None:
 
 def release(tcb: Tcb) -> None:
     """The connection is over: also what its user reads or sets from here on takes nothing."""
-    if tcb.tuning is not None:
+    tuning = tcb.tuning
+    if tuning is not None and (tuning.receive_granted or tuning.send_granted):
         end_receive(tcb)
         end_send(tcb)
     tcb.memory = None

@@ -244,7 +244,11 @@ def release(tcb: Tcb, now: int) -> None:
             tcb.receive_buffer.read(tcb.receive_buffer.length)
         elif tcb.config.reset_on_unread_data:
             abort_for_lost_data(tcb, now)
-    _close(tcb, now)
+    state = tcb.state
+    if state is State.ESTABLISHED or state is State.CLOSE_WAIT:
+        _queue_fin(tcb, now)
+    else:
+        _close(tcb, now)
     orphaned(tcb, now)
 
 
@@ -334,8 +338,9 @@ def ended(tcb: Tcb, event: Event, now: int, reason: Reason, error: int) -> None:
     tcb.error = error
     tcb.signals |= ENDED | READABLE | WRITABLE
     move(tcb, event, now)
-    tcb.statistics.bytes_written -= tcb.send_buffer.length
-    tcb.send_buffer.clear()
+    if tcb.send_buffer.length:
+        tcb.statistics.bytes_written -= tcb.send_buffer.length
+        tcb.send_buffer.clear()
     tcb.sent.clear()
     tcb.pipe = tcb.sacked = 0
     tcb.snd_una = tcb.snd_nxt

@@ -27,22 +27,12 @@ def completed(tcb: Tcb, segment: Segment, now: int) -> bool:
         or size > (tcb.rcv_adv - tcb.rcv_nxt) & MASK
         or tcb.opened_from is CLOSED
         or rack is None
-        or rack.xmit >= 0
-        or len(ranges) != 1
-        or tcb.retransmissions
+        or tcb.fast_open is not None  # else our SYN is all that has left
         or ranges[0].transmissions != 1
-        or ranges[0].lost
-        or tcb.pipe != 1
+        or tcb.pipe != 1  # it is lost
         or tcb.send_buffer.length
-        or tcb.fast_open is not None
         or tcb.ecn is not None
         or tcb.path is not None
-        or tcb.reassembly is not None
-        or tcb.episode is not None
-        or tcb.in_recovery
-        or tcb.snd_up is not None
-        or tcb.close_pending
-        or tcb.receive_shut
     ):
         return False
     # First, check sequence number: nothing is older than the SYN (RFC 7323 5.3 R1).

@@ -130,13 +130,15 @@ def accept_syn(tcb: Tcb, segment: Segment, now: int) -> None:
     tcb.rack = Rack(tcb.iss) if tcb.sack_on else None
     if tcb.config.mtu_probing == plpmtud.ALWAYS:
         plpmtud.begin(tcb)
+    # The first window of the peer. That of a SYN is never scaled (RFC 7323 2.2).
+    tcb.snd_wnd = tcb.max_snd_wnd = segment.window
+    tcb.snd_wl1, tcb.snd_wl2 = segment.seq, segment.ack
 
 
 def cookie_returned(tcb: Tcb, syn: Segment, now: int) -> None:
     """An ACK has told that our SYN,ACK was a cookie, and the SYN it answered: as if both had been (RFC 4987 3.6)."""
     accept_syn(tcb, syn, now)
     ecn.cookie_returned(tcb)
-    syn_window(tcb, syn)
     tcb.syn_queued = False
     tcb.snd_una = tcb.snd_nxt = (tcb.iss + 1) & MASK
     tcb.statistics.delivered = 1
@@ -146,10 +148,3 @@ def cookie_returned(tcb: Tcb, syn: Segment, now: int) -> None:
 def syn_ack_window(config: Config) -> int:
     """The window of a SYN,ACK while nothing has been received: never scaled (RFC 7323 2.2)."""
     return min(config.first_receive_buffer, 0xFFFF)
-
-
-def syn_window(tcb: Tcb, segment: Segment) -> None:
-    """The first window of the peer. That of a SYN is never scaled (RFC 7323 2.2)."""
-    tcb.snd_wnd = tcb.max_snd_wnd = segment.window
-    tcb.snd_wl1 = segment.seq
-    tcb.snd_wl2 = segment.ack

@@ -36,9 +36,9 @@ def offer(config: Config, link_mtu: int, size: int) -> int:
     """
     # RFC 6691 section 2
     most = link_mtu - IP_AND_TCP[size]
-    if most < 1:
-        most = 1
-    return min(config.mss, most) if config.mss else most
+    if config.mss and config.mss < most:
+        most = config.mss
+    return most if most > 1 else 1
 
 
 def told(tcb: Tcb) -> int:

@@ -55,7 +55,7 @@ def transmit(tcb: Tcb, now: int) -> list[Segment]:
         _again(tcb, tcb.sent[0], now)
         out.append(segments.syn(tcb, now))
     if state is not SYN_SENT and (state is not SYN_RCVD or (tcb.fast_open is not None and _sends_early(tcb))):
-        if not straight.send(tcb, now, out) and not parting.send(tcb, now, out):
+        if not (parting.send if tcb.fin_queued else straight.send)(tcb, now, out):
             _send(tcb, now, out)
         if tcb.pipe > tcb.congestion.used:
             tcb.congestion.used = tcb.pipe

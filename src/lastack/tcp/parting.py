@@ -6,7 +6,7 @@ deleted without any observable change.
 
 from __future__ import annotations
 
-from lastack.tcp import control, handshake, plpmtud, rtt, time_wait, tlp, window
+from lastack.tcp import control, plpmtud, rtt, text, time_wait, tlp, window
 from lastack.tcp.calls import ended
 from lastack.tcp.config import NEVER
 from lastack.tcp.rack import sent_after
@@ -14,7 +14,6 @@ from lastack.tcp.scoreboard import SentRange
 from lastack.tcp.sequence import HALF, MASK
 from lastack.tcp.states import Event, State, move
 from lastack.tcp.tcb import PUSHED, WRITABLE, Reason, Tcb
-from lastack.tcp.text import check_fin
 from lastack.wire.options import build_timestamp
 from lastack.wire.segment import ACK, FIN, PSH, Segment
 
@@ -32,6 +31,7 @@ def heard(tcb: Tcb, segment: Segment, now: int) -> bool:
         or segment.length
         or ack != tcb.snd_nxt
         or not (new or flags & FIN)
+        or (flags & FIN and tcb.fin_received)
         or tcb.rcv_adv == tcb.rcv_nxt
         or not tcb.snd_wnd
         or rack is None
@@ -62,10 +62,11 @@ def heard(tcb: Tcb, segment: Segment, now: int) -> bool:
         tcb.snd_wl1, tcb.snd_wl2 = seq, ack
         if offered > tcb.max_snd_wnd:
             tcb.max_snd_wnd = offered
-    if state_after_ack(tcb, now):
+    if tcb.fin_seq is None or state_after_ack(tcb, now):
         if tcb.ts_on and val is not None and (tcb.last_ack_sent - seq) & MASK < HALF:
             tcb.ts_recent, tcb.ts_recent_at, tcb.ts_echo = val, now, segment.ts_ecr
-        check_fin(tcb, segment, now)
+        if flags & FIN:
+            text.fin_received(tcb, now)
     return True
 
 
@@ -92,14 +93,14 @@ def _acknowledged(tcb: Tcb, ack: int, new: int, now: int) -> bool:
     ):
         return False
     # From here on it is taken, as in `clean.acknowledged`.
-    text = new - one.fin
+    size = new - one.fin
     rack.fack = rack.end = ack
     rack.xmit, rack.rtt, rack.once, rack.sampled = left_at, took, True, True
     if took < rack.min_rtt:
         rack.min_rtt = took
     rack.reo_at = rack.probe_at = NEVER
-    tcb.statistics.delivered += -(-text // mss) or 1
-    if tcb.mss_acked < mss and tcb.mss_acked < text:
+    tcb.statistics.delivered += -(-size // mss) or 1
+    if tcb.mss_acked < mss and tcb.mss_acked < size:
         plpmtud.arrived(tcb, ranges)
     ranges.clear()
     tcb.pipe = 0
@@ -111,11 +112,11 @@ def _acknowledged(tcb: Tcb, ack: int, new: int, now: int) -> bool:
         tcb.snd_sml = ack
     tcb.retransmissions = tcb.unanswered_probes = 0
     tcb.retransmission_at = NEVER
-    if text:
-        tcb.send_buffer.drop(text)
+    if size:
+        tcb.send_buffer.drop(size)
     tcb.stalled_since = now if tcb.send_buffer.length else NEVER
-    if text:
-        control.acknowledged(tcb, text, text, now)
+    if size:
+        control.acknowledged(tcb, size, size, now)
     tcb.signals |= WRITABLE
     return True
 
@@ -144,16 +145,15 @@ def start_fin_wait_2(tcb: Tcb, now: int) -> None:
 
 
 def send(tcb: Tcb, now: int, out: list[Segment]) -> bool:
-    """Our FIN, with the text before it where one segment has room for both; False, and nothing is done, where that is
-    for the general path. 15 us less than that."""
+    """The FIN that is queued, with the text before it where one segment has room for both; False, and nothing is done,
+    where that is for the general path. 15 us less than that."""
     buffer, rack = tcb.send_buffer, tcb.rack
     una, nxt, mss, ranges = tcb.snd_una, tcb.snd_nxt, tcb.snd_mss, tcb.sent
     flight = (nxt - una) & MASK
     size = buffer.length - flight
     edge = (una + tcb.snd_wnd - nxt) & MASK
     if (
-        not tcb.fin_queued
-        or tcb.fin_seq is not None
+        tcb.fin_seq is not None
         or tcb.pipe != flight  # something is lost
         or rack is None
         or size > mss
@@ -193,7 +193,7 @@ def send(tcb: Tcb, now: int, out: list[Segment]) -> bool:
         if sent.push:
             segment.flags |= PSH
     if tcb.ts_on:
-        segment.ts_val, segment.ts_ecr = val, ecr = handshake.timestamp(tcb, now), tcb.ts_recent
+        segment.ts_val, segment.ts_ecr = val, ecr = (now // 1000 + tcb.ts_offset) & MASK, tcb.ts_recent
         segment.options = build_timestamp(val, ecr)
     counted.segments_out += 1
     out.append(segment)

@@ -124,10 +124,11 @@ def check_fin(tcb: Tcb, segment: Segment, now: int) -> None:
             return
     elif tcb.reassembly is None or tcb.reassembly.fin != tcb.rcv_nxt:
         return
-    _fin_received(tcb, now)
+    fin_received(tcb, now)
 
 
-def _fin_received(tcb: Tcb, now: int) -> None:
+def fin_received(tcb: Tcb, now: int) -> None:
+    """The peer's FIN, behind all its text."""
     tcb.rcv_nxt = (tcb.rcv_nxt + 1) & MASK
     tcb.fin_received = True
     if tcb.pingpong is None or tcb.state is not State.ESTABLISHED:

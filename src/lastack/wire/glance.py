@@ -8,6 +8,7 @@ from __future__ import annotations
 from struct import Struct
 
 from lastack.wire.checksum import residue, sum_of
+from lastack.wire.options import USUAL, USUAL_SYN
 from lastack.wire.packet import COMPLETE, Packet
 from lastack.wire.segment import TIMESTAMP_ALONE, Segment
 
@@ -19,11 +20,13 @@ _TIMESTAMP = Struct("!III")
 _TCP = 6
 _BARE, _STAMPED = 0x5010, 0x8010  # header of 20 or 32 bytes, ACK; PSH and FIN may be beside it
 _NEITHER = 0xFFF6
+_SYN = 0xA002  # header of 40 bytes
 
 
 def glance(packet: Packet) -> tuple[bytes, Segment] | None:
-    """A segment with ACK, perhaps PSH or FIN, and no option but a timestamp, and its connection's key; None for all
-    others, also for what is malformed or has a wrong checksum: `parse` says what that is.
+    """A segment and its connection's key: one with ACK, perhaps PSH or FIN, and no option but a timestamp, or with SYN
+    alone and the usual options. None for all others, also for what is malformed or has a wrong checksum: `parse` says
+    what that is.
 
     2.4 us for a small packet, where `parse` takes 5.5 us.
     """
@@ -52,6 +55,11 @@ def glance(packet: Packet) -> tuple[bytes, Segment] | None:
     if kind == _STAMPED:
         head, val, ecr = _TIMESTAMP.unpack_from(data, start + 20)
         if head != TIMESTAMP_ALONE:
+            return None
+        options = bytes(data[start + 20 : text])
+    elif word == _SYN:
+        mss, _, stamp, val, ecr, scale = USUAL_SYN.unpack_from(data, start + 20)
+        if (mss, stamp, scale >> 8) != USUAL:
             return None
         options = bytes(data[start + 20 : text])
     elif kind != _BARE:

@@ -10,7 +10,7 @@ import pytest
 from lastack.host.timewait import TimeWaitTable
 from lastack.sim.scenarios.play import Play, Result, perform
 from lastack.sim.scenarios.registry import Scenario, find
-from lastack.tcp import arrives, calls, handshake, parting, time_wait, timeouts
+from lastack.tcp import arrives, calls, handshake, parting, text, time_wait, timeouts
 from lastack.tcp.calls import ended
 from lastack.tcp.states import TRANSITIONS, Event, State
 
@@ -53,7 +53,7 @@ PLANTED: list[tuple[str, Any, str, Callable[..., Any], str]] = [
     ("three-way-handshake", handshake, "syn_options", lambda tcb, now: b"", "both SYNs carry options"),
     ("four-way-close", time_wait, "enter", no_waiting, "waits in TIME-WAIT for 2MSL"),
     ("four-way-close", calls, "receive", forgetful, "EOF is delivered behind the queued data"),
-    ("three-segment-close", arrives, "check_fin", nothing, "3 segments carry the data and close"),
+    ("three-segment-close", text, "fin_received", nothing, "3 segments carry the data and close"),
     ("half-close", parting, "start_fin_wait_2", timed_for_owners, "100 s later the server still sends"),
     ("simultaneous-open", arrives, "_trim_syn_of_figure_8", nothing, "four segments do it: nothing is refused"),
     ("each-close-segment-lost", timeouts, "r2", lambda tcb: 0, "one FIN is sent again"),

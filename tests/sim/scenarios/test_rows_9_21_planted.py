@@ -66,7 +66,7 @@ def one_edge_short(*_: Any, **__: Any) -> str:
     return "\n".join(line for line in _TO_MERMAID().split("\n") if "CLOSING --> TIME_WAIT" not in line)
 
 
-_FIN_RECEIVED = text._fin_received
+_FIN_RECEIVED = text.fin_received
 _TO_MERMAID = views.to_mermaid
 _NO_WAIT = waiting_for(lambda _: 0)
 _IGNORE = always(time_wait.Answer.IGNORE)
@@ -98,7 +98,7 @@ PLANTED: list[tuple[str, Any, str, Any, str]] = [
     ("fin-wait-2", parting, "start_fin_wait_2", always(None), "60 s after it began it is CLOSED"),
     ("fin-wait-2", parting, "start_fin_wait_2", timed_for_owners, "after 30 days it is still FIN-WAIT-2"),
     ("fin-wait-2", timeouts, "_fin_wait_2", _NO_IDLE, "a microsecond before it is FIN-WAIT-2"),
-    ("close-wait-for-ever", text, "_fin_received", timed_close_wait, "the scenario runs to its end"),
+    ("close-wait-for-ever", text, "fin_received", timed_close_wait, "the scenario runs to its end"),
     ("last-ack-ends", timeouts, "r2", always(3), "the FIN is sent once, and 8 times again"),
     ("half-open-power-loss", timeouts, "_NO_KEEPALIVE", _FORGETS_TO_ASK, "it was asked 9 times"),
     ("half-open-power-loss", timeouts, "user_timeout_at", always(NEVER), "the reason: user timeout"),

@@ -22,7 +22,13 @@ def create(config: Config, mss: int, *, syn_lost: bool = False) -> Congestion:
 
     `syn_lost`: the initial window is one segment then (RFC 5681 3.1). ValueError for a name that nobody registered.
     """
-    window = mss if syn_lost else initial_window(mss, config.initial_window_segments)
+    segments = config.initial_window_segments
+    if syn_lost:
+        window = mss
+    elif segments > 4 and mss <= 1460:
+        window = segments * mss  # what `initial_window` says then
+    else:
+        window = initial_window(mss, segments)
     return (ALGORITHMS.get(config.congestion) or named(config.congestion))(mss, window, config)
 
 
@@ -51,10 +57,7 @@ def initial_window(mss: int, segments: int) -> int:
     RFC 5681 section 3.1.
     """
     if segments > 4:
-        most = 1460 * segments
-        if mss <= 1460:
-            return segments * mss
-        return min(segments * mss, max(2 * mss, most))
+        return min(segments * mss, max(2 * mss, 1460 * segments))
     return min(segments, 4 if mss <= 1095 else 3 if mss <= 2190 else 2) * mss
 
 

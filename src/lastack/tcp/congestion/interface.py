@@ -45,7 +45,8 @@ class Congestion:
         self.ssthresh = INFINITE  # RFC 5681 3.1: arbitrarily high
         self.used = 0
         self.rtt = self.srtt = self.min_rtt = 0
-        self.hystart = _hystart(config)  # while the first slow start lasts
+        # While the first slow start lasts.
+        self.hystart = (HyStartAtOnce() if config.hystart_at_once else HyStart()) if config.hystart else None
         self.validation = Validation(config.non_validated_period) if config.window_validation else None
         self._limit = config.slow_start_limit
         self._left = -1  # bytes to be acknowledged until this round ends; negative: no round has begun
@@ -266,12 +267,6 @@ class Congestion:
             value = getattr(self, name)
             setattr(other, name, value.copy() if hasattr(value, "copy") else value)
         return other
-
-
-def _hystart(config: Config) -> HyStart | HyStartAtOnce | None:
-    if not config.hystart:
-        return None
-    return HyStartAtOnce() if config.hystart_at_once else HyStart()
 
 
 _MEASURED = frozenset({"mss", "rtt", "srtt", "min_rtt"})

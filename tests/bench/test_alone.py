@@ -9,6 +9,7 @@ from lastack.bench.alone import ALONE
 from lastack.bench.crowd import Crowd
 from lastack.bench.run import NAMES, Order, measure
 from lastack.bench.sides import BenchError
+from lastack.host.timewait import pack
 from lastack.tcp.states import State
 
 
@@ -58,6 +59,5 @@ def test_records_made_in_a_table_are_as_large_as_those_of_real_connections():
     crowd.close(0)
     (record,) = crowd.host.time_wait
     _, tcb = alone_time_wait.template(4)
-    made = alone_time_wait.pack(tcb, False, 1000)
-    assert len(record.packed()) == len(made)
-    assert alone_memory.time_wait(0.001)["record"] > len(made)
+    assert len(record.packed) == len(pack(tcb))
+    assert alone_memory.time_wait(0.001)["record"] > len(record.packed)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import random
 import tracemalloc
+from collections import Counter
+from typing import Any
 
 import pytest
 
 from lastack.host.keys import endpoints, key_of
-from lastack.host.timewait import TimeWaitTable, pack
+from lastack.host.timewait import TimeWaitTable
 from lastack.tcp.config import DEFAULT
 from lastack.tcp.states import Event, State
 from lastack.tcp.tcb import Tcb
 from lastack.wire.notation import format_segment
 from lastack.wire.segment import Segment
 from tests.host.harness import Bench, Peer, connect, to_time_wait
+from tests.tcp.harness import Watch
 
 TS = "mss 1460,nop,nop,TS val 100 ecr 1"
 
@@ -88,7 +91,7 @@ def test_a_record_takes_less_than_220_bytes():
     tracemalloc.start()
     before = tracemalloc.get_traced_memory()[0]
     for local, remote in names:
-        table.add(key_of(local, remote), pack(tcb, False, 1000))
+        table.add(key_of(local, remote), tcb)
     used = tracemalloc.get_traced_memory()[0] - before
     tracemalloc.stop()
     assert used / connections < 220
@@ -112,6 +115,94 @@ def test_records_expire_in_order_and_a_restart_goes_to_the_end():
     assert (len(h.host.time_wait), h.host.deadline()) == (1, h.now + 1000)
     h.after(0.001)
     assert (len(h.host.time_wait), h.host.deadline()) == (0, None)
+
+
+class Gone(Watch):
+    """Which records moved, in that order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[bytes] = []
+        self.times: list[int] = []
+
+    def moved(self, now: int, connection: Any, old: State, event: Event, new: State) -> None:
+        super().moved(now, connection, old, event, new)
+        self.seen.append(key_of(connection.local, connection.remote))
+        self.times.append(connection.expires)
+
+
+class Plain:
+    """What the table is to be: every record with its expiry."""
+
+    def __init__(self) -> None:
+        self.expiries: dict[bytes, int] = {}
+
+    def expire(self, now: int) -> list[bytes]:
+        due = sorted((at, key) for key, at in self.expiries.items() if at <= now)
+        for _, key in due:
+            del self.expiries[key]
+        return [key for _, key in due]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_order_holds_whatever_is_restarted_removed_and_added_again(seed: int):
+    rng, watch = random.Random(seed), Gone()
+    table, plain, now = TimeWaitTable(watch), Plain(), 1_000_000
+    tcb = Tcb(DEFAULT, (b"\x0a\0\0\1", 80), (b"\x0a\0\0\2", 1), 1500)
+    keys = [
+        key_of(*((bytes([10, 0, 0, 1]) * (1 + n % 2 * 3), 80 + n % 3), (bytes(4 + n % 2 * 12), n))) for n in range(9)
+    ]
+    for _ in range(600):
+        now += rng.choice((0, 1, 1, 5, 40))
+        key, tcb.time_wait_at = rng.choice(keys), now + 100
+        tcb.reuse = bool(key[-1] % 2)
+        record = table.get(key)
+        assert (key in table, record and record.expires) == (key in plain.expiries, plain.expiries.get(key))
+        if record is None:
+            table.add(key, tcb)
+        elif rng.random() < 0.6:
+            table.restart(key, record, now + 100)
+        else:
+            assert table.remove(key).remote == endpoints(key)[1]
+            del plain.expiries[key]
+        if record is None or key in table:
+            plain.expiries[key] = now + 100
+        assert table.deadline() == min(plain.expiries.values(), default=None)
+        assert [one.expires for one in table] == sorted(plain.expiries.values())
+        if rng.random() < 0.3:
+            now += rng.randrange(120)
+            watch.seen, watch.times = [], []
+            held = sorted(table.expire(now))
+            due = plain.expire(now)
+            assert (Counter(watch.seen), watch.times) == (Counter(due), sorted(watch.times))
+            counts = Counter((endpoints(key)[0], bool(key[-1] % 2)) for key in due)
+            assert held == sorted((local, reuse, count) for (local, reuse), count in counts.items())
+        assert (len(table), table.deadline()) == (len(plain.expiries), min(plain.expiries.values(), default=None))
+
+
+def test_whose_acks_are_limited_is_known_for_as_long_as_it_matters():  # RFC 5961 section 7
+    table, one, other = TimeWaitTable(None), bytes(12), bytes(11) + b"1"
+    tcb = Tcb(DEFAULT, (bytes(4), 80), (bytes(4), 1), 1500)
+    tcb.time_wait_at, tcb.challenge_since = 10_000_000, 1000
+
+    def since() -> list[int]:
+        return [record.challenge_since for key in (one, other) if (record := table.get(key)) is not None]
+
+    table.add(one, tcb)
+    tcb.challenge_since = 0
+    table.add(other, tcb)
+    assert since() == [1000, 0]
+    table.challenged(other, 500_999)
+    assert since() == [1000, 500_999]
+    table.challenged(other, 501_000)
+    assert since() == [0, 501_000]
+    table.remove(other)
+    table.add(other, tcb)
+    assert since() == [0, 0]
+    table.challenged(one, 501_001)
+    table.expire(10_000_000)
+    table.add(one, tcb)
+    assert since() == [0]
 
 
 def test_over_the_limit_a_connection_ends_at_once():  # tcp_max_tw_buckets

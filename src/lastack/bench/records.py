@@ -5,7 +5,7 @@ from __future__ import annotations
 from lastack.bench.crowd import Crowd
 from lastack.host.keys import key_of
 from lastack.host.options import SHUT_WR
-from lastack.host.timewait import TimeWaitTable, pack
+from lastack.host.timewait import TimeWaitTable
 from lastack.tcp.states import State
 from lastack.tcp.tcb import Tcb
 from lastack.wire.segment import ACK, FIN
@@ -38,4 +38,4 @@ def fill(table: TimeWaitTable, count: int, version: int = 4) -> None:
     for number in range(count):
         tcb.time_wait_at = _BEGUN + _LONG + number
         key = key_of(local, endpoint(number))
-        table.add(key, pack(tcb, False, 1000))
+        table.add(key, tcb)

@@ -146,9 +146,9 @@ class Host(Tables):
                 tcb.flow_label = self.flow_label(tcb.local, tcb.remote, tcb.config, tcb.flow_label)
             self.touched(tcb, now)
         if len(self.time_wait):
-            for record in self.time_wait.expire(now):
-                self.counters["TIME-WAIT expired"] += 1
-                self.ports.leave(record.local, record.reuse)
+            for local, reuse, count in self.time_wait.expire(now):
+                self.counters["TIME-WAIT expired"] += count
+                self.ports.leave(local, reuse, count)
         for first in self.fragments.expire(now):
             errors_out.reassembly_timed_out(self, now, first)
 
@@ -280,8 +280,10 @@ class Host(Tables):
             self.time_wait.restart(key, record, now + 2 * self.config.msl)
         elif answer is time_wait.Answer.IGNORE:
             return
-        self.time_wait.put(key, record)
-        reply = Segment(record.local[1], record.remote[1], record.snd_nxt, record.rcv_nxt, ACK, record.window)
+        elif answer is time_wait.Answer.ACK:
+            self.time_wait.challenged(key, now)
+        ours, theirs = segment.destination_port, segment.source_port
+        reply = Segment(ours, theirs, record.snd_nxt, record.rcv_nxt, ACK, record.window)
         if record.ts_on:
             reply.ts_val, reply.ts_ecr = (now // 1000 + record.ts_offset) & MASK, record.ts_recent
             reply.options = build_timestamp(reply.ts_val, reply.ts_ecr)

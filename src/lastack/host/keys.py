@@ -21,6 +21,16 @@ def key_in(data: Buffer, header: Header) -> bytes:
     return header.source + header.destination + bytes(data[start : start + 4])
 
 
+def local_name(key: bytes) -> bytes:
+    """The local address and port in a key."""
+    return key[4:8] + key[10:] if len(key) == 12 else key[16:32] + key[34:]
+
+
+def named(name: bytes) -> Endpoint:
+    """The endpoint of such a name."""
+    return name[:-2], int.from_bytes(name[-2:], "big")
+
+
 def endpoints(key: bytes) -> tuple[Endpoint, Endpoint]:
     """The local and the remote endpoint of a key."""
     size = (len(key) - 4) // 2

@@ -95,11 +95,11 @@ class Ports:
         name = (address, reuse)
         left[name] = left.get(name, 0) + 1
 
-    def leave(self, local: Endpoint, reuse: bool) -> None:
-        """It is gone."""
+    def leave(self, local: Endpoint, reuse: bool, count: int = 1) -> None:
+        """It is gone, or so many are."""
         address, port = local
         left, name = self._leftovers[port], (address, reuse)
-        left[name] -= 1
+        left[name] -= count
         if not left[name]:
             del left[name]
             if not left:

@@ -19,7 +19,7 @@ from lastack.host.paths import Paths, Route
 from lastack.host.ports import Ports
 from lastack.host.recent import RecentNumbers, above
 from lastack.host.timers import Timers
-from lastack.host.timewait import TimeWaitTable, pack
+from lastack.host.timewait import TimeWaitTable
 from lastack.tcp import autotune, calls, plpmtud, pmtud, sending
 from lastack.tcp.calls import ended
 from lastack.tcp.config import DEFAULT, NEVER, Config
@@ -289,8 +289,7 @@ class Tables(Outgoing):
             ended(tcb, Event.TIME_WAIT_TIMEOUT, now, Reason.FINISHED, 0)
             self._remove(tcb, now)
             return
-        field = ((tcb.rcv_adv - tcb.rcv_nxt) & MASK) >> tcb.rcv_wscale
-        self.time_wait.add(key, pack(tcb, tcb.reuse, min(field, 0xFFFF)))
+        self.time_wait.add(key, tcb)
         del self.tcbs[key]  # the port stays held, now by the record
         autotune.release(tcb)
         self.timers.forget(tcb)

@@ -18,6 +18,7 @@ from lastack.apps.http_messages import Fields, HttpError, Validators, check_cond
 from lastack.apps.reactor import CHUNK, SECOND, Connection, Make, Reactor
 from lastack.host.options import SHUT_WR
 from lastack.host.sockets import Socket
+from lastack.wire.packet import Buffer
 
 SERVER = b"lastack"
 # What a client may still send on a connection that is to be closed, before it is reset.
@@ -58,7 +59,7 @@ class HttpServer(Connection):
         super().__init__(reactor, socket)
         self.site = site
         self.http = h11.Connection(h11.SERVER)
-        self.out = b""  # what is to be sent before the file
+        self.out: list[Buffer] = []  # what is to be sent before the rest of the file
         self.fd = -1
         self.offset = 0
         self.left = 0  # bytes of the file still to be taken from it
@@ -188,7 +189,7 @@ class HttpServer(Connection):
             told[b"content-type"] = page.kind.encode()
         self._head(status, told)
         if request is None or request.method != b"HEAD":
-            self.out += page.body
+            self.out.append(page.body)
             self._pass(h11.Data(data=cast(bytes, _Length(len(page.body)))))
         self._pass(h11.EndOfMessage())
 
@@ -201,7 +202,7 @@ class HttpServer(Connection):
             told.append((b"connection", b"close"))
         told += fields.items()
         head = h11.Response(status_code=status.value, headers=told, reason=status.phrase.encode())
-        self.out += self.http.send(head) or b""
+        self.out.append(self.http.send(head) or b"")
 
     def _pass(self, event: h11.Data | h11.EndOfMessage) -> None:
         """Let h11 know what goes past it."""
@@ -211,26 +212,23 @@ class HttpServer(Connection):
 
     def _flush(self, now: int) -> bool:
         """Send what is to be sent, first `out` and then the file; whether all of it was taken."""
-        while True:
-            if self.out:
-                self.out = self.out[self.send(now, self.out) :]
-                if self.out:
-                    return False
+        while self.send_pieces(now, self.out):
             if not self.left:
                 self._close_file()
                 return True
             if self._ahead():
-                return False
+                break
             chunk = os.pread(self.fd, min(CHUNK, self.left), self.offset)
             if not chunk:
                 # The file has shrunk: the length that was promised cannot be kept, and nothing else tells the client.
                 self.reactor.counters["files that shrank while they were sent"] += 1
                 self.left = 0
                 self.abort(now)
-                return False
+                break
             self.offset += len(chunk)
             self.left -= len(chunk)
-            self.out = chunk
+            self.out.append(chunk)
+        return False
 
     def _ahead(self) -> bool:
         """Enough waits in the socket; the next acknowledgment will ask again."""

@@ -91,6 +91,16 @@ class Connection:
         self.reactor.counters["bytes out"] += sent
         return sent
 
+    def send_pieces(self, now: int, pieces: list[Buffer]) -> bool:
+        """Send pieces in order, as far as there is room; what is left stays in the list. Whether all were taken."""
+        for count, data in enumerate(pieces):
+            sent = self.send(now, data)
+            if sent < len(data):
+                pieces[: count + 1] = [memoryview(data)[sent:]]
+                return False
+        pieces.clear()
+        return True
+
     def drain(self, now: int, limit: int) -> int | None:
         """Throw away what has come, up to `limit` bytes; how many they were, None once the end is reached."""
         thrown = 0

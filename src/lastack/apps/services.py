@@ -28,15 +28,9 @@ class Echo(Connection):
         self.pending: list[Buffer] = []
 
     def ready(self, now: int) -> None:
-        while True:
-            for count, data in enumerate(self.pending):
-                sent = self.send(now, data)
-                if sent < len(data):  # nothing more is read before it is gone: the client's window closes
-                    self.pending[: count + 1] = [memoryview(data)[sent:]]
-                    return
+        while self.send_pieces(now, self.pending):  # else nothing is read: the client's window closes
             views = self.receive_views(now)
             if views is None:
-                self.pending = []
                 return
             if not views:
                 self.close(now)

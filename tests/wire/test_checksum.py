@@ -44,6 +44,14 @@ def test_large_buffers_of_the_extreme_bytes(size):
     assert fold(sum_of(bytes(size))) == 0
 
 
+@pytest.mark.parametrize("size", [398, 399, 400, 401, 1448, *range(1531, 1546)])
+def test_a_packet_of_ordinary_size_sums_word_by_word(size):  # RFC 1071 section 1
+    data = Random(size).randbytes(size)
+    for one in (data, b"\xff" * size, bytes(size - 1) + b"\x01"):
+        assert fold(sum_of(one)) == fold(sum_of(memoryview(one))) == slow_sum(one)
+        assert fold(sum_of(b"odd", one, one, b"ends")) == slow_sum(b"odd" + one + one + b"ends")
+
+
 @pytest.mark.parametrize("size", [255, 511, 512, 513, 1024, 1480, 4096, 65535, 131073, 300000])
 def test_a_long_sum_is_shortened_and_stays_the_same(size):
     number = int.from_bytes(Random(size).randbytes(size), "big")

@@ -4,55 +4,62 @@ The one's complement sum of 16-bit words is the number that the bytes spell, mod
 1, so every word of a long number counts as itself. `int.from_bytes` and one modulo are therefore the whole sum. A long
 division costs twice what the reading does; adding the number's upper part to its lower first makes it short.
 Zero has two forms there. A sum of words that are not all zero is never 0 but 0xFFFF, and both are 0 modulo 65535.
+
+For a packet of ordinary size there is something faster still. A word is 256 times its first byte and its second, so two
+sums of single bytes are enough, and one of the two numbers in an Adler-32 (RFC 1950 section 8.2) is just that, plus 1,
+while it stays below 65521: for 256 bytes at most.
 """
 
 from __future__ import annotations
 
+from zlib import adler32
+
 from lastack.wire.packet import Buffer
 
 # Where a number is cut in two, whose sum has the same remainder: 2 ** shift leaves the remainder 1, too, for a shift
-# that is a multiple of 16 (and of 30, the bits of a digit of CPython's, which is a little faster). Each about halves
-# what is left, from 64 KiB on; the five of a full-size packet stand in a row, without a loop.
-_HALVES = tuple((shift, (1 << shift) - 1) for shift in (264_000, 132_000, 66_000, 33_120, 16_800, 9_120))
-_LOW_6000, _LOW_3120, _LOW_1680, _LOW_960, _LOW_480 = ((1 << shift) - 1 for shift in (6000, 3120, 1680, 960, 480))
-_LONG = 1 << 12_000
+# that is a multiple of 16. Each about halves what is left, from 64 KiB on.
+_SHIFTS = (264_000, 132_000, 66_000, 33_120, 16_800, 9_120, 4_800, 2_400, 1_200)
+_HALVES = tuple((shift, (1 << shift) - 1) for shift in _SHIFTS)
 _SHORT = 1 << 2_400  # 300 bytes: here one division is as fast
+
+# Six pieces, of every sixth byte each, have 256 bytes at most. Below the least, reading a number is as fast.
+_LEAST, _MOST = 400, 6 * 256
+_ONES = 3 * 256 + 3  # the 1 in each Adler-32
 
 
 def residue(total: int) -> int:
-    """`total` modulo 65535, for a `total` of any length that is not negative.
-
-    1.6 us for 1,480 bytes, where the division alone takes 4.5 us (and reading them as a number 1.8 us).
-    """
-    if total >= _LONG:
+    """`total` modulo 65535, for a `total` of any length that is not negative."""
+    if total >= _SHORT:
         for shift, low in _HALVES:
             if total > low:
                 total = (total >> shift) + (total & low)
-    if total >= _SHORT:
-        total = (total >> 6000) + (total & _LOW_6000)
-        total = (total >> 3120) + (total & _LOW_3120)
-        total = (total >> 1680) + (total & _LOW_1680)
-        total = (total >> 960) + (total & _LOW_960)
-        total = (total >> 480) + (total & _LOW_480)
     return total % 65535
 
 
 def sum_of(*parts: Buffer) -> int:
     """A number congruent to the one's complement sum of `parts` laid end to end; not folded, not complemented.
 
-    0 exactly when every byte is 0. The parts are not joined: one that ends at an odd offset counts by 256 (RFC 1071
-    section 2 (B): swapping the bytes of the words swaps those of the sum), which also pads an odd whole with a zero.
+    0 exactly when every byte is 0. The parts are not joined: one that begins at an odd offset counts by 256 (RFC 1071
+    section 2 (B): swapping the bytes of the words swaps those of the sum). An odd whole is padded with a zero.
+    With `residue` 3.2 us for 1,480 bytes, where reading and dividing their number takes 6.2 us.
     """
-    if len(parts) == 1:  # nearly always; 0.3 us less
-        number = int.from_bytes(parts[0], "big")
-        return number << 8 if len(parts[0]) & 1 else number
-    total = 0
-    end = 0
-    for part in parts:
-        end += len(part)
-        number = int.from_bytes(part, "big")
-        total += number << 8 if end & 1 else number
-    return total
+    if len(parts) != 1:
+        total = end = 0
+        for part in parts:
+            number = sum_of(part)
+            total += number << 8 if end & 1 else number
+            end += len(part)
+        return total
+    data = parts[0]
+    size = len(data)
+    if _LEAST <= size <= _MOST:
+        if type(data) is not bytes:
+            data = bytes(data)
+        first = (adler32(data[::6]) & 0xFFFF) + (adler32(data[2::6]) & 0xFFFF) + (adler32(data[4::6]) & 0xFFFF)
+        second = (adler32(data[1::6]) & 0xFFFF) + (adler32(data[3::6]) & 0xFFFF) + (adler32(data[5::6]) & 0xFFFF)
+        return (first << 8) + second - _ONES
+    number = int.from_bytes(data, "big")
+    return number << 8 if size & 1 else number
 
 
 def fold(total: int) -> int:

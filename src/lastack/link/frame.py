@@ -5,7 +5,7 @@ from __future__ import annotations
 from lastack.link.finishing import complete_header_checksum
 from lastack.wire.datagram import TCP, parse_ip
 from lastack.wire.errors import WireError
-from lastack.wire.packet import Buffer, Packet
+from lastack.wire.packet import COMPLETE, Buffer, Packet
 from lastack.wire.segment import CE, Segment, parse
 
 _UNREAD = Segment()
@@ -22,7 +22,12 @@ class Frame(Packet):
     __slots__ = ("_segment", "hurt", "number", "sent_at")
 
     def __init__(self, data: Buffer, transport: int, number: int, sent_at: int, hurt: bool = False) -> None:
-        super().__init__(data, transport=transport)
+        # The fields of a packet, without the call of its __init__: 0.2 us less.
+        self.data = data
+        self.payload = ()
+        self.checksum = COMPLETE
+        self.gso_size = 0
+        self.transport = transport
         self.number = number
         self.sent_at = sent_at
         self.hurt = hurt

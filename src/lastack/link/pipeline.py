@@ -52,10 +52,10 @@ class Pipeline:
 
     def enter(self, now: int, frame: Frame, rest: tuple[Rule, ...] | None = None) -> list[Entry]:
         """Let a frame meet the rules, all of them or the `rest`, as far as it gets at this time."""
-        waiting = [(0, tuple(self.rules) if rest is None else rest, frame)]
+        waiting = [(tuple(self.rules) if rest is None else rest, frame)]
         entries: list[Entry] = []
         while waiting:
-            _, rules, frame = waiting.pop()
+            rules, frame = waiting.pop()
             for index, rule in enumerate(rules):
                 if not rule.active(now):
                     continue
@@ -67,7 +67,7 @@ class Pipeline:
                     continue
                 for at, result in reversed(outcome):
                     if at <= now:
-                        waiting.append((at, rules[index + 1 :], result))
+                        waiting.append((rules[index + 1 :], result))
                     else:
                         entries.append((at, rules[index + 1 :], result))
                 break

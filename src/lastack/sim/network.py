@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from lastack.link.finishing import addresses, finish
+from lastack.link.finishing import finish
 from lastack.link.frame import Frame
 from lastack.link.pipeline import Entry, Pipeline
 from lastack.link.rules import Rule
@@ -78,7 +78,8 @@ class Network:
     def send(self, sender: str, packet: Packet) -> None:
         """Put a packet of a host on its path; what has no known destination is lost."""
         data = packet.data
-        path = self._routes.get((sender, data[16:20] if data[0] >> 4 == 4 else data[24:40]))
+        route = sender, data[16:20] if data[0] >> 4 == 4 else data[24:40]
+        path = self._routes.get(route) or self._begin(*route)
         # As a network without faults carries nearly all: 4 us less than the whole way, which tells of the same packet.
         if (
             path is not None
@@ -94,29 +95,35 @@ class Network:
                 packet.data, packet.payload = packet.joined(), ()
             self.clock.present.append((self._arrive_plainly, (path, packet, self._numbers)))
             return
-        self._send_finished(sender, packet)
+        self._send_finished(sender, packet, path)
 
-    def _send_finished(self, sender: str, packet: Packet) -> None:
+    def _begin(self, sender: str, destination: Buffer) -> Path | None:
+        """The path to an address to which nothing was sent yet; None where nobody has it."""
+        receiver = self._names.get(bytes(destination))
+        if receiver is None:
+            return None
+        path = self._routes[sender, bytes(destination)] = self.path(sender, receiver)
+        return path
+
+    def _send_finished(self, sender: str, packet: Packet, path: Path | None) -> None:
         """Cut it into the frames that the wire carries, which taps and rules see."""
         now = self.clock.now
-        destination = addresses(packet.data)[1]
-        receiver = self._names.get(destination)
+        whole = packet.checksum == COMPLETE and not packet.gso_size
         frames = []
-        for finished in finish(packet):
+        for finished in (packet,) if whole else finish(packet):
             self._numbers += 1
-            frame = Frame(finished.data, finished.transport, self._numbers, now)
+            frame = Frame(finished.joined(), finished.transport, self._numbers, now)
             frames.append(frame)
             self._sent += 1
             for tap in self.taps:
-                tap.sent(now, sender, receiver or "", frame)
-        if receiver is None:
+                tap.sent(now, sender, path.receiver if path is not None else "", frame)
+        if path is None:
             for frame in frames:
                 self._lose(sender, "", frame, "no route")
             return
-        path = self._routes[sender, destination] = self.path(sender, receiver)
         if path.offload and not path.pipeline.rules:
-            whole = Packet(packet.joined(), (), VERIFIED, packet.gso_size, packet.transport)
-            self._plan(now, self._arrive, (path, whole, frames))
+            vouched = Packet(packet.joined(), (), VERIFIED, packet.gso_size, packet.transport)
+            self._plan(now, self._arrive, (path, vouched, frames))
             return
         for frame in frames:
             self._follow(path, path.pipeline.enter(now, frame))

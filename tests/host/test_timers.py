@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 from lastack.host.timers import Timers
 from lastack.tcp.config import DEFAULT, NEVER
 from lastack.tcp.tcb import Tcb
@@ -54,3 +56,47 @@ def test_a_timer_moved_back_and_forth_takes_one_place():
         timers.schedule(tcb)
     assert (len(timers), timers.deadline()) == (1, 10)
     assert timers.entries < 100
+
+
+def test_timers_run_out_in_order_while_stale_entries_are_sorted_out():
+    timers, rng = Timers(), random.Random(1)
+    tcbs, now = [connection(timers, 1_000 + number) for number in range(400)], 0
+    for _ in range(4_000):
+        now += rng.randrange(3)
+        tcb = rng.choice(tcbs)
+        if rng.random() < 0.3:
+            timers.forget(tcb)
+            tcb.keepalive_at = NEVER
+        else:
+            tcb.keepalive_at = now + rng.choice((1, 50, 900, 1_000))
+            timers.schedule(tcb)
+        armed = sorted(one.keepalive_at for one in tcbs if one.keepalive_at != NEVER)
+        assert timers.deadline() == (armed[0] if armed else None)
+        while (due := timers.due(now)) is not None:
+            assert due.keepalive_at == armed.pop(0) <= now
+            due.keepalive_at = NEVER
+        assert not armed or armed[0] > now
+        assert timers.entries <= 2.5 * len(timers) + 200
+
+
+def test_many_that_go_at_once_are_sorted_out_bit_by_bit():
+    timers = Timers()
+    tcbs = [connection(timers, 7_200 + number) for number in range(2_000)]
+    for tcb in tcbs[:1_950]:
+        before = timers.entries
+        timers.forget(tcb)
+        assert before - timers.entries <= 8
+    for number in range(300):
+        timers.forget(connection(timers, 9_000 + number))
+    assert timers.entries < 200
+    assert [timers.due(10_000) for _ in range(51)] == [*tcbs[1_950:], None]
+
+
+def test_a_timer_that_returns_to_the_same_time_takes_one_place():
+    timers = Timers()
+    tcb = connection(timers, 1_000_000)
+    for at in range(10, 10_000, 10):
+        for tcb.keepalive_at in (at, 1_000_000):
+            timers.schedule(tcb)
+        assert timers.deadline() == 1_000_000
+    assert timers.entries < 200

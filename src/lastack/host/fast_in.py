@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from struct import Struct
 
-from lastack.tcp import predict
+from lastack.tcp import ecn, predict
+from lastack.tcp.sequence import HALF, MASK
+from lastack.tcp.states import State
 from lastack.tcp.tcb import Tcb
 from lastack.wire.checksum import residue, sum_of
 from lastack.wire.packet import COMPLETE, Packet
@@ -18,9 +20,13 @@ from lastack.wire.segment import TIMESTAMP_ALONE
 # as the header's checksum goes by them; both addresses and both ports are one string, the connection's key.
 _4 = Struct("!HHHHHH12sIIHHHHIII").unpack_from
 _6 = Struct("!IHBB36sIIHHHHIII").unpack_from
+# For more of the same: the acknowledgment, the flags and the window are one string, the timestamp another.
+_4_MORE = Struct("!HHHHHH12sI8s4x12s").unpack_from
+_6_MORE = Struct("!IHBB36sI8s4x12s").unpack_from
 _TCP = 6
 _BARE, _STAMPED = 0x5010, 0x8010  # header of 20 or 32 bytes, ACK; PSH may be beside it
 _NEITHER = 0xFFF7
+ESTABLISHED = State.ESTABLISHED
 
 
 def taken(connections: Mapping[bytes, Tcb], packet: Packet, now: int) -> Tcb | None:
@@ -75,3 +81,77 @@ def taken(connections: Mapping[bytes, Tcb], packet: Packet, now: int) -> Tcb | N
         return None
     full = packet.gso_size
     return tcb if predict.predicted(tcb, now, seq, ack, window, val, ecr, length, payload, full, word & 3) else None
+
+
+class Run:
+    """What the last segment with text said beside it, while its ACK is owed and its user is still to be told: text that
+    goes on in just the same words needs hardly more than its place. It ends with whatever else happens on the host."""
+
+    __slots__ = ("_addresses", "_key", "_numbers", "_options", "_tcb")
+
+    def __init__(self, tcb: Tcb, packet: Packet) -> None:
+        data = packet.data
+        parts = _4_MORE(data)[6:] if data[0] >> 4 == 4 else _6_MORE(data)[4:]
+        self._key, _, self._numbers, self._options = parts
+        self._addresses = tcb.template.addresses
+        self._tcb = tcb
+
+    def goes_on(self, packet: Packet, now: int) -> bool:
+        """Whether the packet was such text, and is taken in; False, and nothing is done, where it was not.
+
+        3 us for a super-segment where the steps of `taken` and of `Tables.touched` take 9.
+        """
+        data, tcb = packet.data, self._tcb
+        size = len(data)
+        if size < 72 or packet.payload:
+            return False
+        if data[0] == 0x45:
+            word, end, ident, fragment, protocol, header, key, seq, numbers, options = _4_MORE(data)
+            if fragment & 0x3FFF or protocol & 0xFF != _TCP:
+                return False
+            if (word + end + ident + fragment + protocol + header + self._addresses) % 65535:
+                return False
+            text = 52
+        else:
+            word, end, protocol, _, key, seq, numbers, options = _6_MORE(data)
+            if word >> 28 != 6 or protocol != _TCP:
+                return False
+            word >>= 20
+            text, end = 72, 40 + end
+        if seq != tcb.rcv_nxt or numbers != self._numbers or options != self._options or key != self._key:
+            return False
+        length, segment = end - text, packet.gso_size
+        if (
+            not 0 < length <= (tcb.rcv_adv - seq) & MASK
+            or end > size
+            or (segment or length) > tcb.rcv_mss
+            or tcb.state is not ESTABLISHED
+            or (word & 3 and ecn.unusual(tcb, word & 3))
+        ):
+            return False
+        if packet.checksum == COMPLETE and residue(
+            sum_of(data[text - 32 : end]) + self._addresses + _TCP + length + 32
+        ):
+            return False
+        tcb.received_at = now
+        tcb.keepalive_sent = 0
+        if (seq - tcb.snd_wl1) & MASK < HALF:
+            tcb.snd_wl1 = seq
+        counted = tcb.statistics
+        count = -(-length // segment) if segment else 1
+        counted.segments_in += count
+        counted.text_in += count
+        counted.text_at = now
+        tcb.rcv_nxt = (seq + length) & MASK
+        tcb.receive_buffer.append(((data if type(data) is memoryview else memoryview(data))[text:end],))
+        return True
+
+
+def run_of(tcb: Tcb, packet: Packet) -> Run | None:
+    """What may go on behind a packet that was `taken`, and of which its user is to be told; None where nothing may.
+
+    Full segments wait to be acknowledged, so that those behind them change nothing of it.
+    """
+    owed = (tcb.rcv_nxt - tcb.last_ack_sent) & MASK
+    full = tcb.receive_buffer.length and owed >= 2 * tcb.rcv_mss and not tcb.config.pingpong
+    return Run(tcb, packet) if full and tcb.ts_on and tcb.fast_open is None else None

@@ -44,10 +44,15 @@ class Host(Tables):
     def receive(self, now: int, packet: Packet) -> None:
         """A packet came in. What is malformed, or for nobody, is counted and dropped."""
         self.counters["packets in"] += 1
+        run = self._run
+        if run is not None and run.goes_on(packet, now):
+            return
         if self.observer is None:
             tcb = fast_in.taken(self.tcbs, packet, now)
             if tcb is not None:
                 self.touched(tcb, now)
+                if tcb.ack_now and self.announced(tcb.socket):
+                    self._run = fast_in.run_of(tcb, packet)
                 return
         plain = glance(packet)
         if plain is not None:
@@ -138,6 +143,7 @@ class Host(Tables):
 
     def advance(self, now: int) -> None:
         """Time has passed: see to the timers that have run out."""
+        self._run = None
         while (tcb := self.timers.due(now)) is not None:
             before = tcb.retransmissions
             for probe in timeouts.advance(tcb, now):
@@ -160,6 +166,7 @@ class Host(Tables):
         """
         leaving: list[Packet] = []
         rounds = 0
+        self._run = None
         while self._dirty or self._out:
             rounds += 1
             dirty, self._dirty = self._dirty, {}
@@ -204,6 +211,7 @@ class Host(Tables):
 
         One of them may have been closed meanwhile.
         """
+        self._run = None
         ready, self._ready = self._ready, {}
         return list(ready)
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from lastack.host import isn
+from lastack.host.fast_in import Run
 from lastack.host.fast_opens import FastOpens
 from lastack.host.fragments import Fragments
 from lastack.host.keys import key_of
@@ -45,6 +46,7 @@ class Tables(Outgoing):
     __slots__ = (
         "_dirty",
         "_ready",
+        "_run",
         "broadcasts",
         "challenges",
         "fast_opens",
@@ -100,6 +102,7 @@ class Tables(Outgoing):
         self.memory = Memory()
         self._dirty: dict[Tcb, None] = {}
         self._ready: dict[Any, None] = {}
+        self._run: Run | None = None  # the transfer that is going on
 
     def configure(self, **values: Any) -> None:
         """Give the host other settings, for what is opened from now on. ValueError, TypeError as `Config.having`."""
@@ -152,6 +155,7 @@ class Tables(Outgoing):
 
     def touched(self, tcb: Tcb, now: int) -> None:
         """Something happened to a connection: it may have to send, and its user to be told."""
+        self._run = None
         self._dirty[tcb] = None
         if tcb.counts is not None:
             self.counters.add(tcb.counts)
@@ -180,6 +184,7 @@ class Tables(Outgoing):
 
     def stir(self, tcb: Tcb) -> None:
         """A setting of a connection has changed: it may have to send."""
+        self._run = None
         self._dirty[tcb] = None
 
     def _path_learned(self, tcb: Tcb, now: int) -> None:

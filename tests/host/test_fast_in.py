@@ -46,18 +46,21 @@ class Pair:
             self.turn(faults=False)
         self.sockets: list[Socket] = [client, listener.accept(self.now)[0]]
 
-    def turn(self, faults: bool = True) -> None:
+    def turn(self, faults: bool = True, calm: bool = False) -> None:
         """Some time passes, and what was under way arrives."""
         self.now += self.rng.choice((50, 500, 5_000, 50_000))
         for host in self.hosts:
             host.advance(self.now)
         arriving, self.travelling = self.travelling, []
+        if faults and self.rng.random() < 0.3:  # what goes to the second host comes later, with what follows it
+            self.travelling = [one for one in arriving if one[1] == 1]
+            arriving = [one for one in arriving if one[1] == 0]
         for _, number, packet in sorted(arriving, key=lambda one: one[0]):
             self.hosts[number].receive(self.now, packet)
         for number, host in enumerate(self.hosts):
             while packets := host.transmit(self.now):
                 for packet in packets:
-                    self._carry(1 - number, packet, faults)
+                    self._carry(1 - number, packet, faults and (not calm or self.rng.random() < 0.05))
             self.seen.append([(one.readable(), one.writable()) for one in host.ready()])
 
     def _carry(self, number: int, packet: Packet, faults: bool) -> None:
@@ -88,7 +91,9 @@ class Pair:
             if calm or rng.random() < 0.5:
                 socket = self.sockets[1] if calm else socket
                 self.seen.append(len(socket.recv(self.now, rng.choice((1, 1000, 1 << 20)))))
-        self.turn(faults=rng.random() < (0.05 if calm else 0.7))
+            if calm and rng.random() < 0.5:
+                self.sockets[1].send(self.now, bytes(100))
+        self.turn(faults=rng.random() < 0.7, calm=calm)
         for one in self.sockets:
             self.seen.append(one.tcb and variables(one.tcb))
 
@@ -116,4 +121,4 @@ def test_it_changes_nothing(seed: int, version: int, gso: int, calm: bool, monke
     for number, (one, other) in enumerate(zip(with_it, run(seed, version, gso, calm), strict=True)):
         assert one == other, f"step {number}"
     assert sum(one is not None for one in taken) > 5
-    assert sum(went_on) > 5 or not calm or seed % 3 == 0  # with ACKs that wait, or without timestamps
+    assert sum(went_on) > 2 or not calm or seed % 3 == 0  # with ACKs that wait, or without timestamps

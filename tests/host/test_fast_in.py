@@ -121,4 +121,4 @@ def test_it_changes_nothing(seed: int, version: int, gso: int, calm: bool, monke
     for number, (one, other) in enumerate(zip(with_it, run(seed, version, gso, calm), strict=True)):
         assert one == other, f"step {number}"
     assert sum(one is not None for one in taken) > 5
-    assert sum(went_on) > 2 or not calm or seed % 3 == 0  # with ACKs that wait, or without timestamps
+    assert any(went_on) or not calm or seed % 3 == 0  # with ACKs that wait, or without timestamps

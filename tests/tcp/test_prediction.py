@@ -119,7 +119,8 @@ def calm_step(t: Exchange, rng: random.Random, peer: int, said: list[object]) ->
         t.call.send(rng.choice((1, 100, 1000, 20_000)), more=rng.random() < 0.3)
     elif kind == 1:
         said += t.log(rng.choice((1, 5, 10)))
-        t.gets(f". {peer}:{peer}(0) ack {rng.choice(ends)}")
+        una = (t.tcb.snd_una - t.iss) & 0xFFFFFFFF
+        t.gets(f". {peer}:{peer}(0) ack {rng.choice((*ends, rng.randint(una, ends[-1])))}")
     elif kind == 2:
         said += t.log(rng.choice((1, 5)))
         size = rng.choice((1, 10, 1000))

@@ -23,7 +23,7 @@ _4_STAMPED = Struct("!HH6sH12sIIHHHH12s").pack
 _6 = Struct("!IH2s36sIIHHHH").pack
 _6_STAMPED = Struct("!IH2s36sIIHHHH12s").pack
 _BARE, _STAMPED = 0x5000, 0x8000  # the data offset of a header without options, and with 12 bytes
-_LONGEST = 65_000  # bytes of text: more may not fit
+_LONGEST = 65_483  # bytes of text that always fit
 
 
 class Template:

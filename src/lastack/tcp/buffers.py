@@ -95,17 +95,20 @@ class SendBuffer:
     def view(self, position: int, size: int) -> tuple[memoryview, ...]:
         """Views of `size` bytes from `position` on, without a copy."""
         assert position + size <= self.length, "a view past the end of the data"
+        if not size:
+            return ()
         offset = self._dropped + position
-        index = bisect_right(self._starts, offset) - 1
+        starts, chunks = self._starts, self._chunks
+        index = bisect_right(starts, offset) - 1
+        start, chunk = offset - starts[index], chunks[index]
+        if start + size <= len(chunk):
+            return (memoryview(chunk)[start : start + size],)
         views = []
         while size:
-            chunk = self._chunks[index]
-            start = offset - self._starts[index]
-            view = memoryview(chunk)[start : start + size]
+            view = memoryview(chunks[index])[start : start + size]
             views.append(view)
-            taken = len(view)
-            size -= taken
-            offset += taken
+            size -= len(view)
+            start = 0
             index += 1
         return tuple(views)
 

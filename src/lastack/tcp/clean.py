@@ -1,4 +1,4 @@
-"""An ACK of whole ranges while nothing was lost: the short cut in front of `recovery.new_ack`.
+"""An ACK while nothing was lost: the short cut in front of `recovery.new_ack`.
 
 Its law is that of header prediction: it can be deleted without any observable change. What `recovery` and `rack` find
 out step by step for any ACK is written here for the one case in which each step has one outcome.
@@ -30,16 +30,23 @@ def acknowledged(tcb: Tcb, ack: int, now: int) -> bool:
     ):
         return False
     mss = tcb.snd_mss
-    gone = segments = left_at = 0
+    gone = segments = 0
+    sample_at = left_at = -1  # when the last left of what is acknowledged whole; the last of all
+    part = None  # what the acknowledgment reaches into
     for one in ranges:
         first, end = one.first, one.end
         if first == ack:
             break
-        if (ack - end) & MASK >= HALF or one.transmissions != 1 or one.forgotten or one.syn or one.fin:
+        if one.transmissions != 1 or one.forgotten or one.syn or one.fin:
             return False
+        left_at = one.sent_at
+        if (ack - end) & MASK >= HALF:
+            part = one
+            segments += -(-((end - first) & MASK) // mss) - -(-((end - ack) & MASK) // mss)
+            break
         segments += -(-((end - first) & MASK) // mss)
         gone += 1
-        left_at = one.sent_at
+        sample_at = left_at
     took = now - left_at
     # What left last of it, left after all that was delivered before (`rack.sent_after`).
     if took <= 0 or left_at < rack.xmit or (left_at == rack.xmit and not 0 < (ack - rack.end) & MASK < HALF):
@@ -56,9 +63,13 @@ def acknowledged(tcb: Tcb, ack: int, now: int) -> bool:
     rack.reo_at = rack.probe_at = NEVER
     tcb.statistics.delivered += segments
     text = (ack - una) & MASK
-    if tcb.mss_acked < mss and tcb.mss_acked < text:
+    if gone and tcb.mss_acked < mss and tcb.mss_acked < text:
         plpmtud.arrived(tcb, ranges[:gone])
     # ... is forgotten, and measured (RFC 6298 section 3, RFC 7323 Appendix G) ...
+    if part is not None:
+        part.first = ack
+        if gone:
+            took = now - sample_at
     del ranges[:gone]
     buffer = tcb.send_buffer
     buffer.drop(text)

@@ -138,7 +138,7 @@ def _send_lost(tcb: Tcb, now: int, out: list[Segment]) -> None:
             edge = (tcb.snd_una + tcb.snd_wnd - sent.first) & MASK
             if not 0 < edge < HALF:
                 return
-            ranges.cut(tcb, index, min(max(room - room % mss, mss), sizes.unit(mss), edge))
+            ranges.cut(tcb, index, min(max(room - room % mss, mss), sizes.unit(tcb, mss), edge))
             _again(tcb, sent, now)
             if tcb.episode is None and sent.end == tcb.snd_nxt:
                 _fill(tcb, sent, mss)
@@ -183,7 +183,7 @@ def _send_new(tcb: Tcb, now: int, out: list[Segment]) -> None:
         _send_range(tcb, size, False, False, now, out)
         tcb.snd_sml = small  # it is larger than the others: nothing for Nagle to wait for
     mss = sizes.full(tcb)
-    unit = sizes.unit(mss)
+    unit = sizes.unit(tcb, mss)
     start = handshake.text_start(tcb)  # both windows are of text: our SYN takes no part of them
     cwnd = sending.congestion_window(tcb) + ((start - tcb.snd_una) & MASK)
     while tcb.fin_seq is None:

@@ -53,7 +53,7 @@ def send(tcb: Tcb, now: int, out: list[Segment]) -> bool:
     room = tcb.congestion.cwnd - flight
     if room > usable:
         room = usable
-    unit = sizes.UNIT - sizes.UNIT % mss or mss
+    unit = sizes.unit(tcb, mss)
     while unsent and room > 0:
         size = unsent if unsent < room else room
         if size > unit:
@@ -100,26 +100,17 @@ def _send_range(tcb: Tcb, position: int, size: int, push: bool, now: int, out: l
     if tcb.ts_on:
         val, ecr = (now // 1000 + tcb.ts_offset) & MASK, tcb.ts_recent
         options = build_timestamp(val, ecr)
-    port, other, buffer = tcb.local[1], tcb.remote[1], tcb.send_buffer
-    while True:
-        part = size if size < most else most
-        size -= part
-        segment = Segment(
-            port,
-            other,
-            seq,
-            rcv_nxt,
-            ACK_PSH if push and not size else ACK,
-            window.advertise(tcb),
-            0,
-            options,
-            buffer.view(position, part),
-            part,
-            mss if part > mss else 0,
-        )
+    port, other, view = tcb.local[1], tcb.remote[1], tcb.send_buffer.view
+    field = window.advertise(tcb)  # the same for all of one moment
+    while size > most:
+        segment = Segment(port, other, seq, rcv_nxt, ACK, field, 0, options, view(position, most), most, mss)
         segment.ts_val, segment.ts_ecr = val, ecr
         out.append(segment)
-        if not size:
-            return
-        seq = (seq + part) & MASK
-        position += part
+        seq = (seq + most) & MASK
+        position += most
+        size -= most
+    flags = ACK_PSH if push else ACK
+    gso = mss if size > mss else 0
+    segment = Segment(port, other, seq, rcv_nxt, flags, field, 0, options, view(position, size), size, gso)
+    segment.ts_val, segment.ts_ecr = val, ecr
+    out.append(segment)

@@ -146,8 +146,9 @@ class Host(Tables):
         self._run = None
         while (tcb := self.timers.due(now)) is not None:
             before = tcb.retransmissions
-            for probe in timeouts.advance(tcb, now):
-                self.send(now, tcb, probe)
+            probes = timeouts.advance(tcb, now)
+            if probes:
+                self.send(now, tcb, probes)
             if tcb.retransmissions > before and tcb.config.flow_label_rethink:
                 tcb.flow_label = self.flow_label(tcb.local, tcb.remote, tcb.config, tcb.flow_label)
             self.touched(tcb, now)
@@ -171,8 +172,9 @@ class Host(Tables):
             rounds += 1
             dirty, self._dirty = self._dirty, {}
             for tcb in dirty:
-                for segment in output.transmit(tcb, now):
-                    self.send(now, tcb, segment)
+                segments = output.transmit(tcb, now)
+                if segments:
+                    self.send(now, tcb, segments)
                 self.settle(tcb, now)
             out, self._out = self._out, []
             if self._inward:

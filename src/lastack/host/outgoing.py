@@ -78,10 +78,11 @@ class Outgoing:
         else:
             self.counters["limit: RST"] += 1
 
-    def send(self, now: int, tcb: Tcb, segment: Segment) -> None:
-        """Send a segment of a connection."""
+    def send(self, now: int, tcb: Tcb, segments: list[Segment]) -> None:
+        """Send segments of a connection."""
         if self.observer is not None:
-            self.observer.segment_out(now, tcb, segment)
+            for segment in segments:
+                self.observer.segment_out(now, tcb, segment)
         template = tcb.template
         if (
             template is None
@@ -92,10 +93,11 @@ class Outgoing:
             template = self._template(tcb)
             if template is None:
                 fragmented = tcb.path is not None and tcb.path.fragmented
-                self._build(tcb.local, tcb.remote, segment, tcb.config, tcb.way, fragmented, tcb.flow_label)
+                for segment in segments:
+                    self._build(tcb.local, tcb.remote, segment, tcb.config, tcb.way, fragmented, tcb.flow_label)
                 return
-        self.counters["packets out"] += 1
-        self._out.append(template.packet(segment))
+        self.counters["packets out"] += len(segments)
+        self._out.extend(map(template.packet, segments))
 
     def _template(self, tcb: Tcb) -> Template | None:
         """What its packets have in common, anew where that has changed; None where each is to be built alone."""

@@ -73,8 +73,8 @@ class Template:
             if space:
                 total += int.from_bytes(options, "big")
             if length:
-                total += sum_of(*tcp.payload)
-            field = -residue(total) % 65535
+                total += residue(sum_of(*tcp.payload))
+            field = -total % 65535
             checksum = COMPLETE
         first, ends, mark = self._first, self._ends, tcp.ecn
         try:

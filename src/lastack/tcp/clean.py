@@ -49,7 +49,7 @@ def acknowledged(tcb: Tcb, ack: int, now: int) -> bool:
         sample_at = left_at
     took = now - left_at
     # What left last of it, left after all that was delivered before (`rack.sent_after`).
-    if took <= 0 or left_at < rack.xmit or (left_at == rack.xmit and not 0 < (ack - rack.end) & MASK < HALF):
+    if took < 0 or left_at < rack.xmit or (left_at == rack.xmit and not 0 < (ack - rack.end) & MASK < HALF):
         return False
     count = len(ranges)
     rest = count > gone
@@ -59,7 +59,7 @@ def acknowledged(tcb: Tcb, ack: int, now: int) -> bool:
     rack.fack = rack.end = ack
     rack.xmit, rack.rtt, rack.once, rack.sampled = left_at, took, True, True
     if took < rack.min_rtt:
-        rack.min_rtt = took
+        rack.min_rtt = took or 1
     rack.reo_at = rack.probe_at = NEVER
     tcb.statistics.delivered += segments
     text = (ack - una) & MASK

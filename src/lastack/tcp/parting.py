@@ -88,7 +88,7 @@ def _acknowledged(tcb: Tcb, ack: int, new: int, now: int) -> bool:
         or (tcb.recover - tcb.snd_una - 1) & MASK < HALF  # it is being repaired
         or (ack - rack.fack) & MASK >= HALF  # it comes late
         or not rack.min_rtt
-        or took <= 0
+        or took < 0
         or not sent_after(left_at, ack, rack.xmit, rack.end)
     ):
         return False
@@ -97,7 +97,7 @@ def _acknowledged(tcb: Tcb, ack: int, new: int, now: int) -> bool:
     rack.fack = rack.end = ack
     rack.xmit, rack.rtt, rack.once, rack.sampled = left_at, took, True, True
     if took < rack.min_rtt:
-        rack.min_rtt = took
+        rack.min_rtt = took or 1
     rack.reo_at = rack.probe_at = NEVER
     tcb.statistics.delivered += -(-size // mss) or 1
     if tcb.mss_acked < mss and tcb.mss_acked < size:

@@ -46,10 +46,11 @@ def delivered(tcb: Tcb, rack: Rack, sent: SentRange, end: int, now: int, ts_ecr:
     if sent.transmissions > 1:
         if ts_ecr and (ts_ecr - (sent.sent_at // 1000 + tcb.ts_offset)) & MASK >= HALF:
             return late  # an answer to an earlier transmission
-        if took < rack.min_rtt:
+        if (took or 1) < rack.min_rtt:
             return late
     else:
-        rack.min_rtt = min(rack.min_rtt, took) if rack.min_rtt else max(took, 1)
+        # What takes no time at all took less than the clock can tell; 0 stands for "not measured".
+        rack.min_rtt = min(rack.min_rtt or took, took) or 1
     if sent_after(sent.sent_at, end, rack.xmit, rack.end):
         rack.xmit, rack.end, rack.rtt, rack.once = sent.sent_at, end, took, sent.transmissions == 1
     elif tcb.config.rack_in_sequence:

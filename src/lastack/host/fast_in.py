@@ -24,8 +24,7 @@ _6 = Struct("!IHBB36sIIHHHHIII").unpack_from
 _4_MORE = Struct("!HHHHHH12sI8s4x12s").unpack_from
 _6_MORE = Struct("!IHBB36sI8s4x12s").unpack_from
 _TCP = 6
-_BARE, _STAMPED = 0x5010, 0x8010  # header of 20 or 32 bytes, ACK; PSH may be beside it
-_NEITHER = 0xFFF7
+_STAMPED, _NOT_PSH = 0x8010, 0xFFF7  # a header of 32 bytes, ACK; PSH may be beside it
 ESTABLISHED = State.ESTABLISHED
 
 
@@ -42,45 +41,39 @@ def taken(connections: Mapping[bytes, Tcb], packet: Packet, now: int) -> Tcb | N
     if first == 0x45:
         word, end, ident, fragment, protocol, header, key, seq, ack, flags, window, _, _, kind, val, ecr = _4(data)
         tcb = connections.get(key)
-        if tcb is None or fragment & 0x3FFF or protocol & 0xFF != _TCP:
+        # First what most others differ in: a SYN, a FIN, what is lost or comes again.
+        if tcb is None or tcb.state is not ESTABLISHED or flags & _NOT_PSH != _STAMPED or seq != tcb.rcv_nxt:
             return None
         template = tcb.template
-        if template is None or (word + end + ident + fragment + protocol + header + template.addresses) % 65535:
+        if kind != TIMESTAMP_ALONE or fragment & 0x3FFF or protocol & 0xFF != _TCP or template is None:
             return None
-        text, length = 20, end - 20
+        if (word + end + ident + fragment + protocol + header + template.addresses) % 65535:
+            return None
+        text, length = 52, end - 20
     elif first >> 4 == 6 and size >= 72:
         word, length, protocol, _, key, seq, ack, flags, window, _, _, kind, val, ecr = _6(data)
         tcb = connections.get(key)
-        if tcb is None or protocol != _TCP:
+        if tcb is None or tcb.state is not ESTABLISHED or flags & _NOT_PSH != _STAMPED or seq != tcb.rcv_nxt:
             return None
         template = tcb.template
-        if template is None:
+        if kind != TIMESTAMP_ALONE or protocol != _TCP or template is None:
             return None
         word >>= 20
-        text, end = 40, 40 + length
+        text, end = 72, 40 + length
     else:
-        return None
-    if end > size:
         return None
     # The pseudo-header's sum: both addresses, the protocol and TCP's length.
-    if packet.checksum == COMPLETE and residue(sum_of(data[text:end]) + template.addresses + _TCP + length):
+    if packet.checksum == COMPLETE and residue(sum_of(data[text - 32 : end]) + template.addresses + _TCP + length):
         return None
-    offset = flags & _NEITHER
-    if offset == _STAMPED and kind == TIMESTAMP_ALONE:
-        text += 32
-    elif offset == _BARE:
-        text += 20
-        val = None
-    else:
+    if end > size or end < text:
         return None
-    length = end - text
-    payload: tuple[memoryview, ...] = ()
-    if length > 0:
-        payload = ((data if type(data) is memoryview else memoryview(data))[text:end],)
-    elif length:
-        return None
-    full = packet.gso_size
-    return tcb if predict.predicted(tcb, now, seq, ack, window, val, ecr, length, payload, full, word & 3) else None
+    payload = (memoryview(data)[text:end],) if end > text else ()
+    mark = word & 3
+    return (
+        tcb
+        if predict.predicted(tcb, now, seq, ack, window, val, ecr, end - text, payload, packet.gso_size, mark)
+        else None
+    )
 
 
 class Run:
@@ -143,7 +136,7 @@ class Run:
         counted.text_in += count
         counted.text_at = now
         tcb.rcv_nxt = (seq + length) & MASK
-        tcb.receive_buffer.append(((data if type(data) is memoryview else memoryview(data))[text:end],))
+        tcb.receive_buffer.append((memoryview(data)[text:end],))
         return True
 
 

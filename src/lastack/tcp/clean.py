@@ -16,18 +16,12 @@ def acknowledged(tcb: Tcb, ack: int, now: int) -> bool:
     """SND.UNA < SEG.ACK =< SND.NXT; no episode, nothing sacked, no probe: taken here, or False and nothing is done."""
     rack, ranges, una = tcb.rack, tcb.sent, tcb.snd_una
     flight = (tcb.snd_nxt - una) & MASK
-    if (
-        rack is None
-        or tcb.pipe != flight  # something is lost
-        or tcb.dup_acks
-        or tcb.in_recovery
-        or (tcb.recover - una - 1) & MASK < HALF  # it is being repaired
-        or tcb.path is not None
-        or tcb.snd_up is not None
-        or rack.dsack_round is not None
-        or not rack.min_rtt
-        or (ranges[0].end - rack.fack) & MASK >= HALF  # it comes late
-    ):
+    # Something is lost, or being repaired, or comes late.
+    if rack is None or tcb.pipe != flight or tcb.dup_acks or tcb.in_recovery or (tcb.recover - una - 1) & MASK < HALF:
+        return False
+    if rack.dsack_round is not None or not rack.min_rtt or (ranges[0].end - rack.fack) & MASK >= HALF:
+        return False
+    if tcb.path is not None or tcb.snd_up is not None:
         return False
     mss = tcb.snd_mss
     gone = segments = 0

@@ -45,8 +45,7 @@ def acknowledged(tcb: Tcb, ack: int, now: int) -> bool:
     # What left last of it, left after all that was delivered before (`rack.sent_after`).
     if took < 0 or left_at < rack.xmit or (left_at == rack.xmit and not 0 < (ack - rack.end) & MASK < HALF):
         return False
-    count = len(ranges)
-    rest = count > gone
+    rest = (count := len(ranges)) > gone
     if rest and (ranges[gone].transmissions != 1 or ranges[gone].sent_at < left_at):
         return False
     # From here on it is taken: what was delivered (RFC 8985 6.2 steps 1 and 2; step 5 finds nothing lost) ...
@@ -65,8 +64,7 @@ def acknowledged(tcb: Tcb, ack: int, now: int) -> bool:
         if gone:
             took = now - sample_at
     del ranges[:gone]
-    buffer = tcb.send_buffer
-    buffer.drop(text)
+    tcb.send_buffer.drop(text)
     tcb.pipe = flight = flight - text
     tcb.snd_una = ack
     samples = -(-(flight + text) // (2 * mss))
@@ -77,7 +75,7 @@ def acknowledged(tcb: Tcb, ack: int, now: int) -> bool:
         tcb.snd_sml = ack
     # ... and what waited for it is stopped (RFC 6298 (5.3)).
     tcb.retransmissions = tcb.unanswered_probes = tcb.soft_error = 0
-    tcb.stalled_since = now if rest or buffer.length else NEVER
+    tcb.stalled_since = now if rest or tcb.send_buffer.length else NEVER
     tcb.retransmission_at = NEVER
     if tcb.ecn is not None:
         control.acknowledged(tcb, text, text, now)

@@ -93,14 +93,13 @@ def segments(scale: float) -> dict[str, float]:
     client.connect(world.now, (_SERVER, _PORT), _Source)
     total = max(int(_SEGMENTS * scale), 100)
 
-    def passed(count: float) -> bool:
-        return server.counters["bytes in"] >= count * _FULL
-
-    world.run(lambda: passed(total * _WARM))
-    before, begun = server.counters["bytes in"], process_time()
-    world.run(lambda: passed(total * (1 + _WARM)))
+    heard = server.counters
+    warm, end = total * _WARM * _FULL, total * (1 + _WARM) * _FULL
+    world.run(lambda: heard["bytes in"] >= warm)
+    before, begun = heard["bytes in"], process_time()
+    world.run(lambda: heard["bytes in"] >= end)
     seconds = process_time() - begun
-    return {"segments": (server.counters["bytes in"] - before) / _FULL / seconds}
+    return {"segments": (heard["bytes in"] - before) / _FULL / seconds}
 
 
 def connections(scale: float) -> dict[str, float]:

@@ -81,7 +81,7 @@ def exchange(seed: int, calm: bool = False) -> list[object]:
             break
         (calm_step if calm and rng.random() < 0.9 else step)(t, rng, peer, seen)
         peer = max(peer, min(t.tcb.rcv_nxt - t.irs & 0xFFFFFFFF, 1 << 30))
-        seen += [(at, t.line(segment)) for at, segment in t.pending]
+        seen += [(at, t.line(segment), segment.gso_size) for at, segment in t.pending]
         t.pending.clear()
         seen.append(variables(t.tcb))
     return seen

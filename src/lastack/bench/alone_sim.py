@@ -19,6 +19,8 @@ _BLOCK = Random(1).randbytes(_FULL * 100)  # a checksum over zeros would cost le
 _SEGMENTS = 60_000
 _WARM = 0.05  # of the work before the clock starts
 
+_BATCH = 32  # packets that a host takes in together, as the loop of a real one does
+
 _SIZE = 1_000  # bytes each way of a connection
 _CONNECTIONS = 8_000
 _APART = 20_000  # us between the beginnings of connections: so 3,000 TIME-WAITs of a minute are there at a time
@@ -73,7 +75,7 @@ class _Ask(Connection):
 
 
 def _world() -> tuple[World, Reactor, Reactor]:
-    world = World(1, max_events=1_000_000_000)
+    world = World(1, max_events=1_000_000_000, batch=_BATCH)
     reactors = []
     for name, address in (("client", _CLIENT), ("server", _SERVER)):
         reactor = Reactor(world.host(name, address))

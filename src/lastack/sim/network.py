@@ -42,12 +42,14 @@ class Path:
 class Network:
     """Carries packets in virtual time. A path comes into being with the first packet, or when it is asked for.
 
-    `nodes` are the hosts by name. Packets that wait for a rule or for their arrival are `under_way`.
+    `nodes` are the hosts by name. Packets that wait for a rule or for their arrival are `under_way`. So many of those
+    that arrive at one moment by one path without rules are handed over together: `batch`.
     """
 
-    def __init__(self, clock: Clock, nodes: Mapping[str, Node]) -> None:
+    def __init__(self, clock: Clock, nodes: Mapping[str, Node], batch: int = 1) -> None:
         self.clock = clock
         self.nodes = nodes
+        self.batch = batch
         self.taps: list[Tap] = []
         self.paths: dict[tuple[str, str], Path] = {}
         self.under_way = 0
@@ -180,9 +182,15 @@ class Network:
         if self.taps or host is None:
             frame = Frame(packet.data, packet.transport, number, self.clock.now)
             return self._arrive((path, frame, (frame,)))
-        self.under_way -= 1
-        self._delivered += 1
-        host.receive(self.clock.now, packet)
+        now, present, receive = self.clock.now, self.clock.present, host.receive
+        count = 1
+        receive(now, packet)
+        # What comes behind it at this moment, on the same path, is of the same batch.
+        while count < self.batch and present and present[0][0] == self._arrive_plainly and present[0][1][0] is path:
+            receive(now, present.popleft()[1][1])
+            count += 1
+        self.under_way -= count
+        self._delivered += count
         return (node,)
 
     def _arrive(self, argument: tuple[Path, Packet, Sequence[Frame]]) -> Sequence[Node]:

@@ -58,7 +58,9 @@ class World:
 
     `seed` is where all chance comes from. `factory` makes a host from the arguments of `Host`. `start` is the time at
     the beginning, `max_time` how much may pass, both in microseconds; `max_events` how much may happen: what goes on
-    beyond raises WorldLimit. `replay` is the command that a failed check names.
+    beyond raises WorldLimit. `replay` is the command that a failed check names. `batch` is how many packets that arrive
+    at one moment a host takes in before it says anything, as the loop of a real one reads a batch (RFC 9293 MUST-58
+    lets it answer them together): 1 is each by itself, as on a wire.
     """
 
     def __init__(
@@ -70,12 +72,13 @@ class World:
         max_time: int = 1_000 * HOUR,
         replay: str = "",
         factory: Callable[..., Any] | None = None,
+        batch: int = 1,
     ) -> None:
         self.seed = seed
         self.random = Random(seed)
         self.clock = Clock(start)
         self.nodes: dict[str, Node] = {}
-        self.network = Network(self.clock, self.nodes)
+        self.network = Network(self.clock, self.nodes, batch)
         self.checkers: list[Checker] = []
         self.counters: Counter[str] = Counter()  # of limits that were hit
         self.events = 0  # that have happened

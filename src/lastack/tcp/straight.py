@@ -102,8 +102,9 @@ def _send_range(tcb: Tcb, position: int, size: int, push: bool, now: int, out: l
         options = build_timestamp(val, ecr)
     port, other, view = tcb.local[1], tcb.remote[1], tcb.send_buffer.view
     field = window.advertise(tcb)  # the same for all of one moment
+    gso = mss if most > mss else 0
     while size > most:
-        segment = Segment(port, other, seq, rcv_nxt, ACK, field, 0, options, view(position, most), most, mss)
+        segment = Segment(port, other, seq, rcv_nxt, ACK, field, 0, options, view(position, most), most, gso)
         segment.ts_val, segment.ts_ecr = val, ecr
         out.append(segment)
         seq = (seq + most) & MASK

@@ -65,8 +65,10 @@ def glance(packet: Packet) -> tuple[bytes, Segment] | None:
     elif kind != _BARE:
         return None
     # The pseudo-header's sum: both addresses (the key without its ports), the protocol and TCP's length.
-    if packet.checksum == COMPLETE and residue(sum_of(key[:-4], data[start:end]) + _TCP + end - start):
-        return None
+    if packet.checksum == COMPLETE:
+        both = int.from_bytes(key[:-4], "big")
+        if residue(sum_of(data[start:end]) + both + _TCP + end - start):
+            return None
     ports = int.from_bytes(key[-4:], "big")
     length = end - text
     payload = ((data if type(data) is memoryview else memoryview(data))[text:end],) if length else ()

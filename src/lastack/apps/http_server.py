@@ -189,7 +189,8 @@ class HttpServer(Connection):
             told[b"content-type"] = page.kind.encode()
         self._head(status, told)
         if request is None or request.method != b"HEAD":
-            self.out.append(page.body)
+            if page.body:
+                self.out.append(page.body)
             self._pass(h11.Data(data=cast(bytes, _Length(len(page.body)))))
         self._pass(h11.EndOfMessage())
 

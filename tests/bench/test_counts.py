@@ -17,13 +17,13 @@ from tests.bench.counts import WORKS, Counts, bounds_for, count
 
 # For each piece: 64 KiB, a round trip, a connection.
 BOUNDS = {
-    "bulk-in": Counts(1.19, 0.07, 0.07, 1.12, 0.07, 14.84, 7.4, 1.1),
-    "bulk-out": Counts(0.08, 1.12, 0.07, 0.07, 1.12, 21.52, 21.6, 1.2),
-    "bulk-in-plain": Counts(47.05, 23.52, 1.47, 47.05, 23.52, 1214.49, 55.2, 4.5),
-    "bulk-out-plain": Counts(0.11, 50.2, 0.11, 0.11, 50.2, 470.41, 318, 3.3),
-    "ping-pong": Counts(1.19, 1.05, 1.05, 1.05, 1.05, 99.02, 2.8, 1),
-    "connect": Counts(4.73, 3.16, 4.21, 4.21, 3.16, 360.18, 19.4, 16.8),
-    "connect-closed": Counts(3.55, 3.16, 3.16, 3.16, 3.16, 297.18, 14.4, 4.2),
+    "bulk-in": Counts(1.17, 0.07, 0.07, 1.11, 0.07, 10.8, 8.6, 1),
+    "bulk-out": Counts(0.08, 1.09, 0.07, 0.07, 1.09, 16.34, 17.4, 1.2),
+    "bulk-in-plain": Counts(47.05, 23.52, 1.47, 47.05, 23.52, 1215.96, 54.6, 4.5),
+    "bulk-out-plain": Counts(0.11, 50.2, 0.11, 0.11, 50.2, 372.02, 302.7, 3.3),
+    "ping-pong": Counts(1.19, 1.05, 1.05, 1.05, 1.05, 101.12, 2.9, 1),
+    "connect": Counts(4.73, 3.16, 4.21, 4.21, 3.16, 363.33, 19.6, 15.8),
+    "connect-closed": Counts(3.55, 3.16, 3.16, 3.16, 3.16, 290.88, 10, 3.2),
 }
 
 

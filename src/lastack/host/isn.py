@@ -56,7 +56,7 @@ def number_of(secret: bytes, named: bytes, now: int) -> int:
     return (now // 4 + _number(secret, named)) & MASK
 
 
-@lru_cache(maxsize=1024)  # asked for again when the connection ends: 1 us less for one that was short
+@lru_cache(maxsize=64)  # asked for again when the connection ends: 1 us less for one that was short
 def _number(secret: bytes, named: bytes) -> int:
     digest = _keyed(secret, b"isn", 4).copy()
     digest.update(named)

@@ -36,15 +36,16 @@ from lastack.wire.segment import ACK, RST, SYN, Segment, segment_length
 SYN_SENT = State.SYN_SENT
 SYN_RCVD = State.SYN_RCVD
 LISTEN = State.LISTEN
+ESTABLISHED = State.ESTABLISHED
 TIME_WAIT = State.TIME_WAIT
 
 
 def segment_arrives(tcb: Tcb, segment: Segment, now: int) -> None:
     """One segment for this connection. What it makes us send, `output.transmit` will decide."""
-    if as_predicted(tcb, segment, now):
+    state = tcb.state
+    if state is ESTABLISHED and as_predicted(tcb, segment, now):
         return
     tcb.statistics.arrived(segment, now)
-    state = tcb.state
     if state is SYN_RCVD:
         if not greeting.completed(tcb, segment, now):
             in_other_states(tcb, segment, now)

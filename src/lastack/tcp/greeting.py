@@ -32,7 +32,6 @@ def completed(tcb: Tcb, segment: Segment, now: int) -> bool:
         or tcb.pipe != 1  # it is lost
         or tcb.send_buffer.length
         or tcb.ecn is not None
-        or tcb.path is not None
     ):
         return False
     # First, check sequence number: nothing is older than the SYN (RFC 7323 5.3 R1).

@@ -31,7 +31,8 @@ from lastack.wire.segment import ACK, FIN, SYN, Segment
 from lastack.wire.udp import Datagram
 
 _SYN_FIN = SYN | FIN
-ESTABLISHED = State.ESTABLISHED
+SYN_RCVD = State.SYN_RCVD
+TIME_WAIT = State.TIME_WAIT
 
 
 class Host(Tables):
@@ -65,7 +66,7 @@ class Host(Tables):
                     return
             # In a connection to ourselves nothing comes from outside, in one within UDP not so.
             elif tcb.way is None and tcb.remote[0] not in self.addresses:
-                if tcb.state is not ESTABLISHED:
+                if tcb.state is SYN_RCVD or tcb.state is TIME_WAIT:
                     self._segment(now, key, tcb.local, tcb.remote, segment)
                     return
                 if self.observer is not None:
@@ -248,13 +249,13 @@ class Host(Tables):
         if tcb is not None:
             if self.observer is not None:
                 self.observer.segment_in(now, tcb, segment)
-            if tcb.state is State.TIME_WAIT and opening.reopen_held(self, now, key, tcb, segment):
+            if tcb.state is TIME_WAIT and opening.reopen_held(self, now, key, tcb, segment):
                 return
             if tcb.way is not self.way_back and ways.strange(tcb.way, self.way_back):
                 self.counters["dropped: not in its connection's UDP"] += 1
                 self.reset(now, local, remote, segment)
                 return
-            if tcb.state is State.SYN_RCVD and opening.waits(self, now, tcb, segment):
+            if tcb.state is SYN_RCVD and opening.waits(self, now, tcb, segment):
                 return
             arrives.segment_arrives(tcb, segment, now)
             self.touched(tcb, now)

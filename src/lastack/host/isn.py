@@ -53,7 +53,7 @@ def initial_sequence_number(secret: bytes, local: Endpoint, remote: Endpoint, no
 
 def number_of(secret: bytes, named: bytes, now: int) -> int:
     """The same of `names`, for who has them already."""
-    return (now // 4 + _number(secret, named)) & MASK
+    return (now // 4 + keyed_hash(secret, b"isn", named)) & MASK
 
 
 @lru_cache(maxsize=64)  # asked for again when the connection ends: 1 us less for one that was short
@@ -63,10 +63,13 @@ def _number(secret: bytes, named: bytes) -> int:
     return int.from_bytes(digest.digest(), "big")
 
 
-@lru_cache(maxsize=1024)  # who connects once connects again: 1 us less
 def timestamp_offset(secret: bytes, local: bytes, remote: bytes) -> int:
     """The same for every connection between two addresses, so that RFC 6191 can compare one with the next."""
     return _hash(secret, b"ts", local, remote)
+
+
+# Who connects once connects again: 1 us less. Not for SYN cookies, which keep nothing.
+timestamp_offset_again = lru_cache(maxsize=64)(timestamp_offset)
 
 
 def identification(secret: bytes, local: Endpoint, remote: Endpoint, seq: int) -> int:

@@ -129,7 +129,7 @@ class Tables(Outgoing):
         tcb.reuse = reuse
         tcb.flow_label = self.flow_label(local, remote, config) if len(local[0]) != 4 else 0
         tcb.challenges = self.challenges
-        tcb.ts_offset = isn.timestamp_offset(self.secret, local[0], remote[0]) if config.timestamp_offsets else 0
+        tcb.ts_offset = isn.timestamp_offset_again(self.secret, local[0], remote[0]) if config.timestamp_offsets else 0
         tcb.key = key = key_of(local, remote)
         self.tcbs[key] = tcb
         self.ports.enter(local, reuse)

@@ -41,7 +41,6 @@ def heard(tcb: Tcb, segment: Segment, now: int) -> bool:
         or tcb.ecn is not None
         or tcb.path is not None
         or tcb.reassembly is not None
-        or tcb.fast_open is not None
         or tcb.in_recovery
         or tcb.probes
     ):

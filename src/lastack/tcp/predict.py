@@ -7,13 +7,10 @@ from __future__ import annotations
 
 from lastack.tcp import clean, ecn, mss, recovery
 from lastack.tcp.sequence import HALF, MASK
-from lastack.tcp.states import State
 from lastack.tcp.tcb import READABLE, WRITABLE, Tcb
 from lastack.tcp.text import acknowledge_text
 from lastack.wire.packet import Buffer
 from lastack.wire.segment import ACK, PSH, Segment
-
-ESTABLISHED = State.ESTABLISHED
 
 
 def as_predicted(tcb: Tcb, segment: Segment, now: int) -> bool:
@@ -49,7 +46,8 @@ def predicted(
     full: int,
     mark: int,
 ) -> bool:
-    """The next segment of a transfer, either way or both: taken here, or False and left to the general path.
+    """The next segment of a transfer in ESTABLISHED, either way or both: taken here, or False and left to the general
+    path.
 
     It bears ACK, perhaps PSH, and no option but a timestamp (`val`, `ecr`; None without). `size` bytes of text came as
     `payload`, in segments of `full` bytes (0: in one); `mark` is the ECN field. Numbers, as no `Segment` need be made
@@ -58,7 +56,6 @@ def predicted(
     rack, held, nxt = tcb.rack, tcb.reassembly, tcb.rcv_nxt
     if (
         seq != nxt
-        or tcb.state is not ESTABLISHED
         or window << tcb.snd_wscale != tcb.snd_wnd
         or tcb.episode is not None
         or tcb.sacked

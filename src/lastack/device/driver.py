@@ -306,10 +306,13 @@ class Driver:
         # To ask in vain costs 2 us. Where one packet came at a time, one is read; the loop comes back for others.
         self._lone -= 1
         most = 1 if self._lone > 0 else self.batch
-        count = octets = 0
-        while count < most and (packet := read()) is not None:
+        packets = []
+        while len(packets) < most and (packet := read()) is not None:
+            packets.append(packet)
+        count = len(packets)
+        octets = 0
+        for packet in packets:
             size = len(packet.data)
-            count += 1
             octets += size
             if straight:
                 receive(now, packet)
@@ -317,8 +320,8 @@ class Driver:
                 self._pass_in(now, packet)
             # Without super-segments every second full segment is acknowledged (RFC 9293 3.8.6.3, SHLD-19) in a batch,
             # too. That is dear: of 0.34 Gbit/s of bulk data in 0.20 are left.
-            if each and size > _HEADERS and not self._queue and (packets := self.host.transmit(now)):
-                self._put(packets, now)
+            if each and size > _HEADERS and not self._queue and (replies := self.host.transmit(now)):
+                self._put(replies, now)
         if count < most:
             self._lone = _LONE if count == 1 else 0
         self.counters.packets_in += count

@@ -45,10 +45,10 @@ class Host(Tables):
     def receive(self, now: int, packet: Packet) -> None:
         """A packet came in. What is malformed, or for nobody, is counted and dropped."""
         self.counters["packets in"] += 1
-        run = self._run
-        if run is not None and run.goes_on(packet, now):
-            return
         if self.observer is None:
+            run = self._run
+            if run is not None and run.goes_on(packet, now):
+                return
             tcb = fast_in.taken(self.tcbs, packet, now)
             if tcb is not None:
                 self.touched(tcb, now)
@@ -214,6 +214,8 @@ class Host(Tables):
 
         One of them may have been closed meanwhile.
         """
+        if not self._ready:
+            return []
         self._run = None
         ready, self._ready = self._ready, {}
         return list(ready)

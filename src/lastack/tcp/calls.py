@@ -19,6 +19,8 @@ from lastack.tcp.window import update_due
 from lastack.wire.packet import Buffer
 from lastack.wire.segment import RST, Segment
 
+ESTABLISHED = State.ESTABLISHED
+
 
 def _told(tcb: Tcb, now: int, call: str, detail: str = "") -> None:
     if tcb.observer is not None:
@@ -84,11 +86,12 @@ def send(
     Raises OSError ENOTCONN where there is no connection, BrokenPipeError where it is closing.
     """
     state = tcb.state
-    if state is State.LISTEN and iss is not None:
-        _begin(tcb, Event.SEND, now, iss)
-    elif state is CLOSED or state is State.LISTEN:
-        raise OSError(ENOTCONN, "connection does not exist")
-    if state in SEND_CLOSED or tcb.fin_queued or tcb.close_pending:
+    if state is not ESTABLISHED:
+        if state is State.LISTEN and iss is not None:
+            _begin(tcb, Event.SEND, now, iss)
+        elif state is CLOSED or state is State.LISTEN:
+            raise OSError(ENOTCONN, "connection does not exist")
+    if tcb.fin_queued or tcb.close_pending or state in SEND_CLOSED:
         raise BrokenPipeError(EPIPE, "connection closing")
     if tcb.observer is not None:
         _told(tcb, now, "SEND", str(len(data)))

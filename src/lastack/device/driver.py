@@ -306,7 +306,7 @@ class Driver:
         # To ask in vain costs 2 us. Where one packet came at a time, one is read; the loop comes back for others.
         self._lone -= 1
         most = 1 if self._lone > 0 else self.batch
-        packets = []
+        packets: list[Packet] = []
         while len(packets) < most and (packet := read()) is not None:
             packets.append(packet)
         count = len(packets)

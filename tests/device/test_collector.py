@@ -127,3 +127,17 @@ def test_gc_collect_collects_all_the_same(wire: Wire) -> None:
         gc.collect()
         del cycle
         assert gc.collect() > 0
+
+
+def test_what_is_new_is_collected_every_so_many_turns(wire: Wire) -> None:
+    gc.set_threshold(1_000_000, 10, 10)  # as if as much went as came
+    with Driver(Timed(), wire) as driver:
+        before = int(gc.get_stats()[1]["collections"])
+        for _ in range(3 * 64):
+            driver.turn(0)
+        assert int(gc.get_stats()[1]["collections"]) == before + 3
+        gc.disable()
+        for _ in range(64):
+            driver.turn(0)
+        gc.enable()
+        assert int(gc.get_stats()[1]["collections"]) == before + 3

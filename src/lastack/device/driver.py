@@ -216,6 +216,8 @@ class Driver:
         Raises DeviceError where the device is gone.
         """
         self.counters.turns += 1
+        if self._hold is not None:
+            self._hold.turn()
         # What was done since the last turn, and what that one had no time for.
         now = self.clock()
         while not self._queue and (packets := self.host.transmit(now)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cProfile
 import pstats
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,9 +30,18 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
+class Room:
+    """A room of the code, or what lies below it: the time of its own for each piece, and its `share`."""
+
+    name: str
+    microseconds: float
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
 class Profile:
     """One work under the profiler: `pieces` of it were done. `idle` is the part of the time in which the loop waited;
-    the other times are without that."""
+    the other times are without that. All of it is in `rooms`, the functions with the most time in `rows`."""
 
     name: str
     title: str
@@ -40,6 +50,7 @@ class Profile:
     microseconds: float
     calls: float
     idle: float
+    rooms: list[Room]
     rows: list[Row]
 
 
@@ -64,7 +75,23 @@ def profile(work: Work, seconds: float, preset: str = "default", most: int = _SH
     ]
     rows.sort(key=lambda row: -row.microseconds)
     calls = sum(entry[1] for entry in stats.values()) / pieces
-    return Profile(work.name, work.title, work.piece, pieces, busy / pieces * 1e6, calls, waited / whole, rows[:most])
+    spent: defaultdict[str, float] = defaultdict(float)
+    for where, entry in stats.items():
+        if where[2] != _WAITING:
+            spent[_room(where)] += entry[2]
+    rooms = [Room(name, own / pieces * 1e6, own / busy) for name, own in spent.items()]
+    rooms.sort(key=lambda room: -room.microseconds)
+    busy *= 1e6 / pieces
+    return Profile(work.name, work.title, work.piece, pieces, busy, calls, waited / whole, rooms, rows[:most])
+
+
+def _room(where: tuple[str, int, str]) -> str:
+    """`tcp/`, or what is no room of ours."""
+    file, _, function = where
+    if file == "~":
+        return next((f"{call}(2)" for call in ("read", "writev") if f"posix.{call}>" in function), "builtin functions")
+    path = Path(file)
+    return f"{path.relative_to(_SOURCE).parts[0]}/" if path.is_relative_to(_SOURCE) else "the standard library"
 
 
 def _name(where: tuple[str, int, str]) -> str:

@@ -87,6 +87,10 @@ def _bound(value: float | None) -> str:
 def show_profile(found: Profile) -> None:
     """Where the time of one work goes."""
     console = Console(highlight=False, soft_wrap=True)
+    rooms = _table("us", "share", "work")
+    rooms.columns[-1].header = "room"
+    for room in found.rooms:
+        rooms.add_row(f"{room.microseconds:.2f}", f"{room.share:.1%}", room.name)
     table = _table("us", "share", "calls", "work")
     table.columns[-1].header = "function"
     for row in found.rows:
@@ -95,4 +99,5 @@ def show_profile(found: Profile) -> None:
         f"{found.title}: {found.pieces:,} times {found.piece}; {found.microseconds:.1f} us and {found.calls:.0f} calls "
         f"each under the profiler, which slows calls down; {found.idle:.0%} of the time it waited"
     )
+    console.print(rooms)
     console.print(table)

@@ -201,7 +201,7 @@ def test_a_profile_shows_functions_and_calls(capsys):
     assert told["pieces"] > 10
     assert any(row["function"].startswith("tcp/output.py") for row in told["rows"])
     assert 0.5 < next(row["calls"] for row in told["rows"] if "posix.writev" in row["function"]) < 2
-    rooms = {room["name"]: room["share"] for room in found["rooms"]}
+    rooms = {room["name"]: room["share"] for room in told["rooms"]}
     assert {"tcp/", "host/", "device/", "apps/", "read(2)", "writev(2)"} <= rooms.keys()
     assert sum(rooms.values()) == pytest.approx(1)
     code, out, _ = bench(capsys, "--profile", "ping-pong", "--seconds", "0.1")

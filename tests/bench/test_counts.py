@@ -17,13 +17,13 @@ from tests.bench.counts import WORKS, Counts, bounds_for, count
 
 # For each piece: 64 KiB, a round trip, a connection.
 BOUNDS = {
-    "bulk-in": Counts(1.17, 0.07, 0.07, 1.11, 0.07, 10.8, 8.6, 1),
-    "bulk-out": Counts(0.08, 1.09, 0.07, 0.07, 1.09, 16.34, 17.4, 1.2),
-    "bulk-in-plain": Counts(47.05, 23.52, 1.47, 47.05, 23.52, 1215.96, 54.6, 4.5),
-    "bulk-out-plain": Counts(0.11, 50.2, 0.11, 0.11, 50.2, 372.02, 302.7, 3.3),
-    "ping-pong": Counts(1.19, 1.05, 1.05, 1.05, 1.05, 101.12, 2.9, 1),
-    "connect": Counts(4.73, 3.16, 4.21, 4.21, 3.16, 358.06, 5.1, 7.4),
-    "connect-closed": Counts(3.55, 3.16, 3.16, 3.16, 3.16, 287.73, 10, 3.2),
+    "bulk-in": Counts(1.17, 0.07, 0.07, 1.11, 0.07, 7.95, 10.3, 1),
+    "bulk-out": Counts(0.08, 1.09, 0.07, 0.07, 1.09, 12.03, 15.2, 1.2),
+    "bulk-in-plain": Counts(50.41, 25.21, 0.79, 50.41, 25.21, 1270.24, 105.7, 1),
+    "bulk-out-plain": Counts(0.11, 50.2, 0.11, 0.11, 50.2, 369.19, 301.7, 3.1),
+    "ping-pong": Counts(1.19, 1.05, 1.05, 1.05, 1.05, 101.2, 2.7, 1),
+    "connect": Counts(4.73, 3.16, 4.21, 4.21, 3.16, 364.67, 4.8, 7.4),
+    "connect-closed": Counts(3.55, 3.16, 3.16, 3.16, 3.16, 292.17, 9.9, 3.2),
 }
 
 

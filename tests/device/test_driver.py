@@ -24,7 +24,7 @@ def test_a_batch_is_bounded_and_answered(driver: Driver, wire: Wire) -> None:
     driver.turn()
     assert len(wire.written) == 4
     assert driver.counters.snapshot() == {
-        **dict.fromkeys(("blocked", "queue_full", "refused"), 0),
+        **dict.fromkeys(("blocked", "passed_over", "queue_full", "refused"), 0),
         **dict.fromkeys(("packets_in", "packets_out"), 4),
         **dict.fromkeys(("bytes_in", "bytes_out"), 4 * 38),
         "turns": 2,

@@ -105,7 +105,7 @@ class Connection:
         """Throw away what has come, up to `limit` bytes; how many they were, None once the end is reached."""
         thrown = 0
         while thrown < limit:
-            views = self.receive_views(now)
+            views = self.receive_views(now, limit - thrown)
             if views is None:
                 return thrown
             if not views:

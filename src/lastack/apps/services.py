@@ -57,7 +57,7 @@ class Chargen(Connection):
     """RFC 864: sends characters until the client closes, and throws away what it gets."""
 
     # Whole turns of the ring: bytes that all connections share, and that are sent without a copy.
-    block = memoryview(chargen_ring() * (CHUNK // len(chargen_ring())))
+    block = memoryview(chargen_ring() * (4 * CHUNK // len(chargen_ring())))
 
     def __init__(self, reactor: Reactor, socket: Socket) -> None:
         super().__init__(reactor, socket)

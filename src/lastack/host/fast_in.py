@@ -14,15 +14,16 @@ from lastack.tcp.states import State
 from lastack.tcp.tcb import Tcb
 from lastack.wire.checksum import residue, sum_of
 from lastack.wire.packet import COMPLETE, Packet
-from lastack.wire.segment import TIMESTAMP_ALONE
+from lastack.wire.segment import PSH, TIMESTAMP_ALONE
 
 # IP without options or extension headers, TCP, and where a timestamp alone would stand. All is in 16-bit words, as far
 # as the header's checksum goes by them; both addresses and both ports are one string, the connection's key.
 _4 = Struct("!HHHHHH12sIIHHHHIII").unpack_from
 _6 = Struct("!IHBB36sIIHHHHIII").unpack_from
-# For more of the same: the acknowledgment, the flags and the window are one string, the timestamp another.
-_4_MORE = Struct("!HHHHHH12sI8s4x12s").unpack_from
-_6_MORE = Struct("!IHBB36sI8s4x12s").unpack_from
+# For more of the same: the acknowledgment, the flags and the window are one number, the timestamp is a string.
+_4_MORE = Struct("!HHHHHH12sIQ4x12s").unpack_from
+_6_MORE = Struct("!IHBB36sIQ4x12s").unpack_from
+_PUSHED = PSH << 16  # in that number: the end of what a user gave may come anywhere
 _TCP = 6
 _STAMPED, _NOT_PSH = 0x8010, 0xFFF7  # a header of 32 bytes, ACK; PSH may be beside it
 ESTABLISHED = State.ESTABLISHED
@@ -85,7 +86,8 @@ class Run:
     def __init__(self, tcb: Tcb, packet: Packet) -> None:
         data = packet.data
         parts = _4_MORE(data)[6:] if data[0] >> 4 == 4 else _6_MORE(data)[4:]
-        self._key, _, self._numbers, self._options = parts
+        self._key, _, numbers, self._options = parts
+        self._numbers = numbers | _PUSHED
         self._addresses = tcb.template.addresses
         self._tcb = tcb
 
@@ -111,7 +113,7 @@ class Run:
                 return False
             word >>= 20
             text, end = 72, 40 + end
-        if seq != tcb.rcv_nxt or numbers != self._numbers or options != self._options or key != self._key:
+        if seq != tcb.rcv_nxt or numbers | _PUSHED != self._numbers or options != self._options or key != self._key:
             return False
         length, segment = end - text, packet.gso_size
         if (
@@ -136,7 +138,7 @@ class Run:
         counted.text_in += count
         counted.text_at = now
         tcb.rcv_nxt = (seq + length) & MASK
-        tcb.receive_buffer.append((memoryview(data)[text:end],))
+        tcb.receive_buffer.append((data[text:end] if type(data) is memoryview else memoryview(data)[text:end],))
         return True
 
 

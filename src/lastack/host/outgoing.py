@@ -97,7 +97,10 @@ class Outgoing:
                     self._build(tcb.local, tcb.remote, segment, tcb.config, tcb.way, fragmented, tcb.flow_label)
                 return
         self.counters["packets out"] += len(segments)
-        self._out.extend(map(template.packet, segments))
+        if len(segments) == 1:
+            self._out.append(template.packet(segments[0]))
+        else:
+            self._out += template.packets(segments)
 
     def _template(self, tcb: Tcb) -> Template | None:
         """What its packets have in common, anew where that has changed; None where each is to be built alone."""

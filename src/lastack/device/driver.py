@@ -17,6 +17,7 @@ from types import FrameType, TracebackType
 from typing import Any, Protocol
 
 from lastack.device.collector import Hold
+from lastack.device.counters import Counters
 from lastack.device.memory import keep_heap
 from lastack.device.poll import IN, OUT, SPIN_LIMIT, Callback, Poller
 from lastack.device.thinning import newest
@@ -58,37 +59,6 @@ class Drivable(Protocol):
     def transmit(self, now: int) -> list[Packet]: ...
     def deadline(self) -> int | None: ...
     def ready(self) -> Sequence[Any]: ...
-
-
-class Counters:
-    """What passed between host and device."""
-
-    __slots__ = (
-        "blocked",
-        "bytes_in",
-        "bytes_out",
-        "packets_in",
-        "packets_out",
-        "passed_over",
-        "queue_full",
-        "refused",
-        "turns",
-    )
-
-    def __init__(self) -> None:
-        self.packets_in = 0  # read from the device; a super-segment is one
-        self.packets_out = 0  # taken by the device
-        self.bytes_in = 0  # with IP headers
-        self.bytes_out = 0
-        self.passed_over = 0  # ACKs of those that the next one made needless
-        self.blocked = 0  # times that the device had no room
-        self.queue_full = 0  # packets dropped because too many waited for it
-        self.refused = 0  # packets that the device would not have
-        self.turns = 0  # of the loop
-
-    def snapshot(self) -> dict[str, int]:
-        """All of them by name."""
-        return {name: getattr(self, name) for name in self.__slots__}
 
 
 def clock() -> int:

@@ -141,3 +141,24 @@ def test_what_is_new_is_collected_every_so_many_turns(wire: Wire) -> None:
             driver.turn(0)
         gc.enable()
         assert int(gc.get_stats()[1]["collections"]) == before + 3
+
+
+def test_who_is_forgotten_holds_nothing(blocks: list[int]) -> None:
+    hold = Hold(Crowd(100_000))
+    gc.collect(1)
+    assert gc.get_threshold()[2] > OURS[2]
+    callbacks = len(gc.callbacks)
+    del hold
+    assert gc.get_threshold() == OURS
+    assert len(gc.callbacks) == callbacks - 1
+
+
+def test_who_has_switched_collections_off_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    collected: list[int] = []
+    hold = Hold(Crowd())
+    gc.set_threshold(0)
+    monkeypatch.setattr(gc, "collect", collected.append)
+    for _ in range(200):
+        hold.turn()
+    assert not collected
+    hold.close()

@@ -292,3 +292,33 @@ def test_another_device_takes_over(driver: Driver, wire: Wire) -> None:
 def test_a_device_error_shows_its_message_alone() -> None:
     error = DeviceError("the device is gone", 5)
     assert (str(error), error.errno) == ("the device is gone", 5)
+
+
+def test_what_came_before_the_device_went_is_taken_in(
+    driver: Driver, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, reads = wire.read, []
+
+    def failing() -> Packet | None:
+        reads.append(1)
+        if len(reads) > 2:
+            raise DeviceError("gone")
+        return read()
+
+    monkeypatch.setattr(wire, "read", failing)
+    for _ in range(3):
+        wire.far.send(ping().joined())
+    driver.turn()
+    assert driver.counters.packets_in == 2
+    with pytest.raises(DeviceError):
+        driver.turn()
+
+
+def test_timers_run_after_a_stop_too(driver: Driver) -> None:
+    host = driver.host
+    assert isinstance(host, Timed)
+    driver.stop()
+    host.due = clock()
+    for _ in range(3):
+        driver.turn(0)
+    assert host.advanced == 1

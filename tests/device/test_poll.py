@@ -12,7 +12,7 @@ from threading import Event, Thread
 import pytest
 
 from lastack.device.driver import Driver
-from lastack.device.poll import IN, OUT
+from lastack.device.poll import IN, OUT, Poller
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -102,3 +102,21 @@ def test_other_descriptors_are_watched(driver: Driver, tmp_path: os.PathLike[str
 def test_a_program_is_waited_for(driver: Driver) -> None:
     process = subprocess.Popen([sys.executable, "-c", "raise SystemExit(7)"])
     assert driver.run_while(process, timeout=20) == 7
+
+
+def test_spinning_is_a_part_of_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    poller = Poller()
+    waits: list[float] = []
+    monkeypatch.setattr(Poller, "_spin", lambda self, microseconds: waits.append(microseconds) or [])
+
+    class Epoll:
+        closed = True
+
+        def poll(self, seconds: float, most: int) -> list[tuple[int, int]]:
+            waits.append(seconds)
+            return []
+
+    monkeypatch.setattr(poller, "_epoll", Epoll())
+    poller.wait(0.02, 5_000)
+    poller.wait(0.002, 5_000)
+    assert waits == [5_000, pytest.approx(0.015), 2_000, 0]

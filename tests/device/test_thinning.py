@@ -64,6 +64,25 @@ def test_what_says_the_same_again_or_less_is_kept():  # RFC 5681 section 2: dupl
     assert newest(packets) == packets
 
 
+def test_an_older_time_is_not_newer():  # RFC 7323 5: PAWS would refuse it
+    packets = [ack(0x1000), ack(0x1008, options=build_timestamp(0x0F, 9))]
+    assert newest(packets) == packets
+
+
+@pytest.mark.parametrize(("offset", "value"), [(1, 3), (3, 53), (6, 0x20), (7, 8), (9, 17)])
+def test_what_is_no_plain_ack_of_ours_passes_over_nothing(offset: int, value: int):
+    octets = bytearray(ack(20).data)
+    octets[offset] = value
+    packets = [ack(10), Packet(memoryview(bytes(octets)), (), VERIFIED)]
+    assert newest(packets) == packets
+
+
+def test_text_apart_is_text():
+    other = ack(10)
+    packets = [Packet(other.data, (b"text",), VERIFIED), ack(20)]
+    assert newest(packets) == packets
+
+
 def test_what_may_be_wrong_is_no_news():
     packets = [ack(number, checksum=COMPLETE) for number in (10, 20, 30)]
     assert newest(packets) == packets

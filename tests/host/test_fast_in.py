@@ -122,3 +122,13 @@ def test_it_changes_nothing(seed: int, version: int, gso: int, calm: bool, monke
         assert one == other, f"step {number}"
     assert sum(one is not None for one in taken) > 5
     assert any(went_on) or not calm or seed % 3 == 0  # with ACKs that wait
+
+
+def test_bytes_are_sent_whatever_they_stand_for():
+    pair = Pair(0, 4, 0)
+    sender, receiver = pair.sockets
+    assert sender.send(pair.now, memoryview(bytes(64)).cast("B", (4, 16))) == 64
+    assert sender.send(pair.now, memoryview(bytes(64)).cast("I")) == 64
+    for _ in range(4):
+        pair.turn(faults=False)
+    assert receiver.recv(pair.now, 1000) == bytes(128)

@@ -16,6 +16,7 @@ from __future__ import annotations
 import gc
 import sys
 from typing import Any
+from weakref import WeakSet
 
 # Blocks of memory, of all kinds, that are little: 50,000 of them take 2.5 ms, 400,000 take 26.
 _FEW = 120_000
@@ -28,15 +29,15 @@ _NEVER = 2**31 - 1
 # While they are put off: the number of collections of the middle generation between looks at memory, which take 0.7 ms
 # at 100,000 connections, as long as such a collection itself.
 _LOOK = 8
-# Turns of the loop between collections of what is new. A turn brings 16 packets at most, a connection 14 objects.
+# Turns of the loop between collections of what is new. A turn brings 64 packets at most, a connection 14 objects.
 _TURNS = 64
 
 
 class Hold:
     """What a driver holds: long collections are put off until it is closed. `host` tells how many connections it has
-    by its `tcbs` and its `time_wait`, where it has such."""
+    by its `tcbs` and its `time_wait`, where it has such. Where nobody closes it, it ends with its driver."""
 
-    __slots__ = ("_turns", "host")
+    __slots__ = ("__weakref__", "_turns", "host")
 
     def __init__(self, host: object) -> None:
         self.host = host
@@ -47,11 +48,14 @@ class Hold:
         """The driver has turned. CPython counts what is new less what is freed: while connections come and go in equal
         numbers it would wait, and find 100,000 new objects at a time (70 ms)."""
         self._turns += 1
-        if self._turns % _TURNS == 0 and gc.isenabled():
+        if self._turns % _TURNS == 0 and gc.isenabled() and gc.get_threshold()[0]:
             gc.collect(1)
 
     def close(self) -> None:
         """With the last hold of the process its collector is as it was. Twice is once."""
+        _COLLECTOR.end(self)
+
+    def __del__(self) -> None:
         _COLLECTOR.end(self)
 
 
@@ -61,22 +65,23 @@ class _Collector:
     __slots__ = ("_after", "_holds", "_own", "_set")
 
     def __init__(self) -> None:
-        self._holds: dict[Hold, None] = {}
+        self._holds: WeakSet[Hold] = WeakSet()
         self._own = self._set = (0, 0, 0)  # thresholds: the application's, and what was made of them
         self._after = 0  # blocks that the last full collection left
 
     def begin(self, hold: Hold) -> None:
         """Another holds."""
-        if not self._holds:
+        if self.collected not in gc.callbacks:
             self._own = self._set = gc.get_threshold()
             self._after = sys.getallocatedblocks()
             gc.callbacks.append(self.collected)
-        self._holds[hold] = None
+        self._holds.add(hold)
         self._decide()
 
     def end(self, hold: Hold) -> None:
         """One holds no more."""
-        if self._holds.pop(hold, self) is self or self._holds:
+        self._holds.discard(hold)
+        if self._holds or self.collected not in gc.callbacks:
             return
         gc.callbacks.remove(self.collected)
         if gc.get_threshold() == self._set:  # else the application has set its own

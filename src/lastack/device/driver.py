@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 from lastack.device.collector import Hold
 from lastack.device.counters import Counters
+from lastack.device.errors import DeviceError
 from lastack.device.memory import keep_heap
 from lastack.device.poll import IN, OUT, SPIN_LIMIT, Callback, Poller
 from lastack.device.thinning import newest
@@ -239,9 +240,9 @@ class Driver:
 
     def _patience(self, now: int, patience: int | None) -> float | None:
         """Seconds to wait for events."""
+        self._due = nearest = self.host.deadline()
         if self._stopped:
             return 0
-        self._due = nearest = self.host.deadline()
         if patience is not None and (nearest is None or now + patience < nearest):
             nearest = now + patience
         if self.incoming.waiting or self.outgoing.waiting:
@@ -291,8 +292,13 @@ class Driver:
         self._lone -= 1
         most = 1 if self._lone > 0 else self.batch
         packets: list[Packet] = []
-        while len(packets) < most and (packet := read()) is not None:
-            packets.append(packet)
+        try:
+            while len(packets) < most and (packet := read()) is not None:
+                packets.append(packet)
+        except DeviceError:
+            if not packets:
+                raise
+            # What came before the device went is taken in; it says so again when it is read next.
         count = len(packets)
         self.counters.packets_in += count
         self.counters.bytes_in += sum([len(packet.data) for packet in packets])

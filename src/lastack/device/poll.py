@@ -78,7 +78,11 @@ class Poller:
             seconds = 0
         elif seconds is None or seconds > _LONGEST:
             seconds = _LONGEST
-        found = self._spin(min(spin, int(seconds * 1_000_000))) if spin and seconds else None
+        found = None
+        if spin and seconds:
+            spin = min(spin, int(seconds * 1_000_000))
+            found = self._spin(spin)
+            seconds = max(seconds - spin / 1_000_000, 0)
         ours = 0
         for fd, events in found or self._epoll.poll(seconds, _MOST):
             if fd == self.own:

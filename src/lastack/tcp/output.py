@@ -1,7 +1,7 @@
 """What to send now: decided here and nowhere else, so that acknowledgments ride on data wherever they can.
 
-Data is decided in units of up to 64 KiB (`UNIT`), each one range in `Tcb.sent`; a unit leaves as one super-segment
-where the device takes it, and is cut at the MSS here where it does not.
+Data is decided in units (`sizes.unit`), each one range in `Tcb.sent`: of up to 16 super-segments, as which they leave
+where the device takes such, or of up to 64 KiB, cut at the MSS here where it does not.
 """
 
 from __future__ import annotations

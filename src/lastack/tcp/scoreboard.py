@@ -11,7 +11,7 @@ class SentRange:
     """A range of sequence numbers that has left and is not acknowledged yet: [first, end).
 
     `sent_at` is the time of its last transmission, `transmissions` their number. A range is what one decision sent
-    (up to 64 KiB); it is cut where an acknowledgment or a retransmission cuts it.
+    (up to a megabyte); it is cut where an acknowledgment or a retransmission cuts it.
     """
 
     __slots__ = (

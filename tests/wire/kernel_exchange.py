@@ -81,7 +81,7 @@ def exchange(descriptor: int, version: int) -> dict[str, str]:
     text = b"odd"
     tcp(Segment(80, 40000, 7001, syn.seq + 1 & 0xFFFFFFFF, ACK, 60000, 0, b"", (text[:1], text[1:]), 3))
     heard["ack of text"] = read(descriptor, Segment)[0].hex()
-    client.setblocking(True)
+    client.settimeout(10)  # what does not come is told, not waited for
     heard["received"] = client.recv(100).hex()
     client.send(b"hello")
     heard["text"] = read(descriptor, Segment)[0].hex()

@@ -32,7 +32,7 @@ ESTABLISHED = State.ESTABLISHED
 def taken(connections: Mapping[bytes, Tcb], packet: Packet, now: int) -> Tcb | None:
     """The connection that has taken the packet in; None, and nothing is done, where that is for the general path.
 
-    13 us for a small segment that acknowledges one, where the general path's steps take 22 us.
+    With what follows, `Tables.touched`: 17.5 us for a small segment that acknowledges one, where it was 21.9.
     """
     data = packet.data
     size = len(data)
@@ -94,7 +94,7 @@ class Run:
     def goes_on(self, packet: Packet, now: int) -> bool:
         """Whether the packet was such text, and is taken in; False, and nothing is done, where it was not.
 
-        3 us for a super-segment where the steps of `taken` and of `Tables.touched` take 9.
+        About 200 bytecodes, where `taken`, `predicted` and `Tables.touched` take 600.
         """
         data, tcb = packet.data, self._tcb
         size = len(data)

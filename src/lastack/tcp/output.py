@@ -54,7 +54,7 @@ def transmit(tcb: Tcb, now: int) -> list[Segment]:
     if tcb.sent and tcb.sent[0].syn and tcb.sent[0].lost:
         _again(tcb, tcb.sent[0], now)
         out.append(segments.syn(tcb, now))
-    # With nothing to send or to be acknowledged there is nothing to ask: 1.5 us less for who only receives.
+    # With nothing to send or to be acknowledged there is nothing to ask: 130 bytecodes less for who only receives.
     some = tcb.sent or tcb.send_buffer.length or tcb.fin_queued or tcb.episode is not None
     if some and state is not SYN_SENT and (state is not SYN_RCVD or (tcb.fast_open is not None and _sends_early(tcb))):
         if not (parting.send if tcb.fin_queued else straight.send)(tcb, now, out):

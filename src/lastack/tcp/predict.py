@@ -51,7 +51,7 @@ def predicted(
 
     It bears ACK, perhaps PSH, and no option but a timestamp (`val`, `ecr`; None without). `size` bytes of text came as
     `payload`, in segments of `full` bytes (0: in one); `mark` is the ECN field. Numbers, as no `Segment` need be made
-    for them: 1.5 us less.
+    for them: with the reading in one step 3.5 us less.
     """
     rack, held, nxt = tcb.rack, tcb.reassembly, tcb.rcv_nxt
     if (

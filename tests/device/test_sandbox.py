@@ -7,6 +7,7 @@ import select
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyroute2
@@ -15,6 +16,8 @@ import pytest
 from lastack.device.errors import DeviceError
 from lastack.device.netlink import Netlink, configure
 from lastack.device.sandbox import Sandbox
+from lastack.wire import datagram, icmp
+from lastack.wire.address import parse_address
 
 pytestmark = pytest.mark.interop
 
@@ -129,6 +132,8 @@ def test_what_was_started_ends_with_its_starter() -> None:
     script = """
 import os, signal
 from lastack.device.sandbox import Sandbox
+from lastack.wire import datagram, icmp
+from lastack.wire.address import parse_address
 box = Sandbox()
 process = box.popen(["sleep", "1000"], stdin=-3, stdout=-3)
 print(process.pid, flush=True)
@@ -224,3 +229,21 @@ def test_a_user_may_not_configure_the_machine() -> None:
         text=True,
     )
     assert done.stdout == "cannot set the link lo: only root may (or an owner of the network namespace)\n"
+
+
+def test_addresses_are_in_use_at_once():
+    """The kernel's IPv6 answers the first packet: without a wait 2 of 100 sandboxes lost it."""
+    kernel, ours = parse_address("fd09::1"), parse_address("fd09::7")
+    request = datagram.build_icmp(ours, kernel, icmp.echo_request(6, 1, 1, b"ping"))
+    for _ in range(25):
+        with Sandbox() as box:
+            box.tun.write(request)
+            assert any(packet[40] == 129 for packet in packets_of(box, 5))  # an echo reply
+
+
+def packets_of(box: Sandbox, seconds: float) -> Iterator[bytes]:
+    """What the kernel sends, until there is nothing for so long."""
+    while select.select([box.tun.fileno()], [], [], seconds)[0]:
+        packet = box.tun.read()
+        if packet is not None:
+            yield packet.joined()

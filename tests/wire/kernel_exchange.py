@@ -11,9 +11,9 @@ import os
 import select
 import socket
 import struct
-import subprocess
 import sys
 
+from lastack.device.netlink import configure
 from lastack.wire import datagram, icmp, ipv4, ipv6, options
 from lastack.wire.address import parse_address
 from lastack.wire.errors import WireError
@@ -28,12 +28,7 @@ UNKNOWN_PROTOCOL = 253  # for experiments (RFC 3692)
 def open_tun() -> int:
     descriptor = os.open("/dev/net/tun", os.O_RDWR)
     fcntl.ioctl(descriptor, 0x400454CA, struct.pack("16sH", b"wire0", 0x1001))  # TUNSETIFF: IFF_TUN, IFF_NO_PI
-    for command in (
-        "addr add 10.9.0.1/24 dev wire0",
-        "addr add fd09::1/64 dev wire0 nodad",
-        "link set wire0 up",
-    ):
-        subprocess.run(["ip", *command.split()], check=True)
+    configure("wire0", [f"{KERNEL[4]}/24", f"{KERNEL[6]}/64"])
     return descriptor
 
 

@@ -10,6 +10,7 @@ import errno
 import ipaddress
 import os
 import socket
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import TracebackType
@@ -20,6 +21,8 @@ from lastack.device.errors import DeviceError
 _NO_DAD = 0x02  # IPv6: no duplicate address detection, the address is usable at once
 _SCOPE_LINK = 253
 _UP = 0x1  # IFF_UP
+_LOCAL = 2  # RTN_LOCAL: a route to the machine itself
+_PATIENCE = 5.0  # seconds in which an address is in use: the kernel looks at new links once a second, if busy
 
 Interface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
 
@@ -58,13 +61,7 @@ class Netlink:
     def routes_to(self, address: str, name: str) -> bool:
         """Whether the kernel sends what is for `address` over the link `name`. Raises DeviceError."""
         index = self.index(name)
-        try:
-            with _told(f"tell the route to {address}"):
-                return any(route.get("oif") == index for route in self._route.route("get", dst=address))
-        except DeviceError as error:
-            if error.errno in (errno.ENETUNREACH, errno.EHOSTUNREACH):
-                return False
-            raise
+        return any(route.get("oif") == index for route in self._routes(address))
 
     def set_link(self, name: str, *, up: bool = True, mtu: int | None = None, queue: int | None = None) -> None:
         """Bring a link up or down; `mtu` in bytes, `queue` the length of its transmit queue in packets."""
@@ -83,6 +80,19 @@ class Netlink:
         wanted = self._address(name, address, peer)
         with _told(f"give {name} the address {address}"):
             self._route.addr("replace", **wanted)
+
+    def await_address(self, address: str) -> None:
+        """Return when the kernel takes in what is sent to the address. Raises DeviceError where it never does.
+
+        It gives an IPv6 address its route by a work queue, after it has said yes to it: a packet that comes sooner is
+        lost (Ip6InAddrErrors), and a SYN that is lost costs a second.
+        """
+        wanted = str(ipaddress.ip_interface(address).ip)
+        limit = time.monotonic() + _PATIENCE
+        while not any(route["type"] == _LOCAL for route in self._routes(wanted)):
+            if time.monotonic() > limit:
+                raise DeviceError(f"the address {address} has not come into use in {_PATIENCE:g} s", errno.ETIMEDOUT)
+            time.sleep(0.001)
 
     def remove_address(self, name: str, address: str) -> None:
         """Take an address away again."""
@@ -115,6 +125,15 @@ class Netlink:
     ) -> None:
         self.close()
 
+    def _routes(self, address: str) -> Sequence[Any]:
+        try:
+            with _told(f"tell the route to {address}"):
+                return tuple(self._route.route("get", dst=address))
+        except DeviceError as error:
+            if error.errno in (errno.ENETUNREACH, errno.EHOSTUNREACH):
+                return ()
+            raise
+
     def _link(self, name: str) -> Any:
         with _told(f"find the link {name}"):
             return self._route.link("get", ifname=name)[0]
@@ -144,13 +163,15 @@ def configure(
     connection: socket.socket | None = None,
 ) -> None:
     """Give a link its addresses, bring it up and route over it: (network, gateway or None); `connection` as for
-    Netlink. Raises DeviceError."""
+    Netlink. All of it is in use on return. Raises DeviceError."""
     with Netlink(connection) as netlink:
         netlink.set_link(name, mtu=mtu, queue=queue)
         for address in addresses:
             netlink.add_address(name, address)
         for network, gateway in routes:
             netlink.add_route(network, name, gateway)
+        for address in addresses:
+            netlink.await_address(address)
 
 
 @contextmanager

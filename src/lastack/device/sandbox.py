@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import ipaddress
-import time
 from collections.abc import Sequence
 
 from lastack.device.errors import DeviceError
@@ -16,15 +15,12 @@ from lastack.device.namespace import Namespace
 from lastack.device.netlink import configure
 from lastack.device.tun import PATH, Tun, check_name, check_queues, make
 
-_ADDRESSED = 5.0  # seconds in which the kernel makes an address usable: it looks at new links once a second, if busy
-
 # Packets that wait in the kernel for us to read them. The kernel's 500 are 0.7 MB of plain packets: less than one
 # window, so that each burst of a fast sender loses some.
 _QUEUE = 10_000
 
 # No duplicate address detection, no router solicitations, no address but those given: nothing to wait for, and no
 # packets that nobody asked for.
-_TENTATIVE = 0x40  # IFA_F_TENTATIVE
 _QUIET_IPV6 = {"accept_dad": "0", "accept_ra": "0", "router_solicitations": "0", "addr_gen_mode": "1"}
 
 
@@ -89,24 +85,7 @@ class Sandbox(Namespace):
         try:
             configure("lo", connection=self.netlink())
             configure(tun.name, addresses, mtu=self.mtu, queue=_QUEUE, routes=routes, connection=self.netlink())
-            self._wait_for_addresses()
         except BaseException:
             tun.close()
             raise
         return tun
-
-    def _wait_for_addresses(self) -> None:
-        """The kernel makes an IPv6 address usable a little later, also without duplicate address detection: until then
-        it drops what comes for it, and a SYN that is lost costs a second."""
-        until = time.monotonic() + _ADDRESSED
-        while time.monotonic() < until:
-            try:
-                table = str(self._ask("read", "/proc/self/net/if_inet6")[0])
-            except DeviceError as error:
-                if error.errno == errno.ENOENT:  # a kernel without IPv6
-                    return
-                raise
-            # address, index, prefix length, scope, flags, name
-            if not any(int(line.split()[4], 16) & _TENTATIVE for line in table.splitlines()):
-                return
-            time.sleep(0.002)

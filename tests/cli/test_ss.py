@@ -15,12 +15,12 @@ import typer
 from typer.testing import CliRunner
 
 from lastack.cli.control import Control
-from lastack.cli.socket_table import format_end, rows_of, table
 from lastack.cli.ss import ss
 from lastack.device.errors import DeviceError
 from lastack.device.kernel_sockets import NETLINK_SOCK_DIAG, kernel_sockets
 from lastack.device.sandbox import Sandbox
 from lastack.device.socket_rows import Row, Timer, format_left
+from lastack.device.socket_table import format_end, rows_of, table
 from lastack.sim.scenarios.stage import Stage
 from lastack.tcp.states import State
 from tests.cli.control_loop import Loop, left_behind

@@ -38,7 +38,6 @@ BANNED = {
 THIRD_PARTY = {
     "cli": {"typer", "rich", "h11", "pyroute2"},
     "apps": {"h11"},
-    "aio": {"h11"},
     "device": {"pyroute2"},
     "bench": {"h11", "matplotlib"},
 }

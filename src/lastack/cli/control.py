@@ -22,8 +22,8 @@ from types import TracebackType
 from typing import Any, Protocol
 
 from lastack import __version__
-from lastack.cli.socket_table import rows_of
 from lastack.device.poll import IN, OUT
+from lastack.device.socket_table import rows_of
 from lastack.host.host import Host
 from lastack.wire.address import format_address
 

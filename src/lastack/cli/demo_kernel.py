@@ -21,9 +21,9 @@ from lastack.cli.place import Place
 from lastack.cli.progress import rate
 from lastack.cli.running import Running, given
 from lastack.cli.settings import Settings
-from lastack.cli.socket_table import rows_of, table
 from lastack.device.kernel_sockets import NETLINK_SOCK_DIAG, kernel_sockets
 from lastack.device.sandbox import Sandbox
+from lastack.device.socket_table import rows_of, table
 from lastack.tcp.states import State
 
 SIZE = 50_000_000

@@ -330,8 +330,8 @@ class Experiment:
 
     def show(self, style: str) -> None:
         """The sockets that are left at both ends."""
-        from lastack.cli.socket_table import rows_of, table
         from lastack.device.kernel_sockets import NETLINK_SOCK_DIAG, kernel_sockets
+        from lastack.device.socket_table import rows_of, table
 
         if self.running is None or self.process is None:
             return

@@ -13,9 +13,9 @@ import typer
 
 from lastack.cli import control, options, ss_info
 from lastack.cli.errors import UsageError, reported, tell
-from lastack.cli.socket_table import table
 from lastack.device.kernel_sockets import kernel_sockets
 from lastack.device.socket_rows import Row
+from lastack.device.socket_table import table
 from lastack.tcp.states import State
 from lastack.trace import names
 

@@ -53,6 +53,7 @@ class Network:
         self.taps: list[Tap] = []
         self.paths: dict[tuple[str, str], Path] = {}
         self.under_way = 0
+        self.on_path: Callable[[Path], None] | None = None  # told of each path that comes into being
         self._names: dict[bytes, str] = {}
         self._routes: dict[tuple[str, Buffer], Path] = {}  # by the sender's name and the destination's address
         self._numbers = 0
@@ -75,6 +76,8 @@ class Network:
         path = self.paths.get((sender, receiver))
         if path is None:
             path = self.paths[sender, receiver] = Path(sender, receiver)
+            if self.on_path is not None:
+                self.on_path(path)
         return path
 
     def send(self, sender: str, packet: Packet) -> None:

@@ -15,7 +15,7 @@ from lastack.sim.node import Driven, Node
 from lastack.sim.taps import Tap
 from lastack.tcp.config import DEFAULT, Config
 from lastack.tcp.observer import Observer
-from lastack.wire.address import parse_address
+from lastack.wire.address import is_loopback, parse_interface
 from lastack.wire.packet import Packet
 
 SECOND = 1_000_000
@@ -103,7 +103,9 @@ class World:
         texts = (addresses,) if isinstance(addresses, str) else tuple(addresses)
         node = Node(name, texts, config, options)
         for text in texts:
-            self.network.attach(name, parse_address(text))
+            address = parse_interface(text)[0]
+            if not is_loopback(address):  # each host has its own
+                self.network.attach(name, address)
         self.nodes[name] = node
         self._everyone = tuple(self.nodes.values())
         for make in self._observers:

@@ -1,0 +1,181 @@
+"""The borders of a simulated world: what a program makes within it is of it, and what would leave it raises `Escaped`.
+
+While a simulated loop runs, `socket.socket` and `socket.getaddrinfo` are the world's, time is virtual, and chance comes
+from the world's seed, for who is called by that loop; other threads notice nothing. What gets round that (a name
+imported earlier, a library in C) is stopped by an audit hook (PEP 578), as far as Python tells of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from lastack.aio.errors import Escaped
+from lastack.aio.gate import gate_of
+
+if TYPE_CHECKING:
+    from lastack.aio.world import World
+
+_MAKE_A_HOST = "let it be a host of the world, or a fake of what it would do"
+_MAKE_A_SOCKET = "make it by socket.socket(...) while the loop runs, not by a class that was imported earlier"
+_NAMES = "use the loop's getaddrinfo, which knows the world's hosts"
+_THREADS = "use asyncio.to_thread or the loop's run_in_executor, which call it at once"
+
+# What Python tells an audit hook of, what that is, and what to do instead.
+_OUTSIDE: dict[str, tuple[str, str]] = {
+    "socket.__new__": ("a real socket", _MAKE_A_SOCKET),
+    "socket.connect": ("a real socket's connect", _MAKE_A_SOCKET),
+    "socket.bind": ("a real socket's bind", _MAKE_A_SOCKET),
+    "socket.sendto": ("a real socket's sendto", _MAKE_A_SOCKET),
+    "socket.sendmsg": ("a real socket's sendmsg", _MAKE_A_SOCKET),
+    "socket.getaddrinfo": ("asking the machine for an address", _NAMES),
+    "socket.gethostbyname": ("asking the machine for an address", _NAMES),
+    "socket.gethostbyaddr": ("asking the machine for a name", _NAMES),
+    "socket.getnameinfo": ("asking the machine for a name", _NAMES),
+    "subprocess.Popen": ("a process", _MAKE_A_HOST),
+    "os.system": ("a process", _MAKE_A_HOST),
+    "os.posix_spawn": ("a process", _MAKE_A_HOST),
+    "os.exec": ("another program", _MAKE_A_HOST),
+    "os.fork": ("a process", _MAKE_A_HOST),
+    "os.forkpty": ("a process", _MAKE_A_HOST),
+    "_thread.start_new_thread": ("a thread", _THREADS),
+    "_thread.start_joinable_thread": ("a thread", _THREADS),
+    "time.sleep": ("time.sleep", "await asyncio.sleep: who blocks the loop blocks every host"),
+}
+
+
+def world_of_caller() -> World | None:
+    """The world in whose loop the caller runs; None elsewhere, in other threads too."""
+    return getattr(asyncio._get_running_loop(), "world", None)
+
+
+class Sleep:
+    """How long a function that is called in place of a thread has slept."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+
+class _State:
+    """What holds in this process (there is one interpreter, and its hooks can't be taken away)."""
+
+    hooked: ClassVar[bool] = False
+    open: ClassVar[int] = 0
+    threads: ClassVar[list[Sleep]] = []
+
+
+@contextmanager
+def open_gate() -> Iterator[None]:
+    """What the simulation itself does outside."""
+    _State.open += 1
+    try:
+        yield
+    finally:
+        _State.open -= 1
+
+
+@contextmanager
+def in_a_thread() -> Iterator[Sleep]:
+    """Meanwhile time.sleep is counted."""
+    slept = Sleep()
+    _State.threads.append(slept)
+    try:
+        yield slept
+    finally:
+        _State.threads.pop()
+
+
+@contextmanager
+def closed(world: World) -> Iterator[None]:
+    """The borders of this world, meanwhile."""
+    if not _State.hooked:
+        _State.hooked = True
+        sys.addaudithook(_audit)
+    with ExitStack() as stack:
+        for module, name, mine in _replacements(world):
+            stack.callback(setattr, module, name, getattr(module, name))
+            setattr(module, name, mine)
+        chance = random.getstate()
+        stack.callback(random.setstate, chance)
+        random.setstate(world.chance)
+        yield
+        world.chance = random.getstate()
+
+
+def _audit(event: str, arguments: tuple[Any, ...]) -> None:
+    found = _OUTSIDE.get(event)
+    if found is None or _State.open or world_of_caller() is None:
+        return
+    raise Escaped(*found)
+
+
+def _replacements(world: World) -> Iterator[tuple[Any, str, Any]]:
+    """(module, name, what stands there while the world's loop runs)."""
+    yield socket, "socket", gate_of(socket.socket, _make)
+    yield socket, "getaddrinfo", _within(socket.getaddrinfo, lambda w: w.names.getaddrinfo)
+    yield socket, "gethostbyname", _within(socket.gethostbyname, lambda w: w.names.gethostbyname)
+    yield socket, "gethostname", _within(socket.gethostname, lambda w: lambda: w.process.computer.name)
+    yield time, "time", _within(time.time, lambda w: w.wall_clock)
+    yield time, "time_ns", _within(time.time_ns, lambda w: lambda: w.wall_clock_us() * 1000)
+    for name in ("monotonic", "perf_counter"):
+        yield time, name, _within(getattr(time, name), lambda w: w.clock)
+        yield time, name + "_ns", _within(getattr(time, name + "_ns"), lambda w: lambda: w.sim.now * 1000)
+    yield time, "sleep", _sleeping(time.sleep)
+    # uuid and secrets ask these two.
+    yield os, "urandom", _within(os.urandom, lambda w: w.secrets.randbytes)
+    yield random, "_urandom", _within(random._urandom, lambda w: w.secrets.randbytes)  # type: ignore[attr-defined]
+
+
+def _within(real: Callable[..., Any], chosen: Callable[[World], Callable[..., Any]]) -> Callable[..., Any]:
+    """A function that for callers within the world does what is `chosen`, for others the real thing."""
+
+    def either(*arguments: Any, **more: Any) -> Any:
+        world = world_of_caller()
+        return real(*arguments, **more) if world is None or _State.open else chosen(world)(*arguments, **more)
+
+    return either
+
+
+def _sleeping(real: Callable[[float], None]) -> Callable[[float], None]:
+    def sleep(seconds: float, /) -> None:
+        if world_of_caller() is None:
+            real(seconds)
+        elif _State.threads:
+            _State.threads[-1].seconds += max(seconds, 0)
+        else:
+            raise Escaped(*_OUTSIDE["time.sleep"])
+
+    return sleep
+
+
+def _make(real: Any, family: int, type: int, proto: int, fileno: int | None) -> Any:
+    """`socket.socket(...)`, for who calls it within a world or elsewhere."""
+    world = world_of_caller()
+    if world is None or _State.open:
+        return None
+    family = socket.AF_INET if family == -1 else family
+    kind = socket.SOCK_STREAM if type == -1 else type & ~(socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+    if fileno is not None:
+        raise Escaped(f"a socket made of file descriptor {fileno}", _MAKE_A_SOCKET)
+    if family not in (socket.AF_INET, socket.AF_INET6) or kind != socket.SOCK_STREAM:
+        raise Escaped(f"a socket of {_named(family)}, {_named_kind(kind)}", "the hosts of a world speak TCP alone")
+    return world.process.socket(family)
+
+
+def _named(family: int) -> str:
+    return getattr(socket.AddressFamily(family), "name", str(family)) if family in _FAMILIES else f"family {family}"
+
+
+def _named_kind(kind: int) -> str:
+    return socket.SocketKind(kind).name if kind in _KINDS else f"type {kind}"
+
+
+_FAMILIES = frozenset(int(one) for one in socket.AddressFamily)
+_KINDS = frozenset(int(one) for one in socket.SocketKind)

@@ -1,0 +1,63 @@
+"""A host of a world: its kernel, its clock, and the program that it runs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any
+
+from lastack.aio.processes import CURRENT, Process
+
+if TYPE_CHECKING:
+    from lastack.aio.world import World
+
+Main = Callable[[], Awaitable[Any]]
+
+
+class Computer:
+    """One host: `name`, `addresses` (text), `kernel` (a `lastack.host.host.Host`; None while it is off) and `process`,
+    the program that it runs, begun by calling `main`.
+
+    `skew` is by how many seconds its clock is ahead of the world's, `drift` how many seconds it gains in each.
+    """
+
+    def __init__(self, world: World, name: str, addresses: tuple[str, ...], main: Main | None) -> None:
+        self.world = world
+        self.name = name
+        self.addresses = addresses
+        self.main = main
+        self.skew = 0.0
+        self.drift = 0.0
+        self.process = Process(self)
+        self.task: asyncio.Task[Any] | None = None  # that `main` runs in
+
+    def __repr__(self) -> str:
+        return f"<host {self.name} {' '.join(self.addresses)} {'up' if self.kernel is not None else 'off'}>"
+
+    @property
+    def kernel(self) -> Any:
+        """Its TCP; None while it is off."""
+        return self.world.sim[self.name]
+
+    def boot(self) -> None:
+        """Begin the program, as a process of its own."""
+        self.process = Process(self)
+        if self.main is not None and self.world.loop is not None:
+            self.task = self.run(self.main())
+            self.task.add_done_callback(self.world.main_ended, context=copy_context())
+
+    def run(self, coroutine: Any) -> asyncio.Task[Any]:
+        """Run a coroutine as part of this host's program; its task."""
+        assert self.world.loop is not None, "the world does not run"
+        context = copy_context()
+        context.run(CURRENT.set, self.process)
+        task: asyncio.Task[Any] = self.world.loop.create_task(coroutine, name=f"{self.name}", context=context)
+        return task
+
+    def end(self, *, power: bool) -> None:
+        """End the program where it stands; with `power` off the kernel too, and what it knew."""
+        if self.process.alive:
+            self.process.end(closes=not power)
+        if power:
+            self.world.sim.power_off(self.name)

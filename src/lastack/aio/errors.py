@@ -1,0 +1,19 @@
+"""What goes wrong where a program and the world that it runs in do not fit together."""
+
+from __future__ import annotations
+
+
+class Escaped(RuntimeError):
+    """The program would have left the simulation: `what` it did, and what to do `instead`.
+
+    A RuntimeError, not an OSError: a program that takes a failed connection in its stride must not take this so.
+    """
+
+    def __init__(self, what: str, instead: str) -> None:
+        self.what = what
+        self.instead = instead
+        super().__init__(f"{what} would leave the simulation: {instead}")
+
+
+class WorldStuck(RuntimeError):
+    """Nothing will ever happen again, and the program still waits. The text tells for what."""

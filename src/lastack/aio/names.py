@@ -1,0 +1,112 @@
+"""The names of a world: what its hosts' addresses are called, in place of DNS."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lastack.aio.computer import Computer
+
+_real_getaddrinfo = socket.getaddrinfo
+_LOCAL = ("localhost", "localhost.localdomain")
+
+
+class Names:
+    """Each host under its own name and its aliases; `localhost` is the host of who asks."""
+
+    def __init__(self) -> None:
+        self._hosts: dict[str, tuple[str, ...]] = {}
+
+    def add(self, name: str, addresses: tuple[str, ...]) -> None:
+        """Let a name stand for these addresses (text), in that order; an alias, or a host of several machines."""
+        self._hosts[_key(name)] = addresses
+
+    def remove(self, name: str) -> None:
+        """Let it stand for nothing any more. KeyError where it does not."""
+        del self._hosts[_key(name)]
+
+    def enter(self, computer: Computer) -> None:
+        """A host came into the world."""
+        self.add(computer.name, computer.addresses)
+
+    def addresses(self, name: str) -> tuple[str, ...]:
+        """The addresses of a name, itself where it is one; () where nobody has it."""
+        if _key(name) in _LOCAL:
+            return ("127.0.0.1", "::1")
+        try:
+            return (str(ipaddress.ip_address(name.partition("%")[0])),)
+        except ValueError:
+            return self._hosts.get(_key(name), ())
+
+    def address(self, name: str, family: int) -> str:
+        """The first address of a name in that family. Raises socket.gaierror."""
+        for address in self.addresses(name):
+            if family_of(address) == family or not family:
+                return address
+        raise _unknown()
+
+    def look_up(
+        self, host: Any, port: Any, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0
+    ) -> list[Any]:
+        """As socket.getaddrinfo. Raises socket.gaierror."""
+        name = host.decode("idna") if isinstance(host, bytes) else host
+        if not name:
+            passive = flags & socket.AI_PASSIVE
+            addresses: tuple[str, ...] = ("0.0.0.0", "::") if passive else ("127.0.0.1", "::1")
+        else:
+            addresses = self.addresses(name)
+        found = [
+            entry
+            for address in addresses
+            if family in (0, family_of(address))
+            for entry in _real_getaddrinfo(
+                address,
+                port,
+                family_of(address),
+                type,
+                proto,
+                flags | socket.AI_NUMERICHOST,  # asks nobody
+            )
+        ]
+        if not found:
+            raise _unknown()
+        if flags & socket.AI_CANONNAME and name:
+            found[0] = (*found[0][:3], str(name), found[0][4])
+        return found
+
+    def look_back(self, sockaddr: Any, flags: int = 0) -> tuple[str, str]:
+        """As socket.getnameinfo; ports keep their numbers."""
+        address, port = sockaddr[:2]
+        if not flags & socket.NI_NUMERICHOST:
+            for name, addresses in self._hosts.items():
+                if address in addresses:
+                    return name, str(port)
+        return str(address), str(port)
+
+    def getaddrinfo(
+        self, host: Any, port: Any, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0
+    ) -> list[Any]:
+        """In the place of socket.getaddrinfo."""
+        from lastack.aio import borders
+
+        with borders.open_gate():
+            return self.look_up(host, port, family, type, proto, flags)
+
+    def gethostbyname(self, name: str) -> str:
+        """In the place of socket.gethostbyname."""
+        return self.address(name, socket.AF_INET)
+
+
+def family_of(address: str) -> int:
+    """AF_INET or AF_INET6."""
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+def _key(name: str) -> str:
+    return name.lower().rstrip(".")
+
+
+def _unknown() -> socket.gaierror:
+    return socket.gaierror(socket.EAI_NONAME, "Name or service not known")

@@ -1,0 +1,362 @@
+"""Sockets as Python's own module has them, over a host's: what asyncio and libraries hold, and call.
+
+They are `socket.socket` to whoever asks, so that no library need know them; but there is no file descriptor behind
+them, and `fileno` gives a number that only our own selectors know.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from collections.abc import Iterable
+from struct import Struct
+from typing import Any, cast
+
+from lastack.aio.stack import READ, WRITE, Stack
+from lastack.host import options
+from lastack.host.sockets import Socket
+from lastack.tcp.states import State
+from lastack.wire.packet import Buffer
+
+# The numbers of sockets begin where no file descriptor gets to (the kernel's most is 2**30, fs.nr_open).
+FIRST_NUMBER = 1 << 30
+
+_LINGER = Struct("ii")
+_NUMBER = Struct("i")
+_TCP_INFO = 11
+# <linux/tcp.h>: struct tcp_info begins with eight octets and 24 numbers of 32 bits, in this order.
+_INFO_OCTETS = ("state", "ca_state", "retransmits", "probes", "backoff", "options")
+_INFO_NUMBERS = (
+    *("rto", "ato", "snd_mss", "rcv_mss", "unacked", "sacked", "lost", "retrans", "fackets"),
+    *("last_data_sent", "last_ack_sent", "last_data_recv", "last_ack_recv"),
+    *("pmtu", "rcv_ssthresh", "rtt", "rttvar", "snd_ssthresh", "snd_cwnd", "advmss", "reordering"),
+    *("rcv_rtt", "rcv_space", "total_retrans"),
+)
+_INFO = Struct("8B24I")
+
+Address = tuple[Any, ...]
+
+
+class HostSocket(socket.socket):
+    """One stream socket of a host. Its errors are those of the kernel's sockets.
+
+    A blocking call (`settimeout` other than 0) waits by the stack's `wait`, which an event loop refuses.
+    """
+
+    # `_asked` is for a subclass: the options that were set before there was a host's socket.
+    __slots__ = ("_asked", "_family", "_inner", "_number", "_stack", "_timeout")
+
+    def __init__(self, stack: Stack, family: int = socket.AF_INET, inner: Socket | None = None) -> None:
+        """A new socket, or the face of `inner`. OSError EAFNOSUPPORT for what is neither IPv4 nor IPv6."""
+        if family not in (socket.AF_INET, socket.AF_INET6):
+            raise OSError(errno.EAFNOSUPPORT, os.strerror(errno.EAFNOSUPPORT))
+        # socket.socket's own constructor, which opens a file descriptor, is left out; its closing needs these two.
+        self._io_refs = 0
+        self._closed = False
+        self._stack = stack
+        self._family = socket.AddressFamily(family)
+        self._timeout: float | None = None
+        self._inner = inner if inner is not None else stack.host.socket(4 if family == socket.AF_INET else 6)
+        self._inner.user = self
+        self._number = stack.entered(self, self._inner)
+
+    # --- what it is ---
+
+    family = property(lambda self: self._family)
+    type = property(lambda self: socket.SOCK_STREAM)
+    proto = property(lambda self: socket.IPPROTO_TCP)
+    timeout = property(lambda self: self._timeout)
+
+    @property
+    def inner(self) -> Socket:
+        """The host's socket."""
+        return self._inner
+
+    @property
+    def stack(self) -> Stack:
+        """What it stands on."""
+        return self._stack
+
+    @property
+    def state(self) -> State:
+        """The state of the connection, or of the listener."""
+        return self._inner.state
+
+    def fileno(self) -> int:
+        """Its number; -1 once it is closed."""
+        return self._number
+
+    def events(self) -> int:
+        """READ and WRITE, as a selector over epoll would tell them."""
+        found = self._inner.poll()
+        return (READ if found & ~options.POLLOUT else 0) | (WRITE if found & ~(options.POLLIN | _HALF) else 0)
+
+    # --- opening ---
+
+    def bind(self, address: Any) -> None:
+        """As socket.bind; a name in place of an address is looked up."""
+        self._inner.bind(self._given(address))
+
+    def listen(self, backlog: int = 128, /) -> None:
+        """As socket.listen."""
+        self._inner.listen(self._stack.now(), backlog)
+        self._stack.touched()
+
+    def accept(self) -> tuple[HostSocket, Address]:
+        """As socket.accept."""
+        while True:
+            try:
+                inner, peer = self._inner.accept(self._stack.now())
+            except BlockingIOError:
+                self._wait(READ)
+            else:
+                return type(self)(self._stack, self._family, inner), self._shown(peer)
+
+    def connect(self, address: Any) -> None:
+        """As socket.connect."""
+        try:
+            self._inner.connect(self._stack.now(), self._given(address))
+        except BlockingIOError:
+            self._stack.touched()
+            if self._timeout == 0:
+                raise
+            self._wait(WRITE)
+            if number := self.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+                raise OSError(number, os.strerror(number)) from None
+        self._stack.touched()
+
+    def connect_ex(self, address: Any) -> int:
+        """As socket.connect_ex: the number of the error, 0 where there is none."""
+        try:
+            self.connect(address)
+        except OSError as error:
+            if error.errno is None:
+                raise
+            return error.errno
+        return 0
+
+    # --- data ---
+
+    def recv(self, size: int, flags: int = 0, /) -> bytes:
+        """As socket.recv."""
+        if size < 0:
+            raise ValueError("negative buffersize in recv")
+        while True:
+            try:
+                data = self._inner.recv(self._stack.now(), size, flags & ~socket.MSG_WAITALL)
+            except BlockingIOError:
+                self._wait(READ, flags)
+                continue
+            self._stack.touched()
+            if flags & socket.MSG_WAITALL and data and len(data) < size and self._timeout != 0:
+                return data + self.recv(size - len(data), flags)
+            return data
+
+    def recv_into(self, buffer: Any, size: int = 0, flags: int = 0) -> int:
+        """As socket.recv_into."""
+        view = memoryview(buffer).cast("B")
+        data = self.recv(size or len(view), flags)
+        view[: len(data)] = data
+        return len(data)
+
+    def recvfrom(self, size: int, flags: int = 0, /) -> tuple[bytes, Any]:
+        """As socket.recvfrom of a stream, which does not say from whom."""
+        return self.recv(size, flags), None
+
+    def recvfrom_into(self, buffer: Any, size: int = 0, flags: int = 0) -> tuple[int, Any]:
+        """As socket.recvfrom_into of a stream."""
+        return self.recv_into(buffer, size, flags), None
+
+    def recvmsg(self, size: int, ancillary: int = 0, flags: int = 0, /) -> tuple[bytes, list[Any], int, Any]:
+        """As socket.recvmsg; there is no ancillary data."""
+        return self.recv(size, flags), [], 0, None
+
+    def recvmsg_into(
+        self, buffers: Iterable[Any], ancillary: int = 0, flags: int = 0, /
+    ) -> tuple[int, list[Any], int, Any]:
+        """As socket.recvmsg_into; there is no ancillary data."""
+        views = [memoryview(buffer).cast("B") for buffer in buffers]
+        data = memoryview(self.recv(sum(map(len, views)), flags))
+        size = len(data)
+        for view in views:
+            view[: len(data)] = data[: len(view)]
+            data = data[len(view) :]
+        return size, [], 0, None
+
+    def send(self, data: Any, flags: int = 0, /) -> int:
+        """As socket.send."""
+        while True:
+            try:
+                sent = self._inner.send(self._stack.now(), _kept(data), flags)
+            except BlockingIOError:
+                self._wait(WRITE, flags)
+                continue
+            self._stack.touched()
+            return sent
+
+    def sendall(self, data: Any, flags: int = 0, /) -> None:
+        """As socket.sendall."""
+        view = memoryview(_kept(data)).cast("B")
+        while view:
+            view = view[self.send(view, flags) :]
+
+    def sendto(self, data: Any, *arguments: Any) -> int:
+        """As socket.sendto: (data, address) or (data, flags, address)."""
+        flags, address = arguments if len(arguments) == 2 else (0, *arguments)
+        given = self._given(address) if address is not None else None
+        sent = self._inner.sendto(self._stack.now(), _kept(data), flags, given)
+        self._stack.touched()
+        return sent
+
+    def sendmsg(
+        self, buffers: Iterable[Any], ancillary: Iterable[Any] = (), flags: int = 0, address: Any = None, /
+    ) -> int:
+        """As socket.sendmsg. OSError EINVAL for ancillary data."""
+        if list(ancillary):
+            raise OSError(errno.EINVAL, "no ancillary data is sent here")
+        data = b"".join(bytes(buffer) for buffer in buffers)
+        return self.send(data, flags) if address is None else self.sendto(data, flags, address)
+
+    def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
+        """As socket.sendfile: the file is read and sent."""
+        return cast(int, self._sendfile_use_send(file, offset, count))  # type: ignore[attr-defined]
+
+    # --- names ---
+
+    def getsockname(self) -> Address:
+        """As socket.getsockname."""
+        return self._shown(self._inner.getsockname())
+
+    def getpeername(self) -> Address:
+        """As socket.getpeername."""
+        if self._inner.state in _NOT_CONNECTED:
+            raise OSError(errno.ENOTCONN, os.strerror(errno.ENOTCONN))
+        return self._shown(self._inner.getpeername())
+
+    # --- options ---
+
+    def setsockopt(self, level: int, option: int, value: Any, length: int = 0, /) -> None:
+        """As socket.setsockopt: numbers, or bytes as the kernel takes them."""
+        given: Any = value
+        if (level, option) == (socket.SOL_SOCKET, socket.SO_LINGER):
+            given = _LINGER.unpack(bytes(value))
+        elif not isinstance(value, int) and (level, option) not in _TEXTS and len(value) == _NUMBER.size:
+            given = _NUMBER.unpack(bytes(value))[0]
+        self._inner.setsockopt(level, option, given)
+        self._stack.touched()
+
+    def getsockopt(self, level: int, option: int, length: int = 0, /) -> Any:
+        """As socket.getsockopt: a number, or with `length` bytes as the kernel gives them."""
+        found: Any = self._inner.getsockopt(level, option)
+        if (level, option) == (socket.SOL_SOCKET, socket.SO_LINGER):
+            found = _LINGER.pack(*found)
+        elif (level, option) == (socket.IPPROTO_TCP, _TCP_INFO):
+            found = _packed(found)
+        elif isinstance(found, str):
+            found = found.encode().ljust(16, b"\0")
+        if not length:
+            return found
+        return (found if isinstance(found, bytes) else _NUMBER.pack(found))[:length]
+
+    def setblocking(self, flag: bool, /) -> None:
+        """As socket.setblocking."""
+        self._timeout = None if flag else 0.0
+
+    def settimeout(self, value: float | None, /) -> None:
+        """As socket.settimeout."""
+        if value is not None and value < 0:
+            raise ValueError("Timeout value out of range")
+        self._timeout = None if value is None else float(value)
+
+    def gettimeout(self) -> float | None:
+        """As socket.gettimeout."""
+        return self._timeout
+
+    def getblocking(self) -> bool:
+        """As socket.getblocking."""
+        return self._timeout != 0
+
+    def get_inheritable(self) -> bool:
+        """Never: there is nothing to inherit."""
+        return False
+
+    def set_inheritable(self, inheritable: bool) -> None:
+        """OSError EINVAL where it is to be inherited: no other process can have it."""
+        if inheritable:
+            raise OSError(errno.EINVAL, "a socket of this host cannot be inherited by a process")
+
+    # --- the end ---
+
+    def shutdown(self, how: int, /) -> None:
+        """As socket.shutdown."""
+        self._inner.shutdown(self._stack.now(), how)
+        self._stack.touched()
+
+    def detach(self) -> int:
+        """OSError EOPNOTSUPP: there is no file descriptor that could live on."""
+        raise OSError(errno.EOPNOTSUPP, "a socket of this host has no file descriptor to give away")
+
+    def dup(self) -> HostSocket:
+        """OSError EOPNOTSUPP: there is no file descriptor to double."""
+        raise OSError(errno.EOPNOTSUPP, "a socket of this host has no file descriptor to double")
+
+    def _real_close(self, _ss: Any = None) -> None:
+        """What socket.close() comes to, once no file made of the socket is open (see `makefile`)."""
+        if self._number != -1:
+            self._inner.close(self._stack.now())
+            self._stack.touched()
+            self.forsake()
+
+    def close_now(self) -> None:
+        """Close it, whatever files were made of it."""
+        self._closed = True
+        self._real_close()
+
+    def forsake(self) -> None:
+        """Let go of the host's socket as it is."""
+        number, self._number = self._number, -1
+        self._inner.user = None  # no cycle is left
+        self._stack.left(number)
+
+    # --- inside ---
+
+    def _wait(self, events: int, flags: int = 0) -> None:
+        """Wait as long as the socket is patient; BlockingIOError where it is not at all."""
+        if self._timeout == 0 or flags & socket.MSG_DONTWAIT:
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        self._stack.touched()
+        self._stack.wait(self, events, self._timeout)
+
+    def _given(self, address: Any) -> tuple[str, int]:
+        """(address as text, port) of what a caller gives."""
+        if not isinstance(address, tuple) or len(address) < 2:
+            raise TypeError(f"an address is (host, port), not {address!r}")
+        name, port = address[:2]
+        if not isinstance(name, str) or not isinstance(port, int):
+            raise TypeError(f"an address is (host, port), not {address!r}")
+        return (self._stack.resolve(name, self._family) if name else name), port
+
+    def _shown(self, address: tuple[str, int]) -> Address:
+        return address if self._family == socket.AF_INET else (*address, 0, 0)
+
+
+_HALF = options.POLLRDHUP | options.POLLPRI
+_NOT_CONNECTED = frozenset({State.CLOSED, State.LISTEN, State.SYN_SENT})
+_TEXTS = frozenset({(socket.IPPROTO_TCP, options.TCP_CONGESTION), (socket.IPPROTO_TCP, options.TCP_FASTOPEN_KEY)})
+
+
+def _kept(data: Any) -> Buffer:
+    """Data that will not change: the stack sends it again where it is lost, and the caller may write to its buffer."""
+    if isinstance(data, bytes):
+        return data
+    view = memoryview(data)
+    return view if isinstance(view.obj, bytes) else view.tobytes()
+
+
+def _packed(info: dict[str, int]) -> bytes:
+    """The beginning of struct tcp_info, which is as old as any program that reads it."""
+    octets = [info.get(f"tcpi_{name}", 0) & 0xFF for name in _INFO_OCTETS]
+    scales = info.get("tcpi_snd_wscale", 0) & 15 | (info.get("tcpi_rcv_wscale", 0) & 15) << 4
+    numbers = [info.get(f"tcpi_{name}", 0) & 0xFFFF_FFFF for name in _INFO_NUMBERS]
+    return _INFO.pack(*octets, scales, 0, *numbers)

@@ -1,0 +1,41 @@
+"""What a socket stands on: one host, and what drives it."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from lastack.host.host import Host
+from lastack.host.sockets import Socket
+
+READ = 1  # selectors.EVENT_READ
+WRITE = 2  # selectors.EVENT_WRITE
+
+
+class Stack(Protocol):
+    """One host as its sockets see it."""
+
+    @property
+    def host(self) -> Host:
+        """The host. OSError ENETDOWN where it is not running."""
+
+    def now(self) -> int:
+        """The host's time in microseconds."""
+
+    def touched(self) -> None:
+        """A call was made: there may be something to send."""
+
+    def entered(self, owner: Any, socket: Socket) -> int:
+        """A socket came into being, whose owner is to be told when it is ready: its number, in place of a file
+        descriptor."""
+
+    def left(self, number: int) -> None:
+        """That socket is gone."""
+
+    def routes(self, address: str) -> bool:
+        """Whether the address (as text) is reached by this host."""
+
+    def resolve(self, name: str, family: int) -> str:
+        """The address of a host's name, for who gives a name where an address belongs. Raises socket.gaierror."""
+
+    def wait(self, owner: Any, events: int, timeout: float | None) -> None:
+        """Block until the socket is ready for READ or WRITE. TimeoutError after `timeout` seconds (None: never)."""

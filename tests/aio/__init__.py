@@ -1,0 +1,1 @@
+"""Worlds of hosts in virtual time."""

@@ -1,0 +1,146 @@
+"""A world's hosts: programs that run, end without being asked, and begin anew."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+import uuid
+
+import pytest
+
+from lastack.aio import SimulatedLoop, World, WorldStuck
+
+
+async def upper() -> None:
+    """Serves lines on port 80, in capitals."""
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while line := await reader.readline():
+            writer.write(line.upper())
+        writer.close()
+
+    async with await asyncio.start_server(handle, port=80) as server:
+        await server.serve_forever()
+
+
+async def ask(text: bytes, host: str = "server") -> bytes:
+    """What the server makes of a line."""
+    reader, writer = await asyncio.open_connection(host, 80)
+    writer.write(text)
+    answer = await reader.readline()
+    writer.close()
+    await writer.wait_closed()
+    return answer
+
+
+def test_hosts_talk_by_name():
+    world = World()
+    world.host("server", upper)
+    assert world.run(ask(b"hello\n")) == b"HELLO\n"
+    assert world.now == pytest.approx(0.002, abs=0.0005)  # two round trips of a millisecond
+
+
+def test_an_hour_takes_no_time():
+    began = time.perf_counter()
+    world = World()
+    world.run(asyncio.sleep(3600))
+    assert world.now == 3600
+    assert time.perf_counter() - began < 1
+
+
+def test_one_seed_is_one_run():
+    async def main() -> list[object]:
+        await ask(b"hello\n")
+        return [random.random(), uuid.uuid4(), time.time(), time.monotonic_ns()]
+
+    def run(seed: int) -> tuple[object, str]:
+        world = World(seed)
+        world.host("server", upper)
+        world.loss("localhost", "server", 0.3)
+        trace = world.trace_hash()
+        return world.run(main()), trace.hexdigest()
+
+    assert run(1) == run(1)
+    assert run(1)[0] != run(2)[0]
+    assert run(1)[1] != run(2)[1]
+
+
+def test_a_run_leaves_time_and_chance_as_they_were():
+    random.seed(1)
+    first = random.random()
+    random.seed(1)
+    World().run(asyncio.sleep(100))
+    assert random.random() == first
+    assert abs(time.time() - time.clock_gettime(time.CLOCK_REALTIME)) < 1
+
+
+def test_the_loop_alone_is_a_host():
+    async def main() -> bytes:
+        task = asyncio.create_task(upper())
+        await asyncio.sleep(1)
+        try:
+            return await ask(b"to myself\n", "localhost")
+        finally:
+            task.cancel()
+            await asyncio.sleep(0)
+
+    with asyncio.Runner(loop_factory=SimulatedLoop) as runner:
+        assert runner.run(main()) == b"TO MYSELF\n"
+
+
+def test_who_waits_for_ever_is_told_of():
+    async def main() -> None:
+        await asyncio.Event().wait()
+
+    with pytest.raises(WorldStuck, match=r"test_world\.py"):
+        World().run(main())
+
+
+def test_after_a_crash_the_peer_does_not_know_until_it_asks():
+    async def main() -> None:
+        reader, writer = await asyncio.open_connection("server", 80)
+        world.crash("server")
+        world.bounce("server")
+        assert "ESTAB" in world.netstat("localhost")
+        assert "ESTAB" not in world.netstat("server")
+        writer.write(b"hello\n")
+        with pytest.raises(ConnectionResetError):
+            await reader.readline()
+        writer.close()
+
+    world = World()
+    world.host("server", upper)
+    world.run(main())
+
+
+def test_a_killed_program_runs_no_further():
+    done = []
+
+    async def work() -> None:
+        try:
+            await asyncio.sleep(10)
+        finally:
+            done.append(world.now)
+
+    async def main() -> None:
+        await asyncio.sleep(5)
+        world.kill("worker")
+        await asyncio.sleep(10)
+        assert not done
+
+    world = World()
+    world.host("worker", work)
+    world.run(main())
+
+
+def test_what_a_host_raises_ends_the_run():
+    async def fail() -> None:
+        await asyncio.sleep(5)
+        raise ValueError("no")
+
+    world = World(seed=7)
+    world.host("server", fail)
+    with pytest.raises(ValueError, match="no") as caught:
+        world.run(asyncio.sleep(100))
+    assert caught.value.__notes__ == ["in the world of seed 7, server, at 5.000000 s"]

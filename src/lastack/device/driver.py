@@ -205,6 +205,10 @@ class Driver:
         now = self.clock()
         while not self._queue and (packets := self.host.transmit(now)):
             self._put(packets, now)
+        # What the host sends to itself has arrived already, and nothing else would end the wait.
+        if self.on_ready is not None and (sockets := self.host.ready()):
+            self.on_ready(now, sockets)
+            patience = 0
         events = self._poller.wait(self._patience(now, patience), self.spin)
         now = self.clock()
         if events and self._take(now, events):

@@ -285,8 +285,9 @@ async def test_a_connection_that_takes_too_long(place: Place):
     waiting = []
 
     async def connect_ten() -> None:
-        for _ in range(10):
-            waiting.append((await loop.create_connection(Recorder, *listener.getsockname()))[1])
+        while len(waiting) < 10:
+            _, protocol = await loop.create_connection(Recorder, *listener.getsockname())
+            waiting.append(protocol)
 
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(connect_ten(), 0.3)

@@ -131,6 +131,9 @@ def _replacements(world: World) -> Iterator[tuple[Any, str, Any]]:
     # uuid and secrets ask these two.
     yield os, "urandom", _within(os.urandom, lambda w: w.secrets.randbytes)
     yield random, "_urandom", _within(random._urandom, lambda w: w.secrets.randbytes)  # type: ignore[attr-defined]
+    # Who makes a generator of his own, or a new beginning, without a seed: C would ask the machine for one.
+    yield random.Random, "seed", _seeding(random.Random.seed)
+    yield random, "seed", random._inst.seed
 
 
 def _within(real: Callable[..., Any], chosen: Callable[[World], Callable[..., Any]]) -> Callable[..., Any]:
@@ -153,6 +156,15 @@ def _sleeping(real: Callable[[float], None]) -> Callable[[float], None]:
             raise Escaped(*_OUTSIDE["time.sleep"])
 
     return sleep
+
+
+def _seeding(real: Callable[..., None]) -> Callable[..., None]:
+    def seed(self: random.Random, a: Any = None, version: int = 2) -> None:
+        world = world_of_caller()
+        inside = a is None and world is not None and not _State.open
+        real(self, world.secrets.getrandbits(256) if inside else a, version)  # type: ignore[union-attr]
+
+    return seed
 
 
 def _make(real: Any, family: int, type: int, proto: int, fileno: int | None) -> Any:

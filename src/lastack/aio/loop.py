@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from lastack.aio import polling
 from lastack.aio.selector import HostSelector
 from lastack.aio.sockets import FIRST_NUMBER, HostSocket
 
@@ -22,8 +23,9 @@ class HostLoop(asyncio.SelectorEventLoop):
         super().__init__(selector)
 
     def run_forever(self) -> None:
-        """As asyncio's; meanwhile `socket.socket` makes our sockets for who is called by this loop."""
-        with self._inside():
+        """As asyncio's; meanwhile `socket.socket` makes our sockets for who is called by this loop, and `select.poll`
+        knows them."""
+        with polling.replaced(), self._inside():
             super().run_forever()
 
     @contextmanager

@@ -7,7 +7,7 @@ import errno
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from contextvars import Context, ContextVar, copy_context
+from contextvars import Context, ContextVar
 from typing import TYPE_CHECKING, Any
 
 from lastack.aio.errors import Escaped
@@ -34,7 +34,7 @@ class Process:
         self.tasks: dict[asyncio.Task[Any], None] = {}
         self.sockets: dict[int, HostSocket] = {}
         self.signals: dict[int, Callable[[], object]] = {}  # what each signal calls
-        self.transports: list[Any] = []  # that stood still with it: if they went sooner, they would complain
+        self.transports: list[Any] = []  # that stood still with it (see burial.py)
         self._host = computer.kernel
 
     def __repr__(self) -> str:
@@ -113,15 +113,6 @@ class Process:
             with suppress(AttributeError):  # a Task in C lets it be set, one of another make may not know it
                 task._log_destroy_pending = False  # type: ignore[attr-defined]
         world.graves.append(self)
-
-    def bury(self) -> None:
-        """The world is over: close what stood still, in silence, so that nobody wonders where it went."""
-        for task in self.tasks:
-            coroutine: Any = task.get_coro()
-            with suppress(BaseException):  # it may answer by whatever it likes
-                copy_context().run(coroutine.close)
-        self.tasks.clear()
-        self.transports.clear()
 
 
 def process_of(context: Context | None) -> Process | None:

@@ -49,6 +49,10 @@ class HostSelector(BaseSelector):
         """Whether it is the number of a socket that is open."""
         return number in self._owners
 
+    def owner(self, number: int) -> HostSocket | None:
+        """The socket of that number; None where none is open."""
+        return self._owners.get(number)
+
     def on_ready(self, now: int, sockets: Iterable[Any]) -> None:
         """The readiness of these sockets of a host has changed."""
         for socket in sockets:

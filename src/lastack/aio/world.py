@@ -9,14 +9,13 @@ world.run()                          # until every client has ended
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
-import warnings
 from collections.abc import Callable, Collection, Coroutine, Iterable
 from contextvars import copy_context
 from random import Random
 from typing import Any, BinaryIO
 
+from lastack.aio.burial import bury
 from lastack.aio.computer import Computer, Main
 from lastack.aio.decisions import Decisions
 from lastack.aio.links import Link
@@ -229,12 +228,7 @@ class World:
         self.loop = None
         for file in self._files:
             file.close()
-        # What stood still complains that nobody has closed it, and it was not to be closed.
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ResourceWarning)
-            while self.graves:
-                self.graves.pop().bury()
-            gc.collect()
+        bury(loop, self.graves)
 
     def stuck(self) -> str:
         """Who waits, where nothing will ever happen again."""

@@ -1,0 +1,72 @@
+"""Programs that stood still are laid to rest once their world is over, in silence.
+
+Python ends a coroutine that nobody holds any more by an exception in it, so that its `finally` runs after all, and who
+wrote that did not reckon with a world that is no more: it complains, by warnings, in the log, and to the loop. Nobody
+is to hear of it, and nothing that it does has an effect.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from contextvars import copy_context
+from typing import Any
+
+from lastack.aio.processes import CURRENT, Process
+
+# How often one coroutine may wait once more when it is told to end.
+_PATIENCE = 100
+
+
+def bury(loop: asyncio.AbstractEventLoop, graves: list[Process]) -> None:
+    """Close what these programs left standing; `loop` is theirs, and closed."""
+    with _silence(loop):
+        for process in graves:
+            for task in process.tasks:
+                copy_context().run(_end, process, task.get_coro())
+            process.tasks.clear()
+            for transport in process.transports:
+                _forsake(transport)
+            process.transports.clear()
+            process.computer.task = None
+        graves.clear()
+        gc.collect()
+
+
+def _end(process: Process, coroutine: Any) -> None:
+    CURRENT.set(process)  # as part of which nothing runs any more
+    for _ in range(_PATIENCE):
+        with suppress(BaseException):  # it may answer by whatever it likes
+            coroutine.close()
+        if coroutine.cr_frame is None:
+            break
+
+
+def _forsake(transport: Any) -> None:
+    """Let it believe that it was closed."""
+    transport._closing, transport._sock = True, None
+    above = getattr(transport._protocol, "_app_transport", None)  # TLS
+    if above is not None:
+        above._closed = True
+
+
+@contextmanager
+def _silence(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+    hook, level = sys.unraisablehook, logging.root.manager.disable
+    loop.set_exception_handler(lambda *_: None)
+    sys.unraisablehook = lambda _: None
+    logging.disable()
+    asyncio._set_running_loop(loop)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        asyncio._set_running_loop(None)
+        logging.disable(level)
+        sys.unraisablehook = hook

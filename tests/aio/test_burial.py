@@ -1,0 +1,113 @@
+"""What stood still when a world ended goes in silence, whatever it has in its `finally`."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import socket
+import ssl
+import sys
+import warnings
+from contextlib import suppress
+from typing import Any
+
+import pytest
+import trustme
+
+from lastack.aio import Escaped, World
+
+KEPT: list[Any] = []
+
+
+class Library:
+    """Minds how it is ended, as libraries do: by a warning, a word to the loop, and in the log."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.closed = False
+
+    async def close(self) -> None:
+        await asyncio.sleep(1)
+        self.closed = True
+
+    def __del__(self) -> None:
+        if not self.closed:
+            warnings.warn("not closed", ResourceWarning, source=self, stacklevel=2)
+            self.loop.call_exception_handler({"message": "not closed"})
+
+
+async def careful() -> None:
+    """Waits for ever; its end takes a while, and wants a loop and the network."""
+    library = Library()
+    KEPT.append(asyncio.current_task())
+    try:
+        await asyncio.Event().wait()
+    finally:
+        with suppress(Escaped):
+            KEPT.append(socket.socket())
+        logging.getLogger("careful").error("it ends")
+        task = asyncio.create_task(library.close())
+        try:
+            async with asyncio.timeout(5):
+                await asyncio.shield(task)
+        finally:
+            await asyncio.sleep(1)
+            raise ValueError("and badly")
+
+
+@pytest.fixture
+def heard(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What Python could not raise anywhere."""
+    found: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", found.append)
+    return found
+
+
+@pytest.mark.parametrize("how", ["end", "crash", "kill"])
+def test_a_program_that_minds_how_it_ends_is_not_heard(
+    how: str, heard: list[Any], caplog: pytest.LogCaptureFixture, recwarn: pytest.WarningsRecorder
+):
+    async def main() -> None:
+        await asyncio.sleep(1)
+        asyncio.get_running_loop().set_exception_handler(lambda *told: heard.append(told))
+        if how != "end":
+            getattr(world, how)("server")
+        await asyncio.sleep(1)
+
+    world = World()
+    world.host("server", careful)
+    world.run(main())
+    assert len(KEPT) == 1
+    KEPT.clear()
+    gc.collect()
+    assert (heard, caplog.records, list(recwarn)) == ([], [], [])
+    assert not logging.root.manager.disable
+
+
+@pytest.mark.parametrize("secure", [False, True])
+def test_connections_that_stood_still_are_not_heard(
+    secure: bool, heard: list[Any], caplog: pytest.LogCaptureFixture, recwarn: pytest.WarningsRecorder
+):
+    ca, listening, asking = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    ca.issue_cert("server").configure_cert(listening)
+    ca.configure_trust(asking)
+
+    async def serve() -> None:
+        async with await asyncio.start_server(lambda *_: None, port=80, ssl=listening if secure else None) as server:
+            await server.serve_forever()
+
+    async def talk() -> None:
+        kept.append(await asyncio.open_connection("server", 80, ssl=asking if secure else None))
+        await asyncio.Event().wait()
+
+    kept: list[Any] = []
+    world = World()
+    world.host("server", serve)
+    world.host("client", talk)
+    world.run(asyncio.sleep(5))
+    assert kept
+    kept.clear()
+    del world
+    gc.collect()
+    assert (heard, caplog.records, list(recwarn)) == ([], [], [])

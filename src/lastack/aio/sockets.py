@@ -10,30 +10,16 @@ import errno
 import os
 import socket
 from collections.abc import Iterable
-from struct import Struct
 from typing import Any, cast
 
-from lastack.aio.stack import READ, WRITE, Stack
-from lastack.host import options
+from lastack.aio.option_values import given, shown
+from lastack.aio.stack import READ, WRITE, Stack, events_of
 from lastack.host.sockets import Socket
 from lastack.tcp.states import State
 from lastack.wire.packet import Buffer
 
 # The numbers of sockets begin where no file descriptor gets to (the kernel's most is 2**30, fs.nr_open).
 FIRST_NUMBER = 1 << 30
-
-_LINGER = Struct("ii")
-_NUMBER = Struct("i")
-_TCP_INFO = 11
-# <linux/tcp.h>: struct tcp_info begins with eight octets and 24 numbers of 32 bits, in this order.
-_INFO_OCTETS = ("state", "ca_state", "retransmits", "probes", "backoff", "options")
-_INFO_NUMBERS = (
-    *("rto", "ato", "snd_mss", "rcv_mss", "unacked", "sacked", "lost", "retrans", "fackets"),
-    *("last_data_sent", "last_ack_sent", "last_data_recv", "last_ack_recv"),
-    *("pmtu", "rcv_ssthresh", "rtt", "rttvar", "snd_ssthresh", "snd_cwnd", "advmss", "reordering"),
-    *("rcv_rtt", "rcv_space", "total_retrans"),
-)
-_INFO = Struct("8B24I")
 
 Address = tuple[Any, ...]
 
@@ -89,8 +75,7 @@ class HostSocket(socket.socket):
 
     def events(self) -> int:
         """READ and WRITE, as a selector over epoll would tell them."""
-        found = self._inner.poll()
-        return (READ if found & ~options.POLLOUT else 0) | (WRITE if found & ~(options.POLLIN | _HALF) else 0)
+        return events_of(self._inner)
 
     # --- opening ---
 
@@ -105,52 +90,56 @@ class HostSocket(socket.socket):
 
     def accept(self) -> tuple[HostSocket, Address]:
         """As socket.accept."""
+        end = None
         while True:
             try:
                 inner, peer = self._inner.accept(self._stack.now())
             except BlockingIOError:
-                self._wait(READ)
+                end = self._wait(READ, 0, end)
             else:
-                return type(self)(self._stack, self._family, inner), self._shown(peer)
+                return self._face(inner), self._shown(peer)
 
     def connect(self, address: Any) -> None:
         """As socket.connect."""
+        found = self._given(address)
         try:
-            self._inner.connect(self._stack.now(), self._given(address))
+            self._inner.connect(self._stack.now(), found)
         except BlockingIOError:
             self._stack.touched()
             if self._timeout == 0:
                 raise
             self._wait(WRITE)
-            if number := self.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-                raise OSError(number, os.strerror(number)) from None
+            self._opened(found)
         self._stack.touched()
 
     def connect_ex(self, address: Any) -> int:
         """As socket.connect_ex: the number of the error, 0 where there is none."""
         try:
             self.connect(address)
+        except socket.gaierror:
+            raise
         except OSError as error:
-            if error.errno is None:
-                raise
-            return error.errno
+            return error.errno or errno.EAGAIN  # a TimeoutError has none
         return 0
 
     # --- data ---
 
     def recv(self, size: int, flags: int = 0, /) -> bytes:
-        """As socket.recv."""
+        """As socket.recv. Only who waits for ever is given all by MSG_WAITALL, as with Python's own sockets."""
         if size < 0:
             raise ValueError("negative buffersize in recv")
+        end = None
         while True:
             try:
                 data = self._inner.recv(self._stack.now(), size, flags & ~socket.MSG_WAITALL)
             except BlockingIOError:
-                self._wait(READ, flags)
+                if flags & socket.MSG_OOB:
+                    raise  # nobody waits for urgent data
+                end = self._wait(READ, flags, end)
                 continue
             self._stack.touched()
-            if flags & socket.MSG_WAITALL and data and len(data) < size and self._timeout != 0:
-                return data + self.recv(size - len(data), flags)
+            if flags & socket.MSG_WAITALL and self._timeout is None and data:
+                return self._whole(data, size, flags & ~socket.MSG_WAITALL)
             return data
 
     def recv_into(self, buffer: Any, size: int = 0, flags: int = 0) -> int:
@@ -185,27 +174,33 @@ class HostSocket(socket.socket):
         return size, [], 0, None
 
     def send(self, data: Any, flags: int = 0, /) -> int:
-        """As socket.send."""
+        """As socket.send. Who waits for ever has all of it sent, as with Python's own sockets."""
+        kept, end = _kept(data), None
         while True:
             try:
-                sent = self._inner.send(self._stack.now(), _kept(data), flags)
+                sent = self._inner.send(self._stack.now(), kept, flags)
             except BlockingIOError:
-                self._wait(WRITE, flags)
+                end = self._wait(WRITE, flags, end)
                 continue
             self._stack.touched()
-            return sent
+            return sent if self._timeout is not None else self._rest(kept, sent, flags)
 
     def sendall(self, data: Any, flags: int = 0, /) -> None:
-        """As socket.sendall."""
-        view = memoryview(_kept(data)).cast("B")
+        """As socket.sendall: the time-out is for all of it."""
+        view, end = memoryview(_kept(data)).cast("B"), None
         while view:
-            view = view[self.send(view, flags) :]
+            try:
+                view = view[self._inner.send(self._stack.now(), view, flags) :]
+            except BlockingIOError:
+                end = self._wait(WRITE, flags, end)
+            else:
+                self._stack.touched()
 
     def sendto(self, data: Any, *arguments: Any) -> int:
         """As socket.sendto: (data, address) or (data, flags, address)."""
         flags, address = arguments if len(arguments) == 2 else (0, *arguments)
-        given = self._given(address) if address is not None else None
-        sent = self._inner.sendto(self._stack.now(), _kept(data), flags, given)
+        to = self._given(address) if address is not None else None
+        sent = self._inner.sendto(self._stack.now(), _kept(data), flags, to)
         self._stack.touched()
         return sent
 
@@ -238,26 +233,12 @@ class HostSocket(socket.socket):
 
     def setsockopt(self, level: int, option: int, value: Any, length: int = 0, /) -> None:
         """As socket.setsockopt: numbers, or bytes as the kernel takes them."""
-        given: Any = value
-        if (level, option) == (socket.SOL_SOCKET, socket.SO_LINGER):
-            given = _LINGER.unpack(bytes(value))
-        elif not isinstance(value, int) and (level, option) not in _TEXTS and len(value) == _NUMBER.size:
-            given = _NUMBER.unpack(bytes(value))[0]
-        self._inner.setsockopt(level, option, given)
+        self._inner.setsockopt(level, option, given(level, option, value))
         self._stack.touched()
 
     def getsockopt(self, level: int, option: int, length: int = 0, /) -> Any:
         """As socket.getsockopt: a number, or with `length` bytes as the kernel gives them."""
-        found: Any = self._inner.getsockopt(level, option)
-        if (level, option) == (socket.SOL_SOCKET, socket.SO_LINGER):
-            found = _LINGER.pack(*found)
-        elif (level, option) == (socket.IPPROTO_TCP, _TCP_INFO):
-            found = _packed(found)
-        elif isinstance(found, str):
-            found = found.encode().ljust(16, b"\0")
-        if not length:
-            return found
-        return (found if isinstance(found, bytes) else _NUMBER.pack(found))[:length]
+        return shown(level, option, self._inner.getsockopt(level, option), length)
 
     def setblocking(self, flag: bool, /) -> None:
         """As socket.setblocking."""
@@ -321,12 +302,65 @@ class HostSocket(socket.socket):
 
     # --- inside ---
 
-    def _wait(self, events: int, flags: int = 0) -> None:
-        """Wait as long as the socket is patient; BlockingIOError where it is not at all."""
+    def _wait(self, events: int, flags: int = 0, end: int | None = None) -> int | None:
+        """Wait as long as the socket is patient: until `end`, which is returned and None at first. BlockingIOError
+        where it is not patient at all."""
         if self._timeout == 0 or flags & socket.MSG_DONTWAIT:
             raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
         self._stack.touched()
-        self._stack.wait(self, events, self._timeout)
+        if self._timeout is None:
+            self._stack.wait(self, events, None)
+            return None
+        now = self._stack.now()
+        if end is None:
+            end = now + int(self._timeout * 1_000_000)
+        self._stack.wait(self, events, max(end - now, 0) / 1_000_000)
+        return end
+
+    def _face(self, inner: Socket) -> HostSocket:
+        """What accept() gives for a host's socket."""
+        return type(self)(self._stack, self._family, inner)
+
+    def _opened(self, address: tuple[str, int]) -> None:
+        """How the opening ended: asked by connect() itself, or by SO_ERROR, as Python does with a time-out."""
+        if self._timeout is None:
+            self._inner.connect(self._stack.now(), address)
+        elif number := self.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            raise OSError(number, os.strerror(number))
+
+    def _whole(self, data: bytes, size: int, flags: int) -> bytes:
+        """All that MSG_WAITALL asks for, or what there was before the end; a later call tells of an error."""
+        parts, left = [data], size - len(data)
+        while left and data and not flags & (socket.MSG_PEEK | socket.MSG_DONTWAIT):
+            try:
+                data = self._inner.recv(self._stack.now(), left, flags)
+            except BlockingIOError:
+                self._wait(READ)
+                continue
+            except OSError as error:
+                self._inner.error = error.errno or 0
+                break
+            self._stack.touched()
+            parts.append(data)
+            left -= len(data)
+        return b"".join(parts)
+
+    def _rest(self, data: Buffer, sent: int, flags: int) -> int:
+        """Send the rest of what was sent in part; how much was sent in all. A later call tells of an error."""
+        view = memoryview(data).cast("B")
+        while sent < len(view) and not flags & socket.MSG_DONTWAIT:
+            try:
+                sent += self._inner.send(self._stack.now(), view[sent:], flags)
+            except BlockingIOError:
+                self._wait(WRITE)
+                continue
+            except BrokenPipeError:
+                break
+            except OSError as error:
+                self._inner.error = error.errno or 0
+                break
+            self._stack.touched()
+        return sent
 
     def _given(self, address: Any) -> tuple[str, int]:
         """(address as text, port) of what a caller gives."""
@@ -335,15 +369,15 @@ class HostSocket(socket.socket):
         name, port = address[:2]
         if not isinstance(name, str) or not isinstance(port, int):
             raise TypeError(f"an address is (host, port), not {address!r}")
+        if not 0 <= port <= 0xFFFF:
+            raise OverflowError(f"port must be 0-65535, not {port}")
         return (self._stack.resolve(name, self._family) if name else name), port
 
     def _shown(self, address: tuple[str, int]) -> Address:
         return address if self._family == socket.AF_INET else (*address, 0, 0)
 
 
-_HALF = options.POLLRDHUP | options.POLLPRI
 _NOT_CONNECTED = frozenset({State.CLOSED, State.LISTEN, State.SYN_SENT})
-_TEXTS = frozenset({(socket.IPPROTO_TCP, options.TCP_CONGESTION), (socket.IPPROTO_TCP, options.TCP_FASTOPEN_KEY)})
 
 
 def _kept(data: Any) -> Buffer:
@@ -352,11 +386,3 @@ def _kept(data: Any) -> Buffer:
         return data
     view = memoryview(data)
     return view if isinstance(view.obj, bytes) else view.tobytes()
-
-
-def _packed(info: dict[str, int]) -> bytes:
-    """The beginning of struct tcp_info, which is as old as any program that reads it."""
-    octets = [info.get(f"tcpi_{name}", 0) & 0xFF for name in _INFO_OCTETS]
-    scales = info.get("tcpi_snd_wscale", 0) & 15 | (info.get("tcpi_rcv_wscale", 0) & 15) << 4
-    numbers = [info.get(f"tcpi_{name}", 0) & 0xFFFF_FFFF for name in _INFO_NUMBERS]
-    return _INFO.pack(*octets, scales, 0, *numbers)

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from lastack.host import options
 from lastack.host.host import Host
 from lastack.host.sockets import Socket
 
 READ = 1  # selectors.EVENT_READ
 WRITE = 2  # selectors.EVENT_WRITE
+
+# Urgent data makes a socket neither readable nor writable: who would read it has to ask for it.
+_READABLE = ~(options.POLLOUT | options.POLLPRI)
+_WRITABLE = ~(options.POLLIN | options.POLLPRI | options.POLLRDHUP)
+
+
+def events_of(socket: Socket) -> int:
+    """READ and WRITE, as a selector over epoll would tell them."""
+    found = socket.poll()
+    return (READ if found & _READABLE else 0) | (WRITE if found & _WRITABLE else 0)
 
 
 class Stack(Protocol):
@@ -38,4 +49,5 @@ class Stack(Protocol):
         """The address of a host's name, for who gives a name where an address belongs. Raises socket.gaierror."""
 
     def wait(self, owner: Any, events: int, timeout: float | None) -> None:
-        """Block until the socket is ready for READ or WRITE. TimeoutError after `timeout` seconds (None: never)."""
+        """Block until the socket is ready for one of `events`, or closed. TimeoutError after `timeout` seconds (None:
+        never)."""

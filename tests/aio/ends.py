@@ -61,8 +61,8 @@ class Buffered(Recorder, asyncio.BufferedProtocol):
 
     size = 1000
 
-    def get_buffer(self, sizehint: int) -> bytearray:
-        self.buffer = bytearray(self.size)
+    def get_buffer(self, sizehint: int) -> memoryview:
+        self.buffer = memoryview(bytearray(self.size))
         return self.buffer
 
     def buffer_updated(self, nbytes: int) -> None:

@@ -173,7 +173,7 @@ class SimulatedLoop(HostLoop):
 
     def _known(self, fd: Any) -> None:
         number = fd if isinstance(fd, int) else fd.fileno()
-        if not self.world.selector.knows(number):
+        if number >= 0 and not self.world.selector.knows(number):
             raise Escaped(
                 f"waiting for file descriptor {number}", "only sockets of the world's hosts can be waited for"
             )

@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 from lastack.aio import borders
 from lastack.aio.errors import Escaped, WorldStuck
 from lastack.aio.loop import HostLoop
+from lastack.aio.order import Info, counted
 from lastack.aio.processes import Process, process_of
 from lastack.aio.selector import HostSelector
 from lastack.aio.sockets import HostSocket
@@ -69,7 +70,9 @@ class SimulatedLoop(HostLoop):
             world = World(seed)
         self.world = world
         self._generators: WeakKeyDictionary[Any, Process] = WeakKeyDictionary()
+        self.tasks_made = 0
         super().__init__(world.selector)
+        self.set_task_factory(counted)
         world.entered_by(self)
 
     def time(self) -> float:
@@ -151,6 +154,9 @@ class SimulatedLoop(HostLoop):
     ) -> list[Any]:
         """As socket.getaddrinfo, for the names that the world knows."""
         return self.world.names.getaddrinfo(host, port, family, type, proto, flags)
+
+    async def _create_server_getaddrinfo(self, host: Any, port: Any, family: int, flags: int) -> list[Any]:
+        return [Info(one) for one in await super()._create_server_getaddrinfo(host, port, family, flags)]  # type: ignore[misc]
 
     async def getnameinfo(self, sockaddr: Any, flags: int = 0) -> tuple[str, str]:
         """As socket.getnameinfo, for the names that the world knows."""

@@ -146,3 +146,28 @@ def test_what_a_host_raises_ends_the_run():
     with pytest.raises(ValueError, match="no") as caught:
         world.run(asyncio.sleep(100))
     assert caught.value.__notes__ == ["in the world of seed 7, server, at 5.000000 s"]
+
+
+def test_what_is_noted_stands_in_the_ladder_and_of_a_long_one_the_end():
+    async def main() -> None:
+        await ask(b"hello\n")
+        world.note("said hello", "localhost")
+        assert (await ask(b"again\n")) == b""
+
+    world = World()
+    world.host("server", upper)
+    timeline = world.timeline()
+    seen: list[float] = []
+    world.when_over(lambda: seen.append(world.now))
+    with pytest.raises(AssertionError):
+        world.run(main())
+    whole = world.ladder(timeline, "localhost", "server")
+    assert "said hello" in whole
+    assert "localhost fails: AssertionError" in whole
+    ends = world.ladder(timeline, "localhost", "server", last=3).splitlines()
+    assert "lines before this are left out" in "".join(ends)
+    assert "localhost fails" in ends[-1]
+    assert "S 0:0(0)" in whole
+    assert "S 0:0(0)" not in "".join(ends)
+    assert len(ends) < 10
+    assert seen == [pytest.approx(0.004, abs=0.0005)]

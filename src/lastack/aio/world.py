@@ -9,30 +9,25 @@ world.run()                          # until every client has ended
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable, Collection, Coroutine, Iterable
 from contextvars import copy_context
 from random import Random
-from typing import Any, BinaryIO
+from typing import Any
 
 from lastack.aio.burial import bury
+from lastack.aio.chaos import Chaos, Faults
 from lastack.aio.computer import Computer, Main
 from lastack.aio.decisions import Decisions
 from lastack.aio.links import Link
 from lastack.aio.names import Names
 from lastack.aio.processes import CURRENT, Process
 from lastack.aio.simulated import SimulatedLoop, WorldSelector
-from lastack.device.socket_table import rows_of, table
+from lastack.aio.watching import Watched, first_line
 from lastack.sim.network import Path
-from lastack.sim.recording import capture, record
-from lastack.sim.taps import TraceHash
 from lastack.sim.world import HOUR, SECOND
 from lastack.sim.world import World as SimulatedWorld
 from lastack.tcp.config import DEFAULT, Config
 from lastack.tcp.presets import PRESETS
-from lastack.trace import names as styles
-from lastack.trace.ladder import draw
-from lastack.trace.timeline import Timeline
 
 # The wall clock of a world when it begins: the first second of 2026, in seconds since 1970.
 BEGINNING = 1_767_225_600
@@ -42,7 +37,7 @@ _LOOPBACK = ("127.0.0.1/8", "::1/128")
 HostName = str | Computer
 
 
-class World:
+class World(Watched):
     """Hosts in virtual time, from a `seed`: the same seed is the same run, to the byte.
 
     `latency` is that of each path between two hosts, in seconds each way, unless it is set otherwise. `config` (a
@@ -61,6 +56,7 @@ class World:
         max_time: float = 1_000 * HOUR / SECOND,
         max_events: int = 1_000_000_000,
     ) -> None:
+        super().__init__()
         self.seed = seed
         self.random = Random(f"world {seed}")  # for who writes a test
         self.secrets = Random(f"secrets {seed}")  # what os.urandom gives
@@ -78,8 +74,8 @@ class World:
         self._clients: list[Computer] = []
         self._over: asyncio.Future[None] | None = None
         self._main: asyncio.Task[Any] | None = None
+        self._chaos: list[Chaos] = []
         self._ran = False
-        self._files: list[BinaryIO] = []
         self.host(LOCALHOST)
 
     # --- hosts ---
@@ -179,7 +175,7 @@ class World:
     async def _whole(self, main: Coroutine[Any, Any, Any] | None) -> Any:
         assert self.loop is not None
         self._over = self.loop.create_future()
-        self._main = self.loop.create_task(main) if main is not None else None
+        self._main = self.loop.create_task(main, name=LOCALHOST) if main is not None else None
         if self._main is not None:
             self._main.add_done_callback(self.main_ended)
         self._look_if_over()
@@ -191,6 +187,7 @@ class World:
 
     def _stop(self) -> None:
         """It is over: what the hosts were doing stands still. What ran on `localhost` ends as asyncio lets it."""
+        self.tell_watchers()
         for computer in self.computers.values():
             if computer.name != LOCALHOST and computer.process.alive:
                 computer.process.end(closes=False)
@@ -201,6 +198,7 @@ class World:
             self._look_if_over()
             return
         error.add_note(f"in the world of seed {self.seed}, {task.get_name()}, at {self.now:.6f} s")
+        self.note(f"{task.get_name()} fails: {first_line(error)}")
         if self._over is not None and not self._over.done():
             self._over.set_exception(error)
         elif self._over is None and self.loop is not None:
@@ -222,12 +220,13 @@ class World:
         self._ran, self.loop = True, loop
         for computer in self.computers.values():
             computer.boot()
+        for chaos in self._chaos:
+            chaos.begin()
 
     def left_by(self, loop: SimulatedLoop) -> None:
         """The loop is closed: nothing runs here any more."""
         self.loop = None
-        for file in self._files:
-            file.close()
+        self.close_files()
         bury(loop, self.graves)
 
     def stuck(self) -> str:
@@ -281,6 +280,19 @@ class World:
         copy_context().run(_as_part_of, process, handler)
         return True
 
+    def servers(self) -> list[str]:
+        """The names of the hosts that run a program and are no clients."""
+        return [one.name for one in self.computers.values() if one.main is not None and one not in self._clients]
+
+    def chaos(self, **faults: Any) -> Chaos:
+        """Let things go wrong by chance, from now on or from when the world begins; `faults` are those of
+        `lastack.aio.chaos.Faults`: loss=0.01, partition_every=60 ... ValueError for what makes no sense."""
+        chaos = Chaos(self, len(self._chaos) + 1, Faults(**faults))
+        self._chaos.append(chaos)
+        if self.loop is not None:
+            chaos.begin()
+        return chaos
+
     # --- the network ---
 
     def link(self, sender: HostName, receiver: HostName) -> Link:
@@ -325,32 +337,6 @@ class World:
     def _begin_path(self, path: Path) -> None:
         if self._latency:
             Link(self, (path,)).latency(self._latency)
-
-    # --- what can be seen ---
-
-    def netstat(self, name: HostName, style: str = styles.SS) -> str:
-        """The sockets of a host as `ss -tano` shows the kernel's; with `style` "netstat" by its names."""
-        kernel = self.computer(name).kernel
-        return "\n".join(table(() if kernel is None else rows_of(kernel, self.sim.now), style))
-
-    def timeline(self) -> Timeline:
-        """From now on everything that happens is written down in what this returns; `ladder` draws it."""
-        return record(self.sim)
-
-    def ladder(self, timeline: Timeline, one: HostName, other: HostName) -> str:
-        """The segments between two hosts, beside the states of both."""
-        return draw(timeline, hosts=(self.computer(one).name, self.computer(other).name))
-
-    def capture(self, path: str | os.PathLike[str]) -> None:
-        """From now on every packet is written to a pcapng file, which is closed when the world ends."""
-        stream = open(path, "wb")  # noqa: SIM115 (closed with the world)
-        self._files.append(stream)
-        capture(self.sim, stream)
-
-    def trace_hash(self) -> TraceHash:
-        """From now on every frame goes into one hash: `hexdigest()` of what this returns."""
-        tap: TraceHash = self.sim.tap(TraceHash())
-        return tap
 
 
 def _as_part_of(process: Process, call: Callable[[], object]) -> None:

@@ -80,6 +80,10 @@ class Network:
                 self.on_path(path)
         return path
 
+    def used(self) -> list[Path]:
+        """The paths that a packet went by."""
+        return list(dict.fromkeys(self._routes.values()))
+
     def send(self, sender: str, packet: Packet) -> None:
         """Put a packet of a host on its path; what has no known destination is lost."""
         data = packet.data

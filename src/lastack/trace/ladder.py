@@ -61,15 +61,20 @@ def draw(
     *,
     hosts: tuple[str, str] | None = None,
     connection: Ports | None = None,
+    last: int | None = None,
 ) -> str:
     """The ladder between two hosts, left and right; by default the first two of the recording.
 
-    `connection` (left port, right port) picks one out of several. ValueError for a style of names that does not exist.
+    `connection` (left port, right port) picks one out of several; `last` leaves of a long one so many lines at its end.
+    ValueError for a style of names that does not exist.
     """
     style = Style() if style is None else style
     ladder = _Ladder(timeline, style, hosts or _first_two(timeline), connection)
     longest = max(len(state_names.name(state, style.names)) for state in State)
     ordered = in_order(ladder.rows())
+    if last is not None and len(ordered) > last:
+        before = Row(rows.NOTE, f"~ {len(ordered) - last:,} lines before this are left out ~", (None, None))
+        ordered = [before, *ordered[-last:]]
     return Painter(ordered, style.width, style.colour, longest).text(ladder.head(), ordered)
 
 

@@ -1,0 +1,85 @@
+"""What can be seen of a world: its sockets, its segments, and what is noted beside them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, BinaryIO
+
+from lastack.device.socket_table import rows_of, table
+from lastack.sim.recording import capture, record
+from lastack.sim.taps import TraceHash
+from lastack.trace import names as styles
+from lastack.trace.ladder import draw
+from lastack.trace.timeline import Timeline
+
+if TYPE_CHECKING:
+    from lastack.aio.computer import Computer
+    from lastack.sim.world import World as SimulatedWorld
+
+
+class Watched:
+    """The part of a world that is for who watches it."""
+
+    sim: SimulatedWorld
+
+    def __init__(self) -> None:
+        self._files: list[BinaryIO] = []
+        self._timelines: list[Timeline] = []
+        self._watchers: list[Callable[[], object]] = []
+
+    def computer(self, name: str | Computer) -> Computer:
+        """The host of that name. KeyError where there is none."""
+        raise NotImplementedError
+
+    def netstat(self, name: str | Computer, style: str = styles.SS) -> str:
+        """The sockets of a host as `ss -tano` shows the kernel's; with `style` "netstat" by its names."""
+        kernel = self.computer(name).kernel
+        return "\n".join(table(() if kernel is None else rows_of(kernel, self.sim.now), style))
+
+    def timeline(self) -> Timeline:
+        """From now on everything that happens is written down in what this returns; `ladder` draws it."""
+        timeline = record(self.sim)
+        self._timelines.append(timeline)
+        return timeline
+
+    def note(self, text: str, host: str = "") -> None:
+        """Write a line into every timeline that is being recorded, about one host or about all."""
+        for timeline in self._timelines:
+            timeline.note(self.sim.now, text, host)
+
+    def ladder(self, timeline: Timeline, one: str | Computer, other: str | Computer, last: int | None = None) -> str:
+        """The segments between two hosts, beside the states of both; with `last` only so many lines at the end."""
+        return draw(timeline, hosts=(self.computer(one).name, self.computer(other).name), last=last)
+
+    def capture(self, path: str | os.PathLike[str]) -> None:
+        """From now on every packet is written to a pcapng file, which is closed when the world ends."""
+        stream = open(path, "wb")  # noqa: SIM115 (closed with the world)
+        self._files.append(stream)
+        capture(self.sim, stream)
+
+    def trace_hash(self) -> TraceHash:
+        """From now on every frame goes into one hash: `hexdigest()` of what this returns."""
+        tap: TraceHash = self.sim.tap(TraceHash())
+        return tap
+
+    def when_over(self, call: Callable[[], object]) -> None:
+        """Call this when the run is over, well or not, before what still runs is stopped."""
+        self._watchers.append(call)
+
+    def tell_watchers(self) -> None:
+        """The run is over."""
+        watchers, self._watchers = self._watchers, []
+        for call in watchers:
+            call()
+
+    def close_files(self) -> None:
+        """Nothing more is captured."""
+        while self._files:
+            self._files.pop().close()
+
+
+def first_line(error: BaseException) -> str:
+    """What an error is, in one line."""
+    text = str(error).partition("\n")[0]
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -10,6 +10,7 @@ import uuid
 import pytest
 
 from lastack.aio import SimulatedLoop, World, WorldStuck
+from lastack.sim.world import WorldLimit
 
 
 async def upper() -> None:
@@ -171,3 +172,35 @@ def test_what_is_noted_stands_in_the_ladder_and_of_a_long_one_the_end():
     assert "S 0:0(0)" not in "".join(ends)
     assert len(ends) < 10
     assert seen == [pytest.approx(0.004, abs=0.0005)]
+
+
+def test_a_client_that_fails_at_once_ends_the_run():
+    async def suicide() -> None:
+        world.crash("client")
+
+    world = World()
+    world.client("client", suicide)
+    with pytest.raises(RuntimeError, match="cannot end itself"):
+        world.run()
+
+
+@pytest.mark.parametrize("limits", [{"max_time": 100.0}, {"max_events": 50}, {}])
+def test_what_goes_round_in_circles_is_ended_in_good_order(limits: dict[str, float], monkeypatch: pytest.MonkeyPatch):
+    ended = []
+
+    async def main() -> None:
+        try:
+            while True:
+                await asyncio.sleep(1 if limits else 0)
+                if "max_events" in limits:
+                    await ask(b"hello\n")
+        finally:
+            await asyncio.sleep(0)
+            ended.append(world.now)
+
+    monkeypatch.setattr("lastack.aio.simulated.TURNS_LIMIT", 1000)
+    world = World(**limits)
+    world.host("server", upper)
+    with pytest.raises(WorldLimit):
+        world.run(main())
+    assert ended == [world.now]

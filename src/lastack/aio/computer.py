@@ -31,6 +31,7 @@ class Computer:
         self.drift = 0.0
         self.process = Process(self)
         self.task: asyncio.Task[Any] | None = None  # that `main` runs in
+        self.returned = False  # whether it has
 
     def __repr__(self) -> str:
         return f"<host {self.name} {' '.join(self.addresses)} {'up' if self.kernel is not None else 'off'}>"
@@ -43,9 +44,14 @@ class Computer:
     def boot(self) -> None:
         """Begin the program, as a process of its own."""
         self.process = Process(self)
+        self.returned = False
         if self.main is not None and self.world.loop is not None:
             self.task = self.run(self.main())
-            self.task.add_done_callback(self.world.main_ended, context=copy_context())
+            self.task.add_done_callback(self._ended, context=copy_context())
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self.returned = task is self.task
+        self.world.main_ended(task)
 
     def run(self, coroutine: Any) -> asyncio.Task[Any]:
         """Run a coroutine as part of this host's program; its task."""

@@ -27,6 +27,8 @@ _H = TypeVar("_H", bound=asyncio.Handle)
 
 # Turns of the loop at one moment of virtual time, after which a program is taken to go round in circles.
 TURNS_LIMIT = 1_000_000
+# Turns in which tasks may end when a limit is reached; no time passes any more.
+TURNS_TO_END = 1_000
 
 
 class WorldSelector(HostSelector):
@@ -37,8 +39,19 @@ class WorldSelector(HostSelector):
         self.world = world
         self._turns = 0
         self._moment = -1
+        self._patience: int | None = None  # how long a world that has reached a limit still lets tasks end
 
     def _pass(self, timeout: float | None) -> None:
+        if self._patience is not None and self._patience > 0:
+            self._patience -= 1
+            return
+        try:
+            self._go_on(timeout)
+        except WorldLimit:
+            self._patience = TURNS_TO_END
+            raise
+
+    def _go_on(self, timeout: float | None) -> None:
         sim = self.world.sim
         if sim.now != self._moment:
             self._moment, self._turns = sim.now, 0
@@ -46,6 +59,9 @@ class WorldSelector(HostSelector):
         if self._turns > TURNS_LIMIT:
             sim.counters["limit: turns at one moment"] += 1
             raise WorldLimit(f"the program does not come to rest at {sim.now / SECOND:.6f} s: {TURNS_LIMIT:,} turns")
+        if sim.now > sim.max_time:  # programs' own timers are none of the simulator's events
+            sim.counters["limit: max_time"] += 1
+            raise WorldLimit(f"more than max_time={sim.max_time / SECOND:g} s have passed")
         if timeout is not None:
             # A nanosecond less, for what the subtraction of two floats leaves.
             sim.run(self._some_ready, max(ceil(timeout * SECOND - 0.001), 0))

@@ -210,7 +210,7 @@ class World(Watched):
             return
         if self._main is not None and not self._main.done():
             return
-        if all(not one.process.alive or one.task is None or one.task.done() for one in self._clients):
+        if all(one.returned or not one.process.alive for one in self._clients):
             self._over.set_result(None)
 
     def entered_by(self, loop: SimulatedLoop) -> None:

@@ -27,6 +27,7 @@ class Computer:
         self.name = name
         self.addresses = addresses
         self.main = main
+        self.node = world.sim.nodes[name]
         self.skew = 0.0
         self.drift = 0.0
         self.process = Process(self)
@@ -39,7 +40,8 @@ class Computer:
     @property
     def kernel(self) -> Any:
         """Its TCP; None while it is off."""
-        return self.world.sim[self.name]
+        self.world.sim.stir(self.node)  # whoever asks may call it
+        return self.node.host
 
     def boot(self) -> None:
         """Begin the program, as a process of its own."""

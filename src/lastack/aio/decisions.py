@@ -19,7 +19,7 @@ class Decisions:
         self.seed = seed
         self.only = None if only is None else frozenset(only)
         self.taken: list[str] = []
-        self._key = seed.to_bytes(16, "big", signed=True)
+        self._begun = blake2b(digest_size=8, key=seed.to_bytes(16, "big", signed=True))
 
     def happens(self, name: str, probability: float) -> bool:
         """Whether a thing happens that does so with this probability."""
@@ -34,7 +34,9 @@ class Decisions:
 
     def draw(self, name: str) -> float:
         """From 0 to less than 1."""
-        return int.from_bytes(blake2b(name.encode(), digest_size=8, key=self._key).digest(), "big") / _WHOLE
+        drawn = self._begun.copy()
+        drawn.update(name.encode())
+        return int.from_bytes(drawn.digest(), "big") / _WHOLE
 
     def between(self, name: str, low: int, high: int) -> int:
         """A number from `low` to `high`, both included."""

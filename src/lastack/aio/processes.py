@@ -35,7 +35,9 @@ class Process:
         self.sockets: dict[int, HostSocket] = {}
         self.signals: dict[int, Callable[[], object]] = {}  # what each signal calls
         self.transports: list[Any] = []  # that stood still with it (see burial.py)
-        self._host = computer.kernel
+        self._sim = computer.world.sim
+        self._node = computer.node
+        self._host = computer.node.host
 
     def __repr__(self) -> str:
         return f"<process on {self.computer.name}{'' if self.alive else ', ended'}>"
@@ -49,17 +51,18 @@ class Process:
     @property
     def host(self) -> Host:
         """The host. OSError ENETDOWN where the process is no more, or its host was switched off."""
-        if not self.alive or self.computer.kernel is not self._host:
+        if not self.alive or self._node.host is not self._host:
             raise OSError(errno.ENETDOWN, os.strerror(errno.ENETDOWN))
         host: Host = self._host
         return host
 
     def now(self) -> int:
         """The world's time."""
-        return self.computer.world.sim.now
+        return self._sim.clock.now
 
     def touched(self) -> None:
-        """The world asks its hosts before time passes."""
+        """The world asks the host before time passes."""
+        self._sim.stir(self._node)
 
     def entered(self, owner: HostSocket, socket: Socket) -> int:
         """A socket came into being."""

@@ -10,7 +10,7 @@ from lastack.aio.sockets import FIRST_NUMBER, HostSocket
 from lastack.aio.stack import READ, WRITE
 from lastack.host.sockets import Socket
 
-_Ready = list[tuple[SelectorKey, int]]
+Ready = list[tuple[SelectorKey, int]]
 
 
 class HostSelector(BaseSelector):
@@ -95,7 +95,7 @@ class HostSelector(BaseSelector):
         """As selectors.BaseSelector.get_key: KeyError where it is not registered."""
         return self._keys[fileobj if isinstance(fileobj, int) else fileobj.fileno()]
 
-    def select(self, timeout: float | None = None) -> _Ready:
+    def select(self, timeout: float | None = None) -> Ready:
         """What is ready, after `timeout` seconds at the latest (None: whenever something is)."""
         ready = self._ready()
         self._pass(0 if ready else timeout)
@@ -121,21 +121,17 @@ class HostSelector(BaseSelector):
         self._ask[key.fd] = None
         return key
 
-    def _ready(self) -> _Ready:
+    def _ready(self) -> Ready:
         """What is ready now; what is not is asked again when its host tells of it."""
-        found: _Ready = []
+        found: Ready = []
         for number in tuple(self._ask):
             key = self._keys[number]
-            events = self._owners[number].events() & key.events
+            events = self._owners[number].events(key.events)
             if events:
                 found.append((key, events))
             else:
                 del self._ask[number]
         return found
-
-    def _waiting(self) -> bool:
-        """Whether nothing is ready."""
-        return not self._ask or not self._ready()
 
     def _pass(self, timeout: float | None) -> None:
         """Let the hosts go on until something is ready, for `timeout` seconds at most."""

@@ -15,8 +15,8 @@ from lastack.aio import borders
 from lastack.aio.errors import Escaped, WorldStuck
 from lastack.aio.loop import HostLoop
 from lastack.aio.order import Info, counted
-from lastack.aio.processes import Process, process_of
-from lastack.aio.selector import HostSelector
+from lastack.aio.processes import CURRENT, Process, process_of
+from lastack.aio.selector import HostSelector, Ready
 from lastack.aio.sockets import HostSocket
 from lastack.sim.world import SECOND, WorldLimit
 
@@ -37,39 +37,46 @@ class WorldSelector(HostSelector):
     def __init__(self, world: World) -> None:
         super().__init__()
         self.world = world
+        self._found: Ready = []
         self._turns = 0
         self._moment = -1
         self._patience: int | None = None  # how long a world that has reached a limit still lets tasks end
 
-    def _pass(self, timeout: float | None) -> None:
+    def select(self, timeout: float | None = None) -> Ready:
+        """What is ready, after `timeout` seconds of the world's time at the latest."""
+        ready = self._some_ready()
         if self._patience is not None and self._patience > 0:
             self._patience -= 1
-            return
+            return self._found
         try:
-            self._go_on(timeout)
+            self._go_on(ready, timeout)
         except WorldLimit:
             self._patience = TURNS_TO_END
             raise
+        return self._found
 
-    def _go_on(self, timeout: float | None) -> None:
+    def _go_on(self, ready: bool, timeout: float | None) -> None:
         sim = self.world.sim
-        if sim.now != self._moment:
-            self._moment, self._turns = sim.now, 0
+        if sim.clock.now != self._moment:
+            self._moment, self._turns = sim.clock.now, 0
         self._turns += 1
         if self._turns > TURNS_LIMIT:
             sim.counters["limit: turns at one moment"] += 1
             raise WorldLimit(f"the program does not come to rest at {sim.now / SECOND:.6f} s: {TURNS_LIMIT:,} turns")
-        if sim.now > sim.max_time:  # programs' own timers are none of the simulator's events
+        if sim.clock.now > sim.max_time:  # programs' own timers are none of the simulator's events
             sim.counters["limit: max_time"] += 1
             raise WorldLimit(f"more than max_time={sim.max_time / SECOND:g} s have passed")
-        if timeout is not None:
+        if ready:
+            sim.settle()  # what programs have sent is on its way before anything else happens
+        elif timeout is not None:
             # A nanosecond less, for what the subtraction of two floats leaves.
             sim.run(self._some_ready, max(ceil(timeout * SECOND - 0.001), 0))
         elif not sim.run(self._some_ready):
             raise WorldStuck(self.world.stuck())
 
     def _some_ready(self) -> bool:
-        return bool(self._ask) and not self._waiting()
+        self._found = self._ready() if self._ask else []
+        return bool(self._found)
 
 
 class SimulatedLoop(HostLoop):
@@ -85,6 +92,7 @@ class SimulatedLoop(HostLoop):
 
             world = World(seed)
         self.world = world
+        self._clock = world.sim.clock
         self._generators: WeakKeyDictionary[Any, Process] = WeakKeyDictionary()
         self.tasks_made = 0
         super().__init__(world.selector)
@@ -93,7 +101,7 @@ class SimulatedLoop(HostLoop):
 
     def time(self) -> float:
         """The world's time in seconds."""
-        return self.world.sim.now / SECOND
+        return self._clock.now / SECOND
 
     @property
     def process(self) -> Process:
@@ -115,7 +123,7 @@ class SimulatedLoop(HostLoop):
 
     def call_soon(self, callback: Any, *arguments: Any, context: Context | None = None) -> asyncio.Handle:  # type: ignore[override]
         """As asyncio's."""
-        process = process_of(context)
+        process = CURRENT.get() if context is None else context.get(CURRENT)
         if process is None or process.alive:
             return super().call_soon(callback, *arguments, context=context)
         return _never(asyncio.Handle(callback, arguments, self, context))
@@ -128,7 +136,7 @@ class SimulatedLoop(HostLoop):
         self, when: float, callback: Any, *arguments: Any, context: Context | None = None
     ) -> asyncio.TimerHandle:
         """As asyncio's."""
-        process = process_of(context)
+        process = CURRENT.get() if context is None else context.get(CURRENT)
         if process is None or process.alive:
             return super().call_at(when, callback, *arguments, context=context)
         return _never(asyncio.TimerHandle(when, callback, arguments, self, context))

@@ -73,9 +73,9 @@ class HostSocket(socket.socket):
         """Its number; -1 once it is closed."""
         return self._number
 
-    def events(self) -> int:
-        """READ and WRITE, as a selector over epoll would tell them."""
-        return events_of(self._inner)
+    def events(self, wanted: int = READ | WRITE) -> int:
+        """Which of READ and WRITE there are, as a selector over epoll would tell them."""
+        return events_of(self._inner, wanted)
 
     # --- opening ---
 
@@ -97,6 +97,7 @@ class HostSocket(socket.socket):
             except BlockingIOError:
                 end = self._wait(READ, 0, end)
             else:
+                self._stack.touched()
                 return self._face(inner), self._shown(peer)
 
     def connect(self, address: Any) -> None:
@@ -131,15 +132,15 @@ class HostSocket(socket.socket):
         end = None
         while True:
             try:
-                data = self._inner.recv(self._stack.now(), size, flags & ~socket.MSG_WAITALL)
+                data = self._inner.recv(self._stack.now(), size, flags & ~_WAITALL)
             except BlockingIOError:
                 if flags & socket.MSG_OOB:
                     raise  # nobody waits for urgent data
                 end = self._wait(READ, flags, end)
                 continue
             self._stack.touched()
-            if flags & socket.MSG_WAITALL and self._timeout is None and data:
-                return self._whole(data, size, flags & ~socket.MSG_WAITALL)
+            if flags & _WAITALL and self._timeout is None and data:
+                return self._whole(data, size, flags & ~_WAITALL)
             return data
 
     def recv_into(self, buffer: Any, size: int = 0, flags: int = 0) -> int:
@@ -200,9 +201,10 @@ class HostSocket(socket.socket):
         """As socket.sendto: (data, address) or (data, flags, address)."""
         flags, address = arguments if len(arguments) == 2 else (0, *arguments)
         to = self._given(address) if address is not None else None
-        sent = self._inner.sendto(self._stack.now(), _kept(data), flags, to)
-        self._stack.touched()
-        return sent
+        try:
+            return self._inner.sendto(self._stack.now(), _kept(data), flags, to)
+        finally:
+            self._stack.touched()  # also where it says that it has begun to connect
 
     def sendmsg(
         self, buffers: Iterable[Any], ancillary: Iterable[Any] = (), flags: int = 0, address: Any = None, /
@@ -305,9 +307,9 @@ class HostSocket(socket.socket):
     def _wait(self, events: int, flags: int = 0, end: int | None = None) -> int | None:
         """Wait as long as the socket is patient: until `end`, which is returned and None at first. BlockingIOError
         where it is not patient at all."""
-        if self._timeout == 0 or flags & socket.MSG_DONTWAIT:
-            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
         self._stack.touched()
+        if self._timeout == 0 or flags & _DONTWAIT:
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
         if self._timeout is None:
             self._stack.wait(self, events, None)
             return None
@@ -377,6 +379,8 @@ class HostSocket(socket.socket):
         return address if self._family == socket.AF_INET else (*address, 0, 0)
 
 
+# An operation on a flag of an enumeration takes 0.5 us.
+_WAITALL, _DONTWAIT = int(socket.MSG_WAITALL), int(socket.MSG_DONTWAIT)
 _NOT_CONNECTED = frozenset({State.CLOSED, State.LISTEN, State.SYN_SENT})
 
 

@@ -62,7 +62,7 @@ class World(Watched):
         self.secrets = Random(f"secrets {seed}")  # what os.urandom gives
         self.chance = Random(f"random {seed}").getstate()  # of the module `random`
         self.decisions = Decisions(seed, only)
-        self.sim = SimulatedWorld(seed, max_time=round(max_time * SECOND), max_events=max_events)
+        self.sim = SimulatedWorld(seed, max_time=round(max_time * SECOND), max_events=max_events, told=True)
         self.sim.network.on_path = self._begin_path
         self.names = Names()
         self.computers: dict[str, Computer] = {}

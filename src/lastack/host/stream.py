@@ -265,6 +265,16 @@ class Stream(Names):
             return left > 0
         return 0 < left <= self.tcb.receive_buffer.length and self._urgent_taken != self.tcb.rcv_up
 
+    def flows(self) -> bool:
+        """Whether it is open both ways and there is no news but text: to who wants to read, `readable` says it all."""
+        tcb = self.tcb
+        return (
+            tcb is not None
+            and tcb.state is ESTABLISHED
+            and tcb.rcv_up is None
+            and not (self.error or self._shut_read or tcb.fin_received or tcb.fin_queued)
+        )
+
     def poll(self) -> int:
         """The events of poll(2) that there are now: options.POLL..."""
         if self.listener is not None:

@@ -52,19 +52,22 @@ class Pipeline:
 
     def enter(self, now: int, frame: Frame, rest: tuple[Rule, ...] | None = None) -> list[Entry]:
         """Let a frame meet the rules, all of them or the `rest`, as far as it gets at this time."""
-        waiting = [(tuple(self.rules) if rest is None else rest, frame)]
+        rules = tuple(self.rules) if rest is None else rest
         entries: list[Entry] = []
-        while waiting:
-            rules, frame = waiting.pop()
+        waiting: list[tuple[tuple[Rule, ...], Frame]] = []
+        while True:
             for index, rule in enumerate(rules):
-                if not rule.active(now):
+                if not rule.on or not rule.active(now):
                     continue
                 outcome = rule.apply(now, frame)
                 if rule.lost or rule.replies:
                     self._take(rule)
-                if len(outcome) == 1 and outcome[0][0] <= now:
-                    frame = outcome[0][1]
-                    continue
+                if len(outcome) == 1:  # as nearly always
+                    at, frame = outcome[0]
+                    if at <= now:
+                        continue
+                    entries.append((at, rules[index + 1 :], frame))
+                    break
                 for at, result in reversed(outcome):
                     if at <= now:
                         waiting.append((rules[index + 1 :], result))
@@ -73,7 +76,9 @@ class Pipeline:
                 break
             else:
                 entries.append((now, (), frame))
-        return entries
+            if not waiting:
+                return entries
+            rules, frame = waiting.pop()
 
     def release(self, now: int, rule: Rule) -> list[Entry]:
         """Let go what a rule holds: each frame goes on to the rules behind it."""

@@ -117,15 +117,15 @@ class Network:
     def _send_finished(self, sender: str, packet: Packet, path: Path | None) -> None:
         """Cut it into the frames that the wire carries, which taps and rules see."""
         now = self.clock.now
-        whole = packet.checksum == COMPLETE and not packet.gso_size
+        receiver = path.receiver if path is not None else ""
         frames = []
-        for finished in (packet,) if whole else finish(packet):
+        for finished in (packet,) if packet.checksum == COMPLETE and not packet.gso_size else finish(packet):
             self._numbers += 1
             frame = Frame(finished.joined(), finished.transport, self._numbers, now)
             frames.append(frame)
             self._sent += 1
             for tap in self.taps:
-                tap.sent(now, sender, path.receiver if path is not None else "", frame)
+                tap.sent(now, sender, receiver, frame)
         if path is None:
             for frame in frames:
                 self._lose(sender, "", frame, "no route")
@@ -154,10 +154,11 @@ class Network:
     def _follow(self, path: Path, entries: list[Entry]) -> None:
         """Plan what is still under way; report what is not, and bring the answers back."""
         for at, rest, frame in entries:
+            self.under_way += 1
             if rest:
-                self._plan(at, self._continue, (path, rest, frame))
+                self.clock.post(at, self._continue, (path, rest, frame))
             else:
-                self._plan(at, self._arrive, (path, frame, (frame,)))
+                self.clock.post(at, self._arrive, (path, frame, (frame,)))
         pipeline = path.pipeline
         if pipeline.lost:
             for frame, rule in pipeline.lost:

@@ -40,10 +40,14 @@ OnReady = Callable[[int, Sequence[Any]], None]
 class Node:
     """A place in the network: its name and addresses, and the host that runs there (None while it is off).
 
-    `boots` counts how often it was started. `options` is what the host is made from, each time anew.
+    `number` is its place in the order of a world's nodes. `boots` counts how often it was started. `options` is what
+    the host is made from, each time anew.
     """
 
-    def __init__(self, name: str, addresses: tuple[str, ...], config: Config, options: dict[str, Any]) -> None:
+    def __init__(
+        self, number: int, name: str, addresses: tuple[str, ...], config: Config, options: dict[str, Any]
+    ) -> None:
+        self.number = number
         self.name = name
         self.addresses = addresses
         self.config = config
@@ -52,6 +56,8 @@ class Node:
         self.host: Any = None
         self.fan = Fan()
         self.on_ready: OnReady | None = None
+        self.due: int | None = None  # these two are for `Deadlines`
+        self.wake_at: int | None = None
 
     def __repr__(self) -> str:
         return f"<node {self.name} {' '.join(self.addresses)} {'up' if self.host is not None else 'off'}>"

@@ -35,10 +35,13 @@ class Tap:
 class TraceHash(Tap):
     """One number for all that went over the paths: two runs with the same hash were the same run, to the byte."""
 
-    _HEAD = Struct("!qB32s32sI")
+    _WHEN = Struct("!qB")
+    _WHERE = Struct("!32s32s")
+    _SIZE = Struct("!I")
 
     def __init__(self) -> None:
         self._hash = sha256()
+        self._ways: dict[tuple[str, str], bytes] = {}
         self.frames = 0
 
     def sent(self, now: int, sender: str, receiver: str, frame: Frame) -> None:
@@ -49,8 +52,11 @@ class TraceHash(Tap):
 
     def _add(self, kind: int, now: int, sender: str, receiver: str, frame: Frame) -> None:
         self.frames += 1
-        self._hash.update(self._HEAD.pack(now, kind, sender.encode(), receiver.encode(), len(frame.data)))
-        self._hash.update(frame.data)
+        data = frame.data
+        way = self._ways.get((sender, receiver))
+        if way is None:
+            way = self._ways[sender, receiver] = self._WHERE.pack(sender.encode(), receiver.encode())
+        self._hash.update(b"".join((self._WHEN.pack(now, kind), way, self._SIZE.pack(len(data)), data)))
 
     def hexdigest(self) -> str:
         """The hash of what has been seen up to now."""

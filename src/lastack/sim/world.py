@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
 from random import Random
 from typing import Any, Protocol
 
 from lastack.link.faults import Faults
 from lastack.link.rules import Partition, Rule
 from lastack.sim.clock import Clock, Event
+from lastack.sim.deadlines import Deadlines
 from lastack.sim.network import Network, Path
 from lastack.sim.node import Driven, Node
 from lastack.sim.taps import Tap
@@ -60,7 +62,9 @@ class World:
     the beginning, `max_time` how much may pass, both in microseconds; `max_events` how much may happen: what goes on
     beyond raises WorldLimit. `replay` is the command that a failed check names. `batch` is how many packets that arrive
     at one moment a host takes in before it says anything, as the loop of a real one reads a batch (RFC 9293 MUST-58
-    lets it answer them together): 1 is each by itself, as on a wire.
+    lets it answer them together): 1 is each by itself, as on a wire. With `told`, whoever calls a host from outside
+    says so by `stir`, and no others are asked what they have to send: an event among many hosts costs what it costs
+    among two.
     """
 
     def __init__(
@@ -73,6 +77,7 @@ class World:
         replay: str = "",
         factory: Callable[..., Any] | None = None,
         batch: int = 1,
+        told: bool = False,
     ) -> None:
         self.seed = seed
         self.random = Random(seed)
@@ -89,6 +94,9 @@ class World:
         self._factory = factory
         self._observers: list[Callable[[str], Observer]] = []
         self._everyone: tuple[Node, ...] = ()
+        self._told = told
+        self._stirred: dict[Node, None] = {}
+        self._deadlines = Deadlines()
         self._stuck = 0
 
     # --- hosts ---
@@ -101,7 +109,7 @@ class World:
         if name in self.nodes:
             raise ValueError(f"there is a host {name} already")
         texts = (addresses,) if isinstance(addresses, str) else tuple(addresses)
-        node = Node(name, texts, config, options)
+        node = Node(len(self.nodes), name, texts, config, options)
         for text in texts:
             address = parse_interface(text)[0]
             if not is_loopback(address):  # each host has its own
@@ -127,19 +135,22 @@ class World:
         observer = node.fan if node.fan.observers else None
         options = {"secret": secret, "name": name, "observer": observer, **node.options}
         node.host = self._make()(node.addresses, node.config, **options)
-        if node.boots > 1:
-            self._powered(name, on=True)
+        self._powered(node)
         return node.host
 
     def power_off(self, name: str) -> None:
         """Cut a host's power: all that it knew is gone, and what arrives is lost."""
         if self.is_up(name):
             self.nodes[name].host = None
-            self._powered(name, on=False)
+            self._powered(self.nodes[name])
 
-    def _powered(self, name: str, *, on: bool) -> None:
-        for tap in self.network.taps:
-            tap.powered(self.now, name, on)
+    def _powered(self, node: Node) -> None:
+        """A host was switched on or off: taps are told, but not of its first start."""
+        self.stir(node)
+        self._deadlines.changed[node] = None
+        if node.host is None or node.boots > 1:
+            for tap in self.network.taps:
+                tap.powered(self.now, node.name, node.host is not None)
 
     def reboot(self, name: str) -> Any:
         """Cut a host's power and start it again at once; returns the new host."""
@@ -224,11 +235,17 @@ class World:
 
     def next_time(self) -> int | None:
         """When something next happens; None where nothing ever will, unless from outside."""
+        self._deadlines.changed.update(self._stirred if self._told else dict.fromkeys(self._everyone))
         return self._next()[0]
+
+    def stir(self, node: Node) -> None:
+        """Something was called of this host from outside."""
+        self._stirred[node] = None
 
     def settle(self) -> None:
         """Send what hosts want to send after calls from outside; `step` and `run` do so themselves."""
-        self._settle(self._everyone)
+        if touched := self._from_outside():
+            self._settle(touched)
 
     def step(self) -> bool:
         """Let the next event happen; False where there is none."""
@@ -254,16 +271,25 @@ class World:
 
     def _next(self) -> tuple[int | None, Node | None]:
         """When something next happens, and the host whose timer it is: at one time, what was planned comes first."""
-        time = self.clock.next_time()
-        due = None
-        if time == self.now:
+        clock = self.clock
+        time = clock.next_time()
+        if time == clock.now:
             return time, None
-        for node in self._everyone:
-            if node.host is not None:
-                deadline = node.host.deadline()
-                if deadline is not None and (time is None or deadline < time):
-                    time, due = max(deadline, self.now), node
-        return time, due
+        first = self._deadlines.first()
+        if first is not None and (time is None or first[0] < time):
+            return max(first[0], clock.now), first[1]
+        return time, None
+
+    def _from_outside(self) -> Sequence[Node]:
+        """Who may have been called from outside, in the order of nodes."""
+        if not self._told:
+            return self._everyone
+        stirred = self._stirred
+        if not stirred:
+            return ()
+        touched = tuple(stirred) if len(stirred) == 1 else sorted(stirred, key=_number)
+        stirred.clear()
+        return touched
 
     def _happen(self, end: int | None) -> bool:
         """Let the next event happen; False where there is none before or at `end`."""
@@ -281,7 +307,7 @@ class World:
         if due is None:
             self._stuck = 0
             touched = clock.happen()
-            self._settle(self._everyone if touched is None else touched)  # a call may have touched any of them
+            self._settle(self._from_outside() if touched is None else touched)  # a call may have touched any of them
         else:
             due.host.advance(clock.now)
             self._settle((due,))
@@ -301,11 +327,14 @@ class World:
     def _settle(self, touched: Sequence[Node]) -> None:
         """Put what the hosts send on the network, tell applications what is ready, and let the checkers look."""
         now = self.clock.now
+        seen = touched
+        changed = self._deadlines.changed
         rounds = 0
         told = True
         while told:
             told = False
             for node in touched:
+                changed[node] = None
                 host = node.host
                 if host is None:
                     continue
@@ -315,12 +344,12 @@ class World:
                     node.on_ready(now, ready)
                     told = True
             if told:
-                touched = self._everyone  # an application may have done something to any of them
+                touched, seen = self._from_outside(), self._everyone  # an application may have called any of them
                 rounds += 1
                 if rounds == _ROUNDS:
                     raise WorldLimit(f"the applications do not come to rest at {now} us: {_ROUNDS} rounds")
         for checker in self.checkers:
-            checker.check(self, touched)
+            checker.check(self, seen)
 
     def _send(self, node: Node, packets: list[Packet]) -> None:
         """Send these, and all that the host has to send then."""
@@ -333,3 +362,6 @@ class World:
             if not packets:
                 return
         raise WorldLimit(f"host {node.name} sends without end at {now} us: {_ROUNDS} calls of transmit")
+
+
+_number = attrgetter("number")

@@ -74,7 +74,7 @@ class Place:
             result = await main(self)
             await until(lambda: not self.leftovers(loop) and asyncio.all_tasks() == before, self.left, 5)
         gc.collect()
-        assert not failed
+        assert failed == [], [one.get("exception") for one in failed]
         return result
 
     def left(self) -> str:

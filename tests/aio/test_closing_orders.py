@@ -1,4 +1,4 @@
-"""Both ends write, end and go in every order, and each is told in the simulation what the kernel's loopback tells it."""
+"""Both ends write, end and go in every order, and each hears in the simulation what it hears over the loopback."""
 
 from __future__ import annotations
 

@@ -41,15 +41,15 @@ def test_the_host_s_deadline_ends_the_wait(driver: Driver) -> None:
 def test_the_nearest_deadline_is_waited_for(driver: Driver) -> None:
     host = driver.host
     assert isinstance(host, Timed)
-    assert driver._patience(1_000_000, None) is None
-    assert driver._patience(1_000_000, 50_000) == 0.05
+    assert driver.patience(1_000_000, None) is None
+    assert driver.patience(1_000_000, 50_000) == 0.05
     for line, delay in ((driver.outgoing, 40_000), (driver.incoming, 30_000)):
         line.pipeline.add(Delay(delay, generator=Random(1)))
         line.push(1_000_000, segment())
-        assert driver._patience(1_000_000, 50_000) == delay / 1_000_000
+        assert driver.patience(1_000_000, 50_000) == delay / 1_000_000
     host.due = 1_020_000
-    assert driver._patience(1_000_000, None) == 0.02
-    assert driver._patience(1_020_001, None) == 0
+    assert driver.patience(1_000_000, None) == 0.02
+    assert driver.patience(1_020_001, None) == 0
 
 
 def test_a_device_without_room_is_waited_for(driver: Driver, wire: Wire) -> None:

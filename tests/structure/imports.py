@@ -22,6 +22,7 @@ MAY_KNOW: dict[str, set[str]] = {
     "sim": WORLD | {"apps"},
     "device": WORLD | {"apps"},
     "aio": WORLD | {"sim", "device"},
+    "socket": WORLD | {"sim", "device", "aio"},
     "packetdrill": WORLD | {"sim", "device", "aio"},
     "bench": WORLD | {"apps", "sim", "device"},
     "cli": WORLD | {"apps", "sim", "device", "aio", "packetdrill", "bench"},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from lastack.aio.decisions import Decisions
 from lastack.link.frame import Frame
@@ -11,10 +11,7 @@ from lastack.link.match import EVERYTHING, parse_choice
 from lastack.link.rules import Deliveries, Partition, Rate, Rule
 from lastack.link.targeted import Drop, Hold
 from lastack.sim.network import Path
-from lastack.sim.world import SECOND
-
-if TYPE_CHECKING:
-    from lastack.aio.world import World
+from lastack.sim.world import SECOND, World
 
 # What a rule that is given in words is about: "3rd SYN", "every FIN", or a function of the frame (its `segment` is a
 # `lastack.wire.segment.Segment`, or None).
@@ -78,13 +75,20 @@ class Late(Rule):
         return [(now + self.delay, frame)]
 
 
+class Owner(Protocol):
+    """Whose links they are: a world of ours, which decides what happens by chance, over one of `lastack.sim`."""
+
+    decisions: Decisions
+    sim: World
+
+
 class Link:
     """One direction between two hosts, or both of them (`paths`).
 
     What is set anew replaces what was: latency, loss, bandwidth. Rules about chosen segments come in addition.
     """
 
-    def __init__(self, world: World, paths: tuple[Path, ...]) -> None:
+    def __init__(self, world: Owner, paths: tuple[Path, ...]) -> None:
         self.world = world
         self.paths = paths
 

@@ -77,7 +77,7 @@ class Driver:
     Long garbage collections are put off until the driver is closed (`lastack.device.collector`), unless
     `long_collections`.
     With `spin` the loop looks for packets for so many microseconds before it sleeps: answers are quicker by what it
-    takes to be woken, at the price of a processor.
+    takes to be woken, at the price of a processor. `poller` is what it sleeps in, closed with it.
     """
 
     __slots__ = (
@@ -114,6 +114,7 @@ class Driver:
         batch: int = _BATCH,
         long_collections: bool = False,
         spin: int = 0,
+        poller: Poller | None = None,
     ) -> None:
         """Raises ValueError for a `spin` that is not from 0 to SPIN_LIMIT."""
         if not 0 <= spin <= SPIN_LIMIT:
@@ -133,7 +134,7 @@ class Driver:
         self._lone = 0
         self._due: int | None = None  # the host's deadline, as it was before the wait
         self._stopped = False
-        self._poller = Poller()
+        self._poller = poller if poller is not None else Poller()
         self._watch_device(IN)
         keep_heap()
         self._hold = None if long_collections else Hold(host)
@@ -209,11 +210,11 @@ class Driver:
         if self.on_ready is not None and (sockets := self.host.ready()):
             self.on_ready(now, sockets)
             patience = 0
-        events = self._poller.wait(self._patience(now, patience), self.spin)
+        events = self._poller.wait(self.patience(now, patience), self.spin)
         now = self.clock()
         if events and self._take(now, events):
             now = self.clock()
-        self._settle(now)
+        self.settle(now)
 
     @contextmanager
     def signals(self, *numbers: int) -> Iterator[None]:
@@ -242,8 +243,8 @@ class Driver:
         self.signal = number
         self.stop()
 
-    def _patience(self, now: int, patience: int | None) -> float | None:
-        """Seconds to wait for events."""
+    def patience(self, now: int, patience: int | None = None) -> float | None:
+        """Seconds to wait for events, at most `patience` us; None: for ever."""
         self._due = nearest = self.host.deadline()
         if self._stopped:
             return 0
@@ -256,7 +257,7 @@ class Driver:
             return None
         return (nearest - now) / 1_000_000 if nearest > now else 0
 
-    def _settle(self, now: int) -> None:
+    def settle(self, now: int) -> None:
         """Bring all to rest at `now`: delayed packets, timers, the application's turn, and sending."""
         if self.incoming.waiting:
             for packet in self.incoming.pop(now):

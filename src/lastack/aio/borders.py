@@ -12,6 +12,7 @@ import os
 import random
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -128,12 +129,23 @@ def _replacements(world: World) -> Iterator[tuple[Any, str, Any]]:
         yield time, name, _within(getattr(time, name), lambda w: w.clock)
         yield time, name + "_ns", _within(getattr(time, name + "_ns"), lambda w: lambda: w.sim.now * 1000)
     yield time, "sleep", _sleeping(time.sleep)
+    for name in _THREAD_STARTS:
+        if hasattr(threading, name):
+            yield threading, name, _within(getattr(threading, name), lambda w: _refuse_thread)
     # uuid and secrets ask these two.
     yield os, "urandom", _within(os.urandom, lambda w: w.secrets.randbytes)
     yield random, "_urandom", _within(random._urandom, lambda w: w.secrets.randbytes)  # type: ignore[attr-defined]
     # Who makes a generator of his own, or a new beginning, without a seed: C would ask the machine for one.
     yield random.Random, "seed", _seeding(random.Random.seed)
     yield random, "seed", random._inst.seed
+
+
+# Python 3.11 tells an audit hook of no threads.
+_THREAD_STARTS = ("_start_new_thread", "_start_joinable_thread")
+
+
+def _refuse_thread(*arguments: Any, **more: Any) -> None:
+    raise Escaped(*_OUTSIDE["_thread.start_new_thread"])
 
 
 def _within(real: Callable[..., Any], chosen: Callable[[World], Callable[..., Any]]) -> Callable[..., Any]:

@@ -86,11 +86,14 @@ class SimulatedLoop(HostLoop):
     runs on is known by a context variable: whatever a program on a host starts is part of that program.
     """
 
+    _closed = True  # until it is made
+
     def __init__(self, world: World | None = None, *, seed: int = 0) -> None:
         if world is None:
             from lastack.aio.world import World
 
             world = World(seed)
+        world.may_run()
         self.world = world
         self._clock = world.sim.clock
         self._generators: WeakKeyDictionary[Any, Process] = WeakKeyDictionary()

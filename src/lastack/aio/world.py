@@ -169,6 +169,8 @@ class World(Watched):
         """Run until the `main` of every client has returned, and `main` too, whose result is returned; it runs on
         `localhost`. A world runs once. Raises what one of them raised, or a host's; WorldStuck where all wait for
         ever; WorldLimit."""
+        if self._ran and main is not None:
+            main.close()  # nobody is going to await it
         with asyncio.Runner(loop_factory=lambda: SimulatedLoop(self)) as runner:
             return runner.run(self._whole(main))
 
@@ -213,10 +215,13 @@ class World(Watched):
         if all(one.returned or not one.process.alive for one in self._clients):
             self._over.set_result(None)
 
-    def entered_by(self, loop: SimulatedLoop) -> None:
-        """A loop begins to run this world: its hosts begin their programs. RuntimeError the second time."""
+    def may_run(self) -> None:
+        """RuntimeError where it has run, or runs."""
         if self._ran:
             raise RuntimeError("a world runs once: make a new one (of the same seed it is the same)")
+
+    def entered_by(self, loop: SimulatedLoop) -> None:
+        """A loop begins to run this world: its hosts begin their programs."""
         self._ran, self.loop = True, loop
         for computer in self.computers.values():
             computer.boot()

@@ -10,8 +10,8 @@ from functools import cache
 import pytest
 from hypothesis import HealthCheck, settings
 
-# Scripts (.pkt) among these tests are tests, too.
-pytest_plugins = ["lastack.packetdrill.pytest_plugin"]
+# Scripts (.pkt) among these tests are tests, too, and what takes a `world` runs in one.
+pytest_plugins = ["lastack.aio.pytest_plugin", "lastack.packetdrill.pytest_plugin"]
 
 # The same examples in every run, and no verdict that depends on how busy the machine is.
 settings.register_profile("lastack", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])

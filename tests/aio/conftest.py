@@ -13,6 +13,7 @@ import trustme
 
 from lastack.device.sandbox import Sandbox
 from tests.aio.places import OverDevice, Place, Simulated
+from tests.aio.somebody import run as run
 
 
 class Tls(NamedTuple):

@@ -14,6 +14,7 @@ from lastack.packetdrill.report import Outcome, as_junit
 from tests.packetdrill.standin import write
 
 ROOT = Path(__file__).parents[2]
+_ALONE = ("-p", "no:lastack.aio.pytest_plugin")  # which may be installed as well
 STANDIN = """
 from lastack.packetdrill import playing
 from tests.packetdrill.standin import play
@@ -38,7 +39,7 @@ def project(tmp_path: Path) -> Path:
 def run(project: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     paths = [str(project / "site"), str(ROOT / "src"), str(ROOT)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "COLUMNS": "120"}
-    command = [sys.executable, "-m", "pytest", "-ra", "-p", "no:cacheprovider", *arguments]
+    command = [sys.executable, "-m", "pytest", "-ra", "-p", "no:cacheprovider", *_ALONE, *arguments]
     return subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
 
 

@@ -43,7 +43,11 @@ THIRD_PARTY = {
     "bench": {"h11", "matplotlib"},
 }
 # A plugin may use the program that it is for, which alone imports it.
-PLUGINS = {"lastack.packetdrill.pytest_plugin": {"pytest"}}
+PLUGINS = {
+    "lastack.aio.pytest_plugin": {"pytest"},
+    "lastack.aio.pytest_runs": {"pytest", "_pytest"},
+    "lastack.packetdrill.pytest_plugin": {"pytest"},
+}
 
 
 def imported(module: Module) -> Iterator[tuple[ast.AST, str]]:

@@ -40,12 +40,16 @@ def failure_of(error: BaseException) -> Failure:
     return Failure(type(error).__qualname__, _place(error.__traceback__), tuple(failure_of(one) for one in within))
 
 
+def in_program(traceback: TracebackType) -> bool:
+    """Whether this level of a traceback is in the program, and neither in Python's library nor in what is installed."""
+    return not traceback.tb_frame.f_code.co_filename.startswith(_NOT_THE_PROGRAM)
+
+
 def _place(traceback: TracebackType | None) -> str:
     place = ""
     while traceback is not None:
-        file = traceback.tb_frame.f_code.co_filename
-        if not file.startswith(_NOT_THE_PROGRAM):
-            place = f"{file}:{traceback.tb_lineno}"
+        if in_program(traceback):
+            place = f"{traceback.tb_frame.f_code.co_filename}:{traceback.tb_lineno}"
         traceback = traceback.tb_next
     return place
 

@@ -1,0 +1,214 @@
+"""A pytest plugin: an async test that takes a `world` runs in it, and a seed that fails is explained.
+
+Whoever installs lastack has it, by an entry point; without such tests it does nothing, and loads nothing of lastack.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import inspect
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from lastack.aio.explaining import Run
+    from lastack.aio.world import World
+
+
+def _number(least: int) -> Callable[[str], int]:
+    """Reads a number that is not less."""
+
+    def read(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is no number") from None
+        if not least <= number < 1 << 64:
+            raise argparse.ArgumentTypeError(f"{number} is not from {least} to 2**64 - 1")
+        return number
+
+    return read
+
+
+# Each is an option of the command line, --lastack-NAME, and a setting in pytest's file, lastack_NAME.
+_OPTIONS: dict[str, tuple[str, Callable[[str], Any], str]] = {
+    "seed": ("N", _number(0), "the (first) seed of the worlds that tests run in (0)"),
+    "runs": ("K", _number(1), "with how many seeds each test runs, from the first on (1)"),
+    "only": ("FILE", Path, "of all that happens by chance let happen only what this file names"),
+    "dir": ("DIR", Path, "where a failing test leaves ladders and captures (.lastack)"),
+    "shrink_runs": ("N", _number(0), "how often a failing test is repeated to find the faults that it needs (200)"),
+    "shrink_seconds": ("N", _number(0), "for how long, at most (60)"),
+}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options and settings of the same names."""
+    group = parser.getgroup("lastack", "networked programs in simulated worlds (lastack)")
+    for name, (metavar, read, what) in _OPTIONS.items():
+        option = f"--lastack-{name.replace('_', '-')}"
+        group.addoption(option, dest=f"lastack_{name}", metavar=metavar, type=read, default=None, help=what)
+        if name != "only":
+            parser.addini(f"lastack_{name}", what, default=None)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The marker; and whatever is wrong with the options is said before anything runs."""
+    config.addinivalue_line(
+        "markers",
+        "lastack(seed, runs, **world): an async test that runs in a simulated world; the other keywords are World's",
+    )
+    given: dict[str, Any] = {}
+    for name, (_, read, _) in _OPTIONS.items():
+        value = config.getoption(f"lastack_{name}")
+        text = config.getini(f"lastack_{name}") if value is None and name != "only" else None
+        try:
+            given[name] = read(text) if text else value
+        except argparse.ArgumentTypeError as error:
+            raise pytest.UsageError(f"lastack_{name}: {error}") from None
+    config.stash[GIVEN] = given
+    if given["only"] is not None:
+        from lastack.aio.evidence import read_faults
+
+        try:
+            given["only_seed"], given["only"] = read_faults(given["only"])
+        except (OSError, ValueError) as error:
+            raise pytest.UsageError(f"--lastack-only: {error}") from None
+
+
+def pytest_report_header(config: pytest.Config) -> str | None:
+    """Which seeds, where somebody has asked for them."""
+    seed, runs = config.getoption("lastack_seed"), config.getoption("lastack_runs")
+    if seed is None and runs is None:
+        return None
+    first, count = seed or 0, runs or 1
+    return f"lastack: seed {first}" if count == 1 else f"lastack: seeds {first} to {first + count - 1}"
+
+
+# Of the configuration: the options and settings. Of a test: the run that it is in, and whether it is one of ours.
+GIVEN: pytest.StashKey[dict[str, Any]] = pytest.StashKey()
+RUN: pytest.StashKey[Run] = pytest.StashKey()
+_MINE: pytest.StashKey[bool] = pytest.StashKey()
+
+
+# --- which tests are ours ---
+
+
+@pytest.fixture
+def world(request: pytest.FixtureRequest) -> Iterator[World]:
+    """A world of the run's seed: an async test runs in it, another one calls `world.run`."""
+    from lastack.aio.explaining import Run
+
+    world = (request.node.stash.get(RUN, None) or Run(0)).begin(**marked(request.node)[1])
+    yield world
+    world.close_files()  # of one that never ran
+
+
+@pytest.hookimpl(wrapper=True, trylast=True)  # the first to see the result
+def pytest_pycollect_makeitem() -> Generator[None, Any, Any]:
+    """Take what is ours, so that no other plugin takes it for a coroutine of its own."""
+    made = yield
+    for item in made if isinstance(made, list) else [made]:
+        if isinstance(item, pytest.Function):
+            _take(item)
+    return made
+
+
+def _take(item: pytest.Function) -> None:
+    asynchronous = inspect.iscoroutinefunction(item.obj)
+    marked = asynchronous and item.get_closest_marker("lastack") is not None
+    if not _takes_world(item) and not marked:
+        return
+    item.stash[_MINE] = True
+    if not asynchronous:
+        return
+    if "world" not in item.fixturenames:
+        item.fixturenames.insert(0, "world")
+
+    from lastack.aio.explaining import without_us
+
+    @functools.wraps(item.obj)
+    def in_the_world(**arguments: Any) -> None:
+        __tracebackhide__ = True
+        world = item.stash[RUN].world
+        assert world is not None, "there is another fixture of the name `world`, which does not ask for lastack's"
+        try:
+            world.run(item._getobj()(**arguments))  # type: ignore[no-untyped-call]
+        except BaseException as error:
+            raise without_us(error) from error.__cause__
+
+    item.obj = in_the_world
+
+
+def _takes_world(item: pytest.Function) -> bool:
+    """Whether it takes our fixture, or one of that name that does."""
+    for definition in reversed(item._fixtureinfo.name2fixturedefs.get("world", ())):
+        if definition.func.__module__ == __name__:
+            return True
+        if "world" not in definition.argnames:
+            return False
+    return False
+
+
+def marked(node: pytest.Item) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(seed and runs, the keywords for World) of the markers: what stands closer goes before."""
+    keywords: dict[str, Any] = {}
+    for mark in node.iter_markers("lastack"):
+        keywords = {**mark.kwargs, **keywords}
+    mine: dict[str, Any] = {name: keywords.pop(name) for name in ("seed", "runs") if name in keywords}
+    return mine, keywords
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """UsageError for a marker that makes no sense."""
+    for item in items:
+        if item.stash.get(_MINE, False):
+            _check(item)
+
+
+def _check(item: pytest.Item) -> None:
+    from lastack.aio.world import World
+
+    known = [name for name in inspect.signature(World).parameters if name not in ("seed", "only")]
+    mine, others = marked(item)
+    unknown = [name for name in others if name not in known]
+    problem = ""
+    if any(mark.args for mark in item.iter_markers("lastack")):
+        problem = "takes keywords only"
+    elif unknown:
+        problem = f"does not know {', '.join(unknown)}: seed, runs, {', '.join(known)}"
+    for name, value in mine.items():
+        if not isinstance(value, int) or value < (name == "runs"):
+            problem = f"{name} is no number of that kind: {value!r}"
+    if problem:
+        raise pytest.UsageError(f"{item.nodeid}: @pytest.mark.lastack: {problem}")
+
+
+# --- runs ---
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
+    """Remember why a test has failed."""
+    report = yield
+    run = item.stash.get(RUN, None)
+    if run is not None and call.when == "call" and report.failed and call.excinfo is not None:
+        run.error = call.excinfo.value
+    return report
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
+    """Run a test of ours with each seed, until one fails."""
+    if not isinstance(item, pytest.Function) or not item.stash.get(_MINE, False):
+        return None
+    from lastack.aio.pytest_runs import Test
+
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    for report in Test(item).run(nextitem):
+        item.ihook.pytest_runtest_logreport(report=report)
+    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    return True

@@ -12,19 +12,20 @@ MAKEFLAGS += --no-print-directory
 # $(call quietly,doing what,command): a line of progress, and the command's output only if it fails.
 quietly = @echo "$(1) ..."; out=$$($(2) 2>&1) || { status=$$?; printf '%s\n' "$$out"; exit $$status; }
 
-.PHONY: help demo test check lint types structure packages compliance simulations fuzz attacks bench clean
+.PHONY: help demo test check lint types structure packages compliance compatibility simulations fuzz attacks bench clean
 .DELETE_ON_ERROR:
 
 help:
-	@echo "make demo         see lastack at work"
-	@echo "make test         every check and every test (as root with the kernel as the peer, too)"
-	@echo "make check        format, lint, types and structure"
-	@echo "make compliance   docs/compliance.md anew, from what code and tests cite"
-	@echo "make simulations  20,000 simulated worlds"
-	@echo "make fuzz         100,000 fuzz cases against a host"
-	@echo "make attacks      the attacks of tests/attacks with two million blind guesses"
-	@echo "make bench        lastack beside the kernel, as root: docs/performance.md anew (a quarter of an hour)"
-	@echo "make clean        remove what make made"
+	@echo "make demo           see lastack at work"
+	@echo "make test           every check and every test (as root with the kernel as the peer, too)"
+	@echo "make check          format, lint, types and structure"
+	@echo "make compliance     docs/compliance.md anew, from what code and tests cite"
+	@echo "make compatibility  docs/compatibility.md anew, from what the tests of libraries show"
+	@echo "make simulations    20,000 simulated worlds"
+	@echo "make fuzz           100,000 fuzz cases against a host"
+	@echo "make attacks        the attacks of tests/attacks with two million blind guesses"
+	@echo "make bench          lastack beside the kernel, as root: docs/performance.md anew (a quarter of an hour)"
+	@echo "make clean          remove what make made"
 
 demo: $(READY)
 	@$(BIN)/lastack demo
@@ -51,6 +52,10 @@ packages:
 # What the RFCs ask for, where it is done and which tests show it; fails where a verdict has no evidence.
 compliance: $(READY)
 	@PYTHONPATH=src $(BIN)/python -m tests.conformance
+
+# Which libraries run on the loops, and which cannot, as their tests say.
+compatibility: $(READY)
+	@PYTHONPATH=src $(BIN)/python -m tests.aio.libraries
 
 simulations: $(READY)
 	@$(BIN)/lastack simulate --count 20000

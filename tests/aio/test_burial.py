@@ -47,13 +47,10 @@ async def careful() -> None:
         with suppress(Escaped):
             KEPT.append(socket.socket())
         logging.getLogger("careful").error("it ends")
-        task = asyncio.create_task(library.close())
         try:
-            async with asyncio.timeout(5):
-                await asyncio.shield(task)
-        finally:
             await asyncio.sleep(1)
-            raise ValueError("and badly")
+        finally:
+            await asyncio.create_task(library.close())
 
 
 @pytest.fixture

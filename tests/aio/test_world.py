@@ -137,6 +137,23 @@ def test_a_killed_program_runs_no_further():
     world.run(main())
 
 
+@pytest.mark.parametrize("waits", [False, True])
+def test_what_a_client_raises_ends_the_run_though_nobody_is_waited_for_any_more(waits: bool):
+    async def fail() -> None:
+        if waits:
+            await asyncio.sleep(5)
+        raise ValueError("no")
+
+    async def end() -> None:
+        await asyncio.sleep(5 if waits else 0)
+
+    world = World()
+    for name, main in (("first", end), ("failing", fail), ("last", end)):
+        world.client(name, main)
+    with pytest.raises(ValueError, match="no"):
+        world.run()
+
+
 def test_what_a_host_raises_ends_the_run():
     async def fail() -> None:
         await asyncio.sleep(5)

@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from lastack.aio.errors import Escaped
@@ -50,6 +51,17 @@ _OUTSIDE: dict[str, tuple[str, str]] = {
     "_thread.start_joinable_thread": ("a thread", _THREADS),
     "time.sleep": ("time.sleep", "await asyncio.sleep: who blocks the loop blocks every host"),
 }
+
+
+# Libraries whose threads and sockets are C's, of which Python tells nobody: module, and the class that begins it all.
+_IN_C = {
+    "grpc._channel": "Channel",
+    "grpc._server": "_Server",
+    "grpc.aio._channel": "Channel",
+    "grpc.aio._server": "Server",
+}
+_PACKAGES_IN_C = frozenset(name.partition(".")[0] for name in _IN_C)
+_IN_C_ALONE = "its sockets and threads are C's: put what speaks by it behind an interface, and a fake in its place"
 
 
 def world_of_caller() -> World | None:
@@ -112,6 +124,8 @@ def closed(world: World) -> Iterator[None]:
 
 def _audit(event: str, arguments: tuple[Any, ...]) -> None:
     found = _OUTSIDE.get(event)
+    if event == "import" and (arguments[0] in _IN_C or arguments[0] in _PACKAGES_IN_C):  # once there, it is not noticed
+        found = (arguments[0], f"{_IN_C_ALONE}; what only imports it may do so before the loop runs")
     if found is None or _State.open or world_of_caller() is None:
         return
     raise Escaped(*found)
@@ -131,7 +145,14 @@ def _replacements(world: World) -> Iterator[tuple[Any, str, Any]]:
     yield time, "sleep", _sleeping(time.sleep)
     for name in _THREAD_STARTS:
         if hasattr(threading, name):
-            yield threading, name, _within(getattr(threading, name), lambda w: _refuse_thread)
+            yield (
+                threading,
+                name,
+                _within(getattr(threading, name), partial(_refusing, *_OUTSIDE["_thread.start_new_thread"])),
+            )
+    for module, name in _IN_C.items():
+        if (found := getattr(sys.modules.get(module), name, None)) is not None:
+            yield found, "__init__", _within(found.__init__, partial(_refusing, module, _IN_C_ALONE))
     # uuid and secrets ask these two.
     yield os, "urandom", _within(os.urandom, lambda w: w.secrets.randbytes)
     yield random, "_urandom", _within(random._urandom, lambda w: w.secrets.randbytes)  # type: ignore[attr-defined]
@@ -142,10 +163,6 @@ def _replacements(world: World) -> Iterator[tuple[Any, str, Any]]:
 
 # Python 3.11 tells an audit hook of no threads.
 _THREAD_STARTS = ("_start_new_thread", "_start_joinable_thread")
-
-
-def _refuse_thread(*arguments: Any, **more: Any) -> None:
-    raise Escaped(*_OUTSIDE["_thread.start_new_thread"])
 
 
 def _within(real: Callable[..., Any], chosen: Callable[[World], Callable[..., Any]]) -> Callable[..., Any]:
@@ -177,6 +194,13 @@ def _seeding(real: Callable[..., None]) -> Callable[..., None]:
         real(self, world.secrets.getrandbits(256) if inside else a, version)  # type: ignore[union-attr]
 
     return seed
+
+
+def _refusing(what: str, instead: str, world: World) -> Callable[..., Any]:
+    def refuse(*arguments: Any, **more: Any) -> Any:
+        raise Escaped(what, instead)
+
+    return refuse
 
 
 def _make(real: Any, family: int, type: int, proto: int, fileno: int | None) -> Any:

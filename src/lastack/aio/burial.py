@@ -41,9 +41,8 @@ def bury(loop: asyncio.AbstractEventLoop, graves: list[Process]) -> None:
 def _end(process: Process, coroutine: Any) -> None:
     CURRENT.set(process)  # as part of which nothing runs any more
     for _ in range(_PATIENCE):
-        with suppress(BaseException):  # it may answer by whatever it likes
+        with suppress(BaseException):  # it may answer by whatever it likes, that it waits once more, too
             coroutine.close()
-        if coroutine.cr_frame is None:
             break
 
 

@@ -126,7 +126,7 @@ async def ask_a_plain_endpoint() -> Response:
 
 
 @refuses(
-    "`anyio.to_thread`: endpoints of starlette (and FastAPI) that are plain functions, its `FileResponse` and `StaticFiles`",
+    "`anyio.to_thread`: endpoints of starlette (and FastAPI) that are plain functions, `FileResponse`, `StaticFiles`",
     why="anyio has threads of its own",
     instead="`async def`; or for the time of the test `anyio.to_thread.run_sync = at_once`, with "
     "`async def at_once(function, *arguments, **_): return await asyncio.to_thread(function, *arguments)`",
@@ -149,8 +149,8 @@ def test_anyio_s_threads_as_the_page_advises(monkeypatch: pytest.MonkeyPatch):
 @refuses(
     "sockets of C libraries that the loop is to watch (psycopg's libpq, pycurl, pyzmq)",
     why="a descriptor of the machine is ready in real time",
-    instead="asyncpg for psycopg; else a fake. Its first attempt to connect may have gone out before that: C's calls are "
-    "not seen",
+    instead="asyncpg for psycopg; else a fake. What C does before the loop is asked, such as a first attempt to connect, "
+    "is not seen",
 )
 def test_descriptors_of_the_machine():
     one, other = socket.socketpair()

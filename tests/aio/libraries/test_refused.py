@@ -149,8 +149,8 @@ def test_anyio_s_threads_as_the_page_advises(monkeypatch: pytest.MonkeyPatch):
 @refuses(
     "sockets of C libraries that the loop is to watch (psycopg's libpq, pycurl, pyzmq)",
     why="a descriptor of the machine is ready in real time",
-    instead="asyncpg for psycopg; else a fake. What C does before the loop is asked, such as a first attempt to connect, "
-    "is not seen",
+    instead="asyncpg for psycopg; else a fake. What C does before the loop is asked, such as a first attempt to "
+    "connect, is not seen",
 )
 def test_descriptors_of_the_machine():
     one, other = socket.socketpair()

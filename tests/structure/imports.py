@@ -24,7 +24,7 @@ MAY_KNOW: dict[str, set[str]] = {
     "aio": WORLD | {"sim", "device"},
     "socket": WORLD | {"sim", "device", "aio"},
     "packetdrill": WORLD | {"sim", "device", "aio"},
-    "bench": WORLD | {"apps", "sim", "device"},
+    "bench": WORLD | {"apps", "sim", "device", "aio"},
     "cli": WORLD | {"apps", "sim", "device", "aio", "packetdrill", "bench"},
 }
 ROOT_MAY_KNOW: dict[str, set[str]] = {"lastack.__main__": {"cli"}}
@@ -40,7 +40,7 @@ THIRD_PARTY = {
     "cli": {"typer", "rich", "h11", "pyroute2"},
     "apps": {"h11"},
     "device": {"pyroute2"},
-    "bench": {"h11", "matplotlib"},
+    "bench": {"aiohttp", "h11", "matplotlib"},
 }
 # A plugin may use the program that it is for, which alone imports it.
 PLUGINS = {

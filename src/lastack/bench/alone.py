@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from lastack.bench import alone_crowd, alone_memory, alone_sim, alone_time_wait
+from lastack.bench import alone_aio, alone_crowd, alone_memory, alone_sim, alone_time_wait
 from lastack.bench.sides import BenchError, python
 
 _PATIENCE = 900.0  # seconds
@@ -73,6 +73,18 @@ _ALL = (
         "whole connections in the simulator",
         alone_sim.connections,
         (Row("connections", "simulator: connections with 1 KB each way", "connections/s", 3_000, 6_000, less=False),),
+    ),
+    Alone(
+        "aio",
+        "an aiohttp program on the simulated loop",
+        alone_aio.requests,
+        (
+            Row("plain", "aiohttp: requests on asyncio's own loop, by the kernel's loopback", "requests/s", less=False),
+            Row("simulated", "aiohttp: requests on the simulated loop, within one host", "requests/s", less=False),
+            Row("hosts", "aiohttp: requests on the simulated loop, between two hosts", "requests/s", less=False),
+            Row("overhead", "a request on the simulated loop within one host, relative to asyncio's own", "times"),
+            Row("overhead-hosts", "a request between two simulated hosts, relative to asyncio's own", "times"),
+        ),
     ),
     Alone(
         "memory",

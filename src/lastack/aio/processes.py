@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from contextvars import Context, ContextVar
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 from lastack.aio.errors import Escaped
 from lastack.aio.sockets import HostSocket
@@ -32,7 +33,7 @@ class Process:
         self.computer = computer
         self.alive = True
         self.tasks: dict[asyncio.Task[Any], None] = {}
-        self.sockets: dict[int, HostSocket] = {}
+        self.sockets: WeakValueDictionary[int, HostSocket] = WeakValueDictionary()
         self.signals: dict[int, Callable[[], object]] = {}  # what each signal calls
         self.transports: list[Any] = []  # that stood still with it (see burial.py)
         self._sim = computer.world.sim
@@ -72,7 +73,7 @@ class Process:
 
     def left(self, number: int) -> None:
         """A socket is gone."""
-        del self.sockets[number]
+        self.sockets.pop(number, None)
         self.computer.world.selector.left(number)
 
     def routes(self, address: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from selectors import BaseSelector, SelectorKey
 from typing import Any
+from weakref import WeakValueDictionary
 
 from lastack.aio.sockets import FIRST_NUMBER, HostSocket
 from lastack.aio.stack import READ, WRITE
@@ -22,7 +23,8 @@ class HostSelector(BaseSelector):
 
     def __init__(self) -> None:
         self._keys: dict[int, SelectorKey] = {}
-        self._owners: dict[int, HostSocket] = {}
+        # Nobody holds a socket here whom its user has dropped: it closes then, as any other does.
+        self._owners: WeakValueDictionary[int, HostSocket] = WeakValueDictionary()
         self._ask: dict[int, None] = {}  # in the order in which they were told of
         self._next = FIRST_NUMBER
 
@@ -33,11 +35,12 @@ class HostSelector(BaseSelector):
         number = self._next
         self._next += 1
         self._owners[number] = owner
+        socket.user = number
         return number
 
     def left(self, number: int) -> None:
         """A socket is closed. Who registered it is told nothing more, as with epoll."""
-        del self._owners[number]
+        self._owners.pop(number, None)
         self._keys.pop(number, None)
         self._ask.pop(number, None)
 
@@ -56,11 +59,9 @@ class HostSelector(BaseSelector):
     def on_ready(self, now: int, sockets: Iterable[Any]) -> None:
         """The readiness of these sockets of a host has changed."""
         for socket in sockets:
-            owner = socket.user
-            if owner is not None:
-                number = owner.fileno()
-                if number in self._keys:
-                    self._ask[number] = None
+            number = socket.user
+            if number in self._keys:
+                self._ask[number] = None
 
     # --- what a selector does ---
 

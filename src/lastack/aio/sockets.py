@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import warnings
 from collections.abc import Iterable
 from typing import Any, cast
 
@@ -44,7 +45,6 @@ class HostSocket(socket.socket):
         self._family = socket.AddressFamily(family)
         self._timeout: float | None = None
         self._inner = inner if inner is not None else stack.host.socket(4 if family == socket.AF_INET else 6)
-        self._inner.user = self
         self._number = stack.entered(self, self._inner)
 
     # --- what it is ---
@@ -299,8 +299,14 @@ class HostSocket(socket.socket):
     def forsake(self) -> None:
         """Let go of the host's socket as it is."""
         number, self._number = self._number, -1
-        self._inner.user = None  # no cycle is left
+        self._inner.user = None
         self._stack.left(number)
+
+    def __del__(self) -> None:
+        """As Python's: whoever drops an open socket is warned, and it is closed."""
+        if getattr(self, "_number", -1) != -1:
+            warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
+            self._real_close()
 
     # --- inside ---
 

@@ -359,8 +359,7 @@ class Config:
 
     def owning(self, **values: Any) -> Config:
         """`having` what one socket, or one route, has set for itself. Errors as there."""
-        config = self.having(**values)
-        return config if values.keys() <= self._own else config.having(_own=self._own.union(values))
+        return self.having(**values, _own=self._own.union(values))
 
     def under(self, **values: Any) -> Config:
         """`having` what is set for all of a host, but for what is set for itself. Errors as there."""

@@ -208,6 +208,16 @@ async def test_the_rest_of_a_socket(place: Place, near: bool):
     b.close()
 
 
+async def test_a_socket_that_is_dropped_is_closed(place: Place, near: bool):
+    loop = asyncio.get_running_loop()
+    a, b = await pair(place, near=near)
+    await asyncio.sleep(0)  # what has waited for it holds it until then
+    with pytest.warns(ResourceWarning, match="unclosed"):
+        del a
+    assert await loop.sock_recv(b, 10) == b""
+    b.close()
+
+
 async def test_names(place: Place):
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo("127.0.0.1", 80, type=socket.SOCK_STREAM)

@@ -305,8 +305,10 @@ class HostSocket(socket.socket):
     def __del__(self) -> None:
         """As Python's: whoever drops an open socket is warned, and it is closed."""
         if getattr(self, "_number", -1) != -1:
-            warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
-            self._real_close()
+            try:
+                warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
+            finally:
+                self._real_close()
 
     # --- inside ---
 

@@ -266,9 +266,12 @@ def complaints(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return found
 
 
-@pytest.mark.parametrize("moment", MOMENTS.values(), ids=MOMENTS)
+# Over the kernel a later moment may be that of an event, and asyncio then drops what sock_accept has taken.
+WHERE = [(Place, None), *((Simulated, moment) for moment in MOMENTS.values())]
+
+
+@pytest.mark.parametrize(("make", "moment"), WHERE, ids=["kernel", *(f"world {moment}" for moment in MOMENTS)])
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
-@pytest.mark.parametrize("make", [Place, Simulated], ids=["kernel", "world"])
 def test_cancelled_wherever_it_waits(
     make: type[Place], scenario: Scenario, moment: float | None, tls: Tls, complaints: list[Any], tmp_path: Path
 ):

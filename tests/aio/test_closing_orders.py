@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from lastack.device.sandbox import Sandbox
 from tests.aio.ends import Keeper, Recorder
-from tests.aio.places import Place, Simulated, until
+from tests.aio.places import OverDevice, Place, Simulated, until
 
 # What an end can do; in capitals the other end does it.
 ACTS = "wecap"
@@ -115,9 +116,11 @@ def of_both(length: int) -> Iterator[str]:
         yield "".join((first, *others))
 
 
-def differences(kind: type[Recorder], orders: Sequence[str], *, at_once: bool = False, config: str = "linux") -> Told:
+def differences(
+    kind: type[Recorder], orders: Sequence[str], place: Place | None = None, *, at_once: bool = False
+) -> Told:
     """What comes out otherwise than over the kernel's loopback."""
-    here = outcomes(Simulated(config=config), kind, orders, at_once=at_once)
+    here = outcomes(place or Simulated(config="linux"), kind, orders, at_once=at_once)
     there = outcomes(Place(), kind, orders, at_once=at_once)
     assert len(here) == len(orders)
     return {order: (here[order], there[order]) for order in orders if here[order] != there[order]}
@@ -148,9 +151,26 @@ def test_one_end_does_all_at_once(kind: type[Recorder]):
 
 def test_the_default_says_reset_where_linux_says_broken_pipe():
     """To who writes to a peer that has gone, and does so again: docs/design.md, "a RST in CLOSE-WAIT"."""
-    found = differences(Keeper, ["cWW", "aWW", "cW", "eWW", "cWC", "WWc"], config="default")
+    found = differences(Keeper, ["cWW", "aWW", "cW", "eWW", "cWC", "WWc"], Simulated())
     assert set(found) == {"cWW", "aWW"}
     for _, there in found.values():
         assert there[2][2] == "BrokenPipeError"
     for here, _ in found.values():
         assert here[2][2] == "ConnectionResetError"
+
+
+@pytest.mark.interop
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [Recorder, Keeper])
+def test_orders_of_our_end_and_the_kernel_s(kind: type[Recorder]):
+    """Over a device. The far end is the kernel's; ours says "reset" for a broken pipe."""
+    with Sandbox() as sandbox:
+        found = differences(kind, [*of_both(1), *of_both(2), *list(of_both(3))[::3]], OverDevice(sandbox))
+    assert {order: told for order, told in found.items() if not _reset_for_broken_pipe(*told)} == {}
+
+
+def _reset_for_broken_pipe(ours: tuple[Any, ...], kernel: tuple[Any, ...]) -> bool:
+    def resets(told: tuple[Any, ...]) -> str:
+        return repr(told[1]).replace("BrokenPipe", "ConnectionReset")
+
+    return ours[2] == kernel[2] and resets(ours) == resets(kernel)

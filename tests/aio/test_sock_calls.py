@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
+import signal
 import socket
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ from typing import Any
 import pytest
 
 from lastack.aio.sockets import HostSocket
-from tests.aio.places import Place
+from tests.aio.places import Place, Simulated, until
 
 
 async def pair(place: Place, *, near: bool = False) -> tuple[Any, Any]:
@@ -247,3 +249,17 @@ async def test_calls_from_elsewhere(place: Place):
     later = loop.create_future()
     await asyncio.to_thread(loop.call_soon_threadsafe, later.set_result, 8)
     assert await later == 8
+
+
+async def test_signals(place: Place):
+    """They reach the handler of a loop that waits; those of a world are the world's own."""
+    loop = asyncio.get_running_loop()
+    heard: list[int] = []
+    loop.add_signal_handler(signal.SIGUSR1, heard.append, 1)
+    if isinstance(place, Simulated):
+        loop.call_later(0.01, place.world.signal, "near", signal.SIGUSR1)
+    else:
+        loop.call_later(0.01, os.kill, os.getpid(), signal.SIGUSR1)
+    await until(lambda: heard)
+    assert loop.remove_signal_handler(signal.SIGUSR1)
+    assert not loop.remove_signal_handler(signal.SIGUSR1)

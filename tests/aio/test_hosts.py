@@ -282,7 +282,7 @@ def test_capture_timeline_and_ladder(tmp_path: Path):
 
 
 def test_what_runs_away_is_stopped(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("lastack.aio.simulated.TURNS_LIMIT", 1000)
+    monkeypatch.setattr("lastack.aio.waiting.TURNS_LIMIT", 1000)
 
     async def spin() -> None:
         while True:

@@ -215,7 +215,7 @@ def test_what_goes_round_in_circles_is_ended_in_good_order(limits: dict[str, flo
             await asyncio.sleep(0)
             ended.append(world.now)
 
-    monkeypatch.setattr("lastack.aio.simulated.TURNS_LIMIT", 1000)
+    monkeypatch.setattr("lastack.aio.waiting.TURNS_LIMIT", 1000)
     world = World(**limits)
     world.host("server", upper)
     with pytest.raises(WorldLimit):

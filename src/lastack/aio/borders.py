@@ -17,13 +17,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from lastack.aio.errors import Escaped
-from lastack.aio.gate import gate_of
-
-if TYPE_CHECKING:
-    from lastack.aio.world import World
+from lastack.aio.gate import Opening, gate_of
+from lastack.aio.ground import Ground
 
 _MAKE_A_HOST = "let it be a host of the world, or a fake of what it would do"
 _MAKE_A_SOCKET = "make it by socket.socket(...) while the loop runs, not by a class that was imported earlier"
@@ -64,7 +62,7 @@ _PACKAGES_IN_C = frozenset(name.partition(".")[0] for name in _IN_C)
 _IN_C_ALONE = "its sockets and threads are C's: put what speaks by it behind an interface, and a fake in its place"
 
 
-def world_of_caller() -> World | None:
+def world_of_caller() -> Ground | None:
     """The world in whose loop the caller runs; None elsewhere, in other threads too."""
     return getattr(asyncio._get_running_loop(), "world", None)
 
@@ -80,18 +78,7 @@ class _State:
     """What holds in this process (there is one interpreter, and its hooks can't be taken away)."""
 
     hooked: ClassVar[bool] = False
-    open: ClassVar[int] = 0
     threads: ClassVar[list[Sleep]] = []
-
-
-@contextmanager
-def open_gate() -> Iterator[None]:
-    """What the simulation itself does outside."""
-    _State.open += 1
-    try:
-        yield
-    finally:
-        _State.open -= 1
 
 
 @contextmanager
@@ -106,7 +93,7 @@ def in_a_thread() -> Iterator[Sleep]:
 
 
 @contextmanager
-def closed(world: World) -> Iterator[None]:
+def closed(world: Ground) -> Iterator[None]:
     """The borders of this world, meanwhile."""
     if not _State.hooked:
         _State.hooked = True
@@ -126,17 +113,17 @@ def _audit(event: str, arguments: tuple[Any, ...]) -> None:
     found = _OUTSIDE.get(event)
     if event == "import" and (arguments[0] in _IN_C or arguments[0] in _PACKAGES_IN_C):  # once there, it is not noticed
         found = (arguments[0], f"{_IN_C_ALONE}; what only imports it may do so before the loop runs")
-    if found is None or _State.open or world_of_caller() is None:
+    if found is None or Opening.count or world_of_caller() is None:
         return
     raise Escaped(*found)
 
 
-def _replacements(world: World) -> Iterator[tuple[Any, str, Any]]:
+def _replacements(world: Ground) -> Iterator[tuple[Any, str, Any]]:
     """(module, name, what stands there while the world's loop runs)."""
     yield socket, "socket", gate_of(socket.socket, _make)
     yield socket, "getaddrinfo", _within(socket.getaddrinfo, lambda w: w.names.getaddrinfo)
     yield socket, "gethostbyname", _within(socket.gethostbyname, lambda w: w.names.gethostbyname)
-    yield socket, "gethostname", _within(socket.gethostname, lambda w: lambda: w.process.computer.name)
+    yield socket, "gethostname", _within(socket.gethostname, lambda w: lambda: w.process.name)
     yield time, "time", _within(time.time, lambda w: w.wall_clock)
     yield time, "time_ns", _within(time.time_ns, lambda w: lambda: w.wall_clock_us() * 1000)
     for name in ("monotonic", "perf_counter"):
@@ -165,12 +152,12 @@ def _replacements(world: World) -> Iterator[tuple[Any, str, Any]]:
 _THREAD_STARTS = ("_start_new_thread", "_start_joinable_thread")
 
 
-def _within(real: Callable[..., Any], chosen: Callable[[World], Callable[..., Any]]) -> Callable[..., Any]:
+def _within(real: Callable[..., Any], chosen: Callable[[Ground], Callable[..., Any]]) -> Callable[..., Any]:
     """A function that for callers within the world does what is `chosen`, for others the real thing."""
 
     def either(*arguments: Any, **more: Any) -> Any:
         world = world_of_caller()
-        return real(*arguments, **more) if world is None or _State.open else chosen(world)(*arguments, **more)
+        return real(*arguments, **more) if world is None or Opening.count else chosen(world)(*arguments, **more)
 
     return either
 
@@ -190,13 +177,13 @@ def _sleeping(real: Callable[[float], None]) -> Callable[[float], None]:
 def _seeding(real: Callable[..., None]) -> Callable[..., None]:
     def seed(self: random.Random, a: Any = None, version: int = 2) -> None:
         world = world_of_caller()
-        inside = a is None and world is not None and not _State.open
+        inside = a is None and world is not None and not Opening.count
         real(self, world.secrets.getrandbits(256) if inside else a, version)  # type: ignore[union-attr]
 
     return seed
 
 
-def _refusing(what: str, instead: str, world: World) -> Callable[..., Any]:
+def _refusing(what: str, instead: str, world: Ground) -> Callable[..., Any]:
     def refuse(*arguments: Any, **more: Any) -> Any:
         raise Escaped(what, instead)
 
@@ -206,7 +193,7 @@ def _refusing(what: str, instead: str, world: World) -> Callable[..., Any]:
 def _make(real: Any, family: int, type: int, proto: int, fileno: int | None) -> Any:
     """`socket.socket(...)`, for who calls it within a world or elsewhere."""
     world = world_of_caller()
-    if world is None or _State.open:
+    if world is None or Opening.count:
         return None
     family = socket.AF_INET if family == -1 else family
     kind = socket.SOCK_STREAM if type == -1 else type & ~(socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)

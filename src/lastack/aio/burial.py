@@ -17,7 +17,8 @@ from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from typing import Any
 
-from lastack.aio.processes import CURRENT, Process
+from lastack.aio.computer import Process
+from lastack.aio.ground import CURRENT
 
 # How often one coroutine may wait once more when it is told to end.
 _PATIENCE = 100

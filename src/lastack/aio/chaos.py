@@ -9,17 +9,15 @@ from collections.abc import Callable, Iterable
 from contextvars import Context
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from lastack.aio.computer import Computer
+from lastack.aio.controls import Controlled
 from lastack.aio.decisions import Decisions
 from lastack.link.frame import Frame
 from lastack.link.rules import Deliveries, Partition, Rule
 from lastack.sim.network import Path
 from lastack.sim.world import SECOND
-
-if TYPE_CHECKING:
-    from lastack.aio.computer import Computer
-    from lastack.aio.world import World
 
 
 @dataclass(frozen=True)
@@ -106,7 +104,7 @@ class Wobble(Rule):
 class Chaos:
     """Faults that befall a world, from `begin` on until they are over."""
 
-    def __init__(self, world: World, number: int, faults: Faults) -> None:
+    def __init__(self, world: Controlled, number: int, faults: Faults) -> None:
         self.world = world
         self.faults = faults
         self._mark = f"{number}." if number > 1 else ""  # each has its own luck

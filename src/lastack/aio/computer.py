@@ -1,16 +1,22 @@
-"""A host of a world: its kernel, its clock, and the program that it runs."""
+"""The hosts of a world, and the programs on them: what runs where, and how it ends without being asked."""
 
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 from collections.abc import Awaitable, Callable
-from contextvars import copy_context
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from contextvars import Context, copy_context
+from typing import Any
+from weakref import WeakValueDictionary
 
-from lastack.aio.processes import CURRENT, Process
-
-if TYPE_CHECKING:
-    from lastack.aio.world import World
+from lastack.aio.errors import Escaped
+from lastack.aio.ground import CURRENT, Ground
+from lastack.aio.sockets import HostSocket
+from lastack.host.host import Host
+from lastack.host.sockets import Socket
+from lastack.sim.world import SECOND
 
 Main = Callable[[], Awaitable[Any]]
 
@@ -22,7 +28,7 @@ class Computer:
     `skew` is by how many seconds its clock is ahead of the world's, `drift` how many seconds it gains in each.
     """
 
-    def __init__(self, world: World, name: str, addresses: tuple[str, ...], main: Main | None) -> None:
+    def __init__(self, world: Ground, name: str, addresses: tuple[str, ...], main: Main | None) -> None:
         self.world = world
         self.name = name
         self.addresses = addresses
@@ -36,6 +42,10 @@ class Computer:
 
     def __repr__(self) -> str:
         return f"<host {self.name} {' '.join(self.addresses)} {'up' if self.kernel is not None else 'off'}>"
+
+    def ahead(self) -> int:
+        """By how many microseconds its clock is ahead of the world's."""
+        return round((self.skew + self.drift * self.world.now) * SECOND)
 
     @property
     def kernel(self) -> Any:
@@ -69,3 +79,114 @@ class Computer:
             self.process.end(closes=not power)
         if power:
             self.world.sim.power_off(self.name)
+
+
+class Process:
+    """A program on a host: its tasks, callbacks and sockets. It is what its sockets stand on (`stack.Stack`).
+
+    When it is ended nothing of it runs again, not even a `finally`: as after SIGKILL, or without power.
+    """
+
+    def __init__(self, computer: Computer) -> None:
+        self.computer = computer
+        self._ground = computer.world
+        self.alive = True
+        self.tasks: dict[asyncio.Task[Any], None] = {}
+        self.sockets: WeakValueDictionary[int, HostSocket] = WeakValueDictionary()
+        self.signals: dict[int, Callable[[], object]] = {}  # what each signal calls
+        self.transports: list[Any] = []  # that stood still with it (see burial.py)
+        self._sim = computer.world.sim
+        self._node = computer.node
+        self._host = computer.node.host
+
+    def __repr__(self) -> str:
+        return f"<process on {self.computer.name}{'' if self.alive else ', ended'}>"
+
+    @property
+    def name(self) -> str:
+        """The name of its host."""
+        return self.computer.name
+
+    def ahead(self) -> int:
+        """By how many microseconds the clock of its host is ahead of the world's."""
+        return self.computer.ahead()
+
+    def socket(self, family: int) -> HostSocket:
+        """A new socket, as socket.socket(family, SOCK_STREAM)."""
+        return HostSocket(self, family)
+
+    # --- what sockets stand on ---
+
+    @property
+    def host(self) -> Host:
+        """The host. OSError ENETDOWN where the process is no more, or its host was switched off."""
+        if not self.alive or self._node.host is not self._host:
+            raise OSError(errno.ENETDOWN, os.strerror(errno.ENETDOWN))
+        host: Host = self._host
+        return host
+
+    def now(self) -> int:
+        """The world's time."""
+        return self._sim.clock.now
+
+    def touched(self) -> None:
+        """The world asks the host before time passes."""
+        self._sim.stir(self._node)
+
+    def entered(self, owner: HostSocket, socket: Socket) -> int:
+        """A socket came into being."""
+        number = self._ground.selector.entered(owner, socket)
+        self.sockets[number] = owner
+        return number
+
+    def left(self, number: int) -> None:
+        """A socket is gone."""
+        self.sockets.pop(number, None)
+        self._ground.selector.left(number)
+
+    def routes(self, address: str) -> bool:
+        """All there is, is in the world."""
+        return True
+
+    def resolve(self, name: str, family: int) -> str:
+        """As the names of the world are."""
+        return self._ground.names.address(name, family)
+
+    def wait(self, owner: Any, events: int, timeout: float | None) -> None:
+        """Nothing may wait here but the loop."""
+        raise Escaped(
+            "a call that blocks", "make the socket non-blocking (setblocking(False)) and use the loop's sock_..."
+        )
+
+    # --- its life ---
+
+    def began(self, task: asyncio.Task[Any]) -> None:
+        """A task of this process came into being."""
+        self.tasks[task] = None
+        task.add_done_callback(self._ended, context=Context())  # not as part of this process, which may be no more
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self.tasks.pop(task, None)
+
+    def end(self, *, closes: bool) -> None:
+        """Let nothing of it run again. `closes`: the kernel closes its sockets; else they are left as they are, since
+        the kernel is gone as well."""
+        self.alive = False
+        world = self._ground
+        if world.loop is not None:
+            world.loop.forget(self)
+        for socket in tuple(self.sockets.values()):
+            if closes:
+                socket.close_now()
+            else:
+                socket.forsake()
+        for task in self.tasks:
+            asyncio._unregister_task(task)
+            with suppress(AttributeError):  # a Task in C lets it be set, one of another make may not know it
+                task._log_destroy_pending = False  # type: ignore[attr-defined]
+        world.graves.append(self)
+
+
+def process_of(context: Context | None) -> Process | None:
+    """As part of which process a callback will run."""
+    return CURRENT.get() if context is None else context.get(CURRENT)

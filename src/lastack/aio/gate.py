@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar
 
 # (the real class, family, type, proto, fileno) -> our socket, or None where it is to be a real one.
 Make = Callable[[Any, int, int, int, int | None], Any]
@@ -32,3 +33,19 @@ class _Gate(type):
 def gate_of(real: Any, make: Make) -> Any:
     """What to put in the place of `real`, which is `socket.socket` as it stands there."""
     return _Gate("socket", (socket.socket,), {"__slots__": (), "_real": real, "_make": staticmethod(make)})
+
+
+class Opening:
+    """How many times the gate stands open (there is one for all)."""
+
+    count: ClassVar[int] = 0
+
+
+@contextmanager
+def open_gate() -> Iterator[None]:
+    """Meanwhile what is done is the simulation's own doing, outside."""
+    Opening.count += 1
+    try:
+        yield
+    finally:
+        Opening.count -= 1

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from lastack.aio.computer import Computer
+from lastack.aio.gate import open_gate
 
 _real_getaddrinfo = socket.getaddrinfo
 _LOCAL = ("localhost", "localhost.localdomain")
@@ -26,10 +25,6 @@ class Names:
     def remove(self, name: str) -> None:
         """Let it stand for nothing any more. KeyError where it does not."""
         del self._hosts[_key(name)]
-
-    def enter(self, computer: Computer) -> None:
-        """A host came into the world."""
-        self.add(computer.name, computer.addresses)
 
     def addresses(self, name: str) -> tuple[str, ...]:
         """The addresses of a name, itself where it is one; () where nobody has it."""
@@ -89,9 +84,7 @@ class Names:
         self, host: Any, port: Any, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0
     ) -> list[Any]:
         """In the place of socket.getaddrinfo."""
-        from lastack.aio import borders
-
-        with borders.open_gate():
+        with open_gate():
             return self.look_up(host, port, family, type, proto, flags)
 
     def gethostbyname(self, name: str) -> str:

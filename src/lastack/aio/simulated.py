@@ -7,76 +7,19 @@ import contextlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import Context
-from math import ceil
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from lastack.aio import borders
-from lastack.aio.errors import Escaped, WorldStuck
+from lastack.aio.computer import Process, process_of
+from lastack.aio.errors import Escaped
+from lastack.aio.ground import CURRENT, Ground
 from lastack.aio.loop import HostLoop
 from lastack.aio.order import Info, counted
-from lastack.aio.processes import CURRENT, Process, process_of
-from lastack.aio.selector import HostSelector, Ready
 from lastack.aio.sockets import HostSocket
-from lastack.sim.world import SECOND, WorldLimit
-
-if TYPE_CHECKING:
-    from lastack.aio.world import World
+from lastack.sim.world import SECOND
 
 _H = TypeVar("_H", bound=asyncio.Handle)
-
-# Turns of the loop at one moment of virtual time, after which a program is taken to go round in circles.
-TURNS_LIMIT = 1_000_000
-# Turns in which tasks may end when a limit is reached; no time passes any more.
-TURNS_TO_END = 1_000
-
-
-class WorldSelector(HostSelector):
-    """Waits by letting the world go on."""
-
-    def __init__(self, world: World) -> None:
-        super().__init__()
-        self.world = world
-        self._found: Ready = []
-        self._turns = 0
-        self._moment = -1
-        self._patience: int | None = None  # how long a world that has reached a limit still lets tasks end
-
-    def select(self, timeout: float | None = None) -> Ready:
-        """What is ready, after `timeout` seconds of the world's time at the latest."""
-        ready = self._some_ready()
-        if self._patience is not None and self._patience > 0:
-            self._patience -= 1
-            return self._found
-        try:
-            self._go_on(ready, timeout)
-        except WorldLimit:
-            self._patience = TURNS_TO_END
-            raise
-        return self._found
-
-    def _go_on(self, ready: bool, timeout: float | None) -> None:
-        sim = self.world.sim
-        if sim.clock.now != self._moment:
-            self._moment, self._turns = sim.clock.now, 0
-        self._turns += 1
-        if self._turns > TURNS_LIMIT:
-            sim.counters["limit: turns at one moment"] += 1
-            raise WorldLimit(f"the program does not come to rest at {sim.now / SECOND:.6f} s: {TURNS_LIMIT:,} turns")
-        if sim.clock.now > sim.max_time:  # programs' own timers are none of the simulator's events
-            sim.counters["limit: max_time"] += 1
-            raise WorldLimit(f"more than max_time={sim.max_time / SECOND:g} s have passed")
-        if ready:
-            sim.settle()  # what programs have sent is on its way before anything else happens
-        elif timeout is not None:
-            # A nanosecond less, for what the subtraction of two floats leaves.
-            sim.run(self._some_ready, max(ceil(timeout * SECOND - 0.001), 0))
-        elif not sim.run(self._some_ready):
-            raise WorldStuck(self.world.stuck())
-
-    def _some_ready(self) -> bool:
-        self._found = self._ready() if self._ask else []
-        return bool(self._found)
 
 
 class SimulatedLoop(HostLoop):
@@ -88,7 +31,7 @@ class SimulatedLoop(HostLoop):
 
     _closed = True  # until it is made
 
-    def __init__(self, world: World | None = None, *, seed: int = 0) -> None:
+    def __init__(self, world: Ground | None = None, *, seed: int = 0) -> None:
         if world is None:
             from lastack.aio.world import World
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, BinaryIO
+from typing import Any, BinaryIO
 
+from lastack.aio.computer import Computer
+from lastack.aio.ground import Ground
 from lastack.device.socket_table import rows_of, table
 from lastack.sim.recording import capture, record
 from lastack.sim.taps import TraceHash
@@ -13,26 +15,30 @@ from lastack.trace import names as styles
 from lastack.trace.ladder import draw
 from lastack.trace.timeline import Timeline
 
-if TYPE_CHECKING:
-    from lastack.aio.computer import Computer
-    from lastack.sim.world import World as SimulatedWorld
+HostName = str | Computer
 
 
-class Watched:
-    """The part of a world that is for who watches it."""
+class Watched(Ground):
+    """What there is to be seen."""
 
-    sim: SimulatedWorld
-
-    def __init__(self) -> None:
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.computers: dict[str, Computer] = {}
         self._files: list[BinaryIO] = []
         self._timelines: list[Timeline] = []
         self._watchers: list[Callable[[], object]] = []
 
-    def computer(self, name: str | Computer) -> Computer:
+    def computer(self, name: HostName) -> Computer:
         """The host of that name. KeyError where there is none."""
-        raise NotImplementedError
+        if isinstance(name, Computer):
+            return name
+        if name not in self.computers:
+            raise KeyError(f"there is no host {name!r}: {', '.join(self.computers)}")
+        return self.computers[name]
 
-    def netstat(self, name: str | Computer, style: str = styles.SS) -> str:
+    __getitem__ = computer
+
+    def netstat(self, name: HostName, style: str = styles.SS) -> str:
         """The sockets of a host as `ss -tano` shows the kernel's; with `style` "netstat" by its names."""
         kernel = self.computer(name).kernel
         return "\n".join(table(() if kernel is None else rows_of(kernel, self.sim.now), style))
@@ -48,7 +54,7 @@ class Watched:
         for timeline in self._timelines:
             timeline.note(self.sim.now, text, host)
 
-    def ladder(self, timeline: Timeline, one: str | Computer, other: str | Computer, last: int | None = None) -> str:
+    def ladder(self, timeline: Timeline, one: HostName, other: HostName, last: int | None = None) -> str:
         """The segments between two hosts, beside the states of both; with `last` only so many lines at the end."""
         return draw(timeline, hosts=(self.computer(one).name, self.computer(other).name), last=last)
 

@@ -9,35 +9,26 @@ world.run()                          # until every client has ended
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine, Iterable
-from contextvars import copy_context
-from random import Random
+from collections.abc import Collection, Coroutine, Iterable
 from typing import Any
 
 from lastack.aio.burial import bury
 from lastack.aio.chaos import Chaos, Faults
-from lastack.aio.computer import Computer, Main
-from lastack.aio.decisions import Decisions
+from lastack.aio.computer import Computer, Main, Process
+from lastack.aio.controls import Controlled
 from lastack.aio.links import Link
-from lastack.aio.names import Names
-from lastack.aio.processes import CURRENT, Process
-from lastack.aio.simulated import SimulatedLoop, WorldSelector
-from lastack.aio.watching import Watched, first_line
+from lastack.aio.simulated import SimulatedLoop
+from lastack.aio.watching import first_line
 from lastack.sim.network import Path
 from lastack.sim.world import HOUR, SECOND
-from lastack.sim.world import World as SimulatedWorld
 from lastack.tcp.config import DEFAULT, Config
 from lastack.tcp.presets import PRESETS
 
-# The wall clock of a world when it begins: the first second of 2026, in seconds since 1970.
-BEGINNING = 1_767_225_600
 LOCALHOST = "localhost"
 _LOOPBACK = ("127.0.0.1/8", "::1/128")
 
-HostName = str | Computer
 
-
-class World(Watched):
+class World(Controlled):
     """Hosts in virtual time, from a `seed`: the same seed is the same run, to the byte.
 
     `latency` is that of each path between two hosts, in seconds each way, unless it is set otherwise. `config` (a
@@ -56,22 +47,10 @@ class World(Watched):
         max_time: float = 1_000 * HOUR / SECOND,
         max_events: int = 1_000_000_000,
     ) -> None:
-        super().__init__()
-        self.seed = seed
-        self.random = Random(f"world {seed}")  # for who writes a test
-        self.secrets = Random(f"secrets {seed}")  # what os.urandom gives
-        self.chance = Random(f"random {seed}").getstate()  # of the module `random`
-        self.decisions = Decisions(seed, only)
-        self.sim = SimulatedWorld(seed, max_time=round(max_time * SECOND), max_events=max_events, told=True)
+        super().__init__(seed, only, max_time, max_events)
         self.sim.network.on_path = self._begin_path
-        self.names = Names()
-        self.computers: dict[str, Computer] = {}
-        self.graves: list[Process] = []
-        self.selector = WorldSelector(self)
-        self.loop: SimulatedLoop | None = None
         self._latency = latency
         self._config = _config(config)
-        self._clients: list[Computer] = []
         self._over: asyncio.Future[None] | None = None
         self._main: asyncio.Task[Any] | None = None
         self._chaos: list[Chaos] = []
@@ -106,7 +85,7 @@ class World(Watched):
         self.sim.nodes[name].on_ready = self.selector.on_ready
         computer = Computer(self, name, tuple(text.partition("/")[0] for text in given), main)
         self.computers[name] = computer
-        self.names.enter(computer)
+        self.names.add(name, computer.addresses)
         if self.loop is not None:
             computer.boot()
         return computer
@@ -114,54 +93,13 @@ class World(Watched):
     def client(self, name: str, main: Main, **more: Any) -> Computer:
         """As `host`; `run` is over when the `main` of every client has returned."""
         computer = self.host(name, main, **more)
-        self._clients.append(computer)
+        self.clients.append(computer)
         return computer
-
-    def computer(self, name: HostName) -> Computer:
-        """The host of that name. KeyError where there is none."""
-        if isinstance(name, Computer):
-            return name
-        if name not in self.computers:
-            raise KeyError(f"there is no host {name!r}: {', '.join(self.computers)}")
-        return self.computers[name]
-
-    __getitem__ = computer
 
     @property
     def main(self) -> Process:
         """The program that code belongs to which no host runs: that of `localhost`."""
         return self.computers[LOCALHOST].process
-
-    @property
-    def process(self) -> Process:
-        """The program that the caller belongs to."""
-        return CURRENT.get() or self.main
-
-    # --- time ---
-
-    @property
-    def now(self) -> float:
-        """Seconds since the world began."""
-        return self.sim.now / SECOND
-
-    def clock(self) -> float:
-        """What time.monotonic gives."""
-        return self.sim.now / SECOND
-
-    def wall_clock_us(self) -> int:
-        """Microseconds since 1970, by the clock of the caller's host."""
-        computer = self.process.computer
-        return BEGINNING * SECOND + self.sim.now + round((computer.skew + computer.drift * self.now) * SECOND)
-
-    def wall_clock(self) -> float:
-        """What time.time gives."""
-        return self.wall_clock_us() / SECOND
-
-    def skew(self, name: HostName, seconds: float, drift: float = 0.0) -> None:
-        """Put a host's wall clock ahead (or back) of the world's; `drift` is what it gains in each second. Timers and
-        `time.monotonic` go by the world's."""
-        computer = self.computer(name)
-        computer.skew, computer.drift = seconds, drift
 
     # --- running ---
 
@@ -180,7 +118,7 @@ class World(Watched):
         self._main = self.loop.create_task(main, name=LOCALHOST) if main is not None else None
         if self._main is not None:
             self._main.add_done_callback(self.main_ended)
-        self._look_if_over()
+        self.look_if_over()
         try:
             await self._over
         finally:
@@ -197,7 +135,7 @@ class World(Watched):
     def main_ended(self, task: asyncio.Task[Any]) -> None:
         """The `main` of a host has returned, or failed."""
         if task.cancelled() or (error := task.exception()) is None:
-            self._look_if_over()
+            self.look_if_over()
             return
         error.add_note(f"in the world of seed {self.seed}, {task.get_name()}, at {self.now:.6f} s")
         self.note(f"{task.get_name()} fails: {first_line(error)}")
@@ -206,13 +144,13 @@ class World(Watched):
         elif self._over is None and self.loop is not None:
             self.loop.call_exception_handler({"message": "a host has failed", "exception": error, "task": task})
 
-    def _look_if_over(self) -> None:
+    def look_if_over(self) -> None:
         """Whether nobody is waited for any more: a client that was ended from outside is not."""
         if self._over is None or self._over.done():
             return
         if self._main is not None and not self._main.done():
             return
-        if all(one.returned or not one.process.alive for one in self._clients):
+        if all(one.returned or not one.process.alive for one in self.clients):
             self._over.set_result(None)
 
     def may_run(self) -> None:
@@ -220,7 +158,7 @@ class World(Watched):
         if self._ran:
             raise RuntimeError("a world runs once: make a new one (of the same seed it is the same)")
 
-    def entered_by(self, loop: SimulatedLoop) -> None:
+    def entered_by(self, loop: asyncio.AbstractEventLoop) -> None:
         """A loop begins to run this world: its hosts begin their programs."""
         self._ran, self.loop = True, loop
         for computer in self.computers.values():
@@ -228,66 +166,11 @@ class World(Watched):
         for chaos in self._chaos:
             chaos.begin()
 
-    def left_by(self, loop: SimulatedLoop) -> None:
+    def left_by(self, loop: asyncio.AbstractEventLoop) -> None:
         """The loop is closed: nothing runs here any more."""
         self.loop = None
         self.close_files()
         bury(loop, self.graves)
-
-    def stuck(self) -> str:
-        """Who waits, where nothing will ever happen again."""
-        assert self.loop is not None
-        lines = ["nothing will ever happen again, and these wait for something:"]
-        for task in asyncio.all_tasks(self.loop):
-            frames = task.get_stack(limit=1)
-            place = f"{frames[0].f_code.co_filename}:{frames[0].f_lineno}" if frames else "?"
-            lines.append(f"  {task.get_name()}, in {place}")
-        return "\n".join([lines[0], *sorted(lines[1:])])
-
-    # --- hosts come and go ---
-
-    def crash(self, name: HostName) -> None:
-        """Cut a host's power: its program ends where it stands (no `finally` runs), its TCP forgets everything and
-        says nothing, and what is sent to it is lost. Who was connected to it does not know (a half-open connection)."""
-        self._kill(name, power=True)
-
-    def kill(self, name: HostName) -> None:
-        """End a host's program where it stands, as SIGKILL does: its TCP goes on, and closes what the program had open
-        (by a RST where it had not read all, RFC 9293 3.10.4 as updated by RFC 2525 2.17; else by a FIN)."""
-        self._kill(name, power=False)
-
-    def bounce(self, name: HostName, *, keep_kernel: bool = False) -> None:
-        """Begin a host's program anew: after a `crash` of the whole host, or with `keep_kernel` after a `kill`, so that
-        its connections in TIME-WAIT are still there."""
-        computer = self.computer(name)
-        if computer.process.alive:
-            self._kill(name, power=not keep_kernel)
-        if computer.kernel is None:
-            self.sim.power_on(computer.name)
-        computer.boot()
-
-    def _kill(self, name: HostName, *, power: bool) -> None:
-        computer = self.computer(name)
-        if computer.process is CURRENT.get():
-            raise RuntimeError(
-                f"{computer.name} cannot end itself: let another host do it, or call_soon from `localhost`"
-            )
-        computer.end(power=power)
-        self._look_if_over()
-
-    def signal(self, name: HostName, number: int) -> bool:
-        """Send a signal to a host's program: what it gave to `loop.add_signal_handler` is called. Whether it gave
-        anything."""
-        process = self.computer(name).process
-        handler = process.signals.get(number)
-        if handler is None or not process.alive:
-            return False
-        copy_context().run(_as_part_of, process, handler)
-        return True
-
-    def servers(self) -> list[str]:
-        """The names of the hosts that run a program and are no clients."""
-        return [one.name for one in self.computers.values() if one.main is not None and one not in self._clients]
 
     def chaos(self, **faults: Any) -> Chaos:
         """Let things go wrong by chance, from now on or from when the world begins; `faults` are those of
@@ -298,55 +181,9 @@ class World(Watched):
             chaos.begin()
         return chaos
 
-    # --- the network ---
-
-    def link(self, sender: HostName, receiver: HostName) -> Link:
-        """What befalls segments from one host to another, one way."""
-        return Link(self, (self._path(sender, receiver),))
-
-    def links(self, one: HostName, other: HostName) -> Link:
-        """What befalls segments between two hosts, both ways."""
-        return Link(self, (self._path(one, other), self._path(other, one)))
-
-    def partition(self, one: HostName, other: HostName, *, one_way: bool = False) -> None:
-        """Let nothing pass between two hosts until `repair`; or with `one_way` nothing from the one to the other."""
-        (self.link if one_way else self.links)(one, other).partition()
-
-    def repair(self, one: HostName, other: HostName) -> None:
-        """End a partition, whichever way it is; what was lost stays lost."""
-        self.links(one, other).repair()
-
-    def hold(self, one: HostName, other: HostName) -> None:
-        """Keep all that is sent between two hosts until `release`."""
-        self.links(one, other).hold()
-
-    def release(self, one: HostName, other: HostName) -> None:
-        """Let what is held arrive."""
-        self.links(one, other).release()
-
-    def latency(self, one: HostName, other: HostName, seconds: float, jitter: float = 0.0) -> None:
-        """How long a segment takes between two hosts, each way; by up to `jitter` more, by chance."""
-        self.links(one, other).latency(seconds, jitter)
-
-    def loss(self, one: HostName, other: HostName, probability: float) -> None:
-        """With what probability a segment between two hosts is lost."""
-        self.links(one, other).loss(probability)
-
-    def bandwidth(self, one: HostName, other: HostName, bits: float | None, queue: int = 256 * 1024) -> None:
-        """Bits a second between two hosts, each way, behind a queue of so many bytes; None: without bound."""
-        self.links(one, other).bandwidth(bits, queue)
-
-    def _path(self, sender: HostName, receiver: HostName) -> Path:
-        return self.sim.path(self.computer(sender).name, self.computer(receiver).name)
-
     def _begin_path(self, path: Path) -> None:
         if self._latency:
             Link(self, (path,)).latency(self._latency)
-
-
-def _as_part_of(process: Process, call: Callable[[], object]) -> None:
-    CURRENT.set(process)
-    call()
 
 
 def _config(given: Config | str) -> Config:

@@ -1,0 +1,115 @@
+"""What a world stands on: its time, its chance, its names, and whose turn it is.
+
+`World` adds the controls. What works inside a world (its hosts, its loop, its borders) knows no more than this.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+from contextvars import ContextVar
+from random import Random
+from typing import Any, Protocol
+
+from lastack.aio.decisions import Decisions
+from lastack.aio.names import Names
+from lastack.aio.waiting import WorldSelector
+from lastack.sim.world import SECOND, World
+
+# The wall clock of a world when it begins: the first second of 2026, in seconds since 1970.
+BEGINNING = 1_767_225_600
+
+
+class Program(Protocol):
+    """A program on a host, as far as others know it (`lastack.aio.computer.Process`)."""
+
+    alive: bool
+
+    @property
+    def name(self) -> str:
+        """The name of its host."""
+
+    def ahead(self) -> int:
+        """By how many microseconds the clock of its host is ahead of the world's."""
+
+    def socket(self, family: int) -> Any:
+        """A new socket."""
+
+
+# The program as part of which code runs. Tasks and callbacks have it from who made them.
+CURRENT: ContextVar[Any] = ContextVar("lastack program", default=None)
+
+
+class Ground:
+    """`sim` is the network in virtual time, `main` the program that code belongs to which no host runs, `loop` the loop
+    that runs the world, while it does; `graves` are the programs that were ended."""
+
+    main: Any
+    loop: Any
+
+    def __init__(self, seed: int, only: Collection[str] | None, max_time: float, max_events: int) -> None:
+        """`max_time` in seconds."""
+        self.seed = seed
+        self.random = Random(f"world {seed}")  # for who writes a test
+        self.secrets = Random(f"secrets {seed}")  # what os.urandom gives
+        self.chance = Random(f"random {seed}").getstate()  # of the module `random`
+        self.decisions = Decisions(seed, only)
+        self.sim = World(seed, max_time=round(max_time * SECOND), max_events=max_events, told=True)
+        self.names = Names()
+        self.selector = WorldSelector(self.sim, self.stuck)
+        self.loop = None
+        self.graves: list[Any] = []
+
+    # --- whose turn it is ---
+
+    @property
+    def process(self) -> Any:
+        """The program that the caller belongs to."""
+        return CURRENT.get() or self.main
+
+    # --- time ---
+
+    @property
+    def now(self) -> float:
+        """Seconds since the world began."""
+        return self.sim.now / SECOND
+
+    def clock(self) -> float:
+        """What time.monotonic gives."""
+        return self.sim.now / SECOND
+
+    def wall_clock_us(self) -> int:
+        """Microseconds since 1970, by the clock of the caller's host."""
+        program: Program = self.process
+        return BEGINNING * SECOND + self.sim.now + program.ahead()
+
+    def wall_clock(self) -> float:
+        """What time.time gives."""
+        return self.wall_clock_us() / SECOND
+
+    # --- what a loop tells a world ---
+
+    def may_run(self) -> None:
+        """RuntimeError where it has run, or runs."""
+        raise NotImplementedError
+
+    def entered_by(self, loop: asyncio.AbstractEventLoop) -> None:
+        """A loop begins to run this world."""
+        raise NotImplementedError
+
+    def left_by(self, loop: asyncio.AbstractEventLoop) -> None:
+        """The loop is closed: nothing runs here any more."""
+        raise NotImplementedError
+
+    def main_ended(self, task: asyncio.Task[Any]) -> None:
+        """The `main` of a host has returned, or failed."""
+        raise NotImplementedError
+
+    def stuck(self) -> str:
+        """Who waits, where nothing will ever happen again."""
+        lines = ["nothing will ever happen again, and these wait for something:"]
+        for task in asyncio.all_tasks(self.loop):
+            frames = task.get_stack(limit=1)
+            place = f"{frames[0].f_code.co_filename}:{frames[0].f_lineno}" if frames else "?"
+            lines.append(f"  {task.get_name()}, in {place}")
+        return "\n".join([lines[0], *sorted(lines[1:])])

@@ -1,0 +1,65 @@
+"""The selector of a world: it waits by letting the world go on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import ceil
+
+from lastack.aio.errors import WorldStuck
+from lastack.aio.selector import HostSelector, Ready
+from lastack.sim.world import SECOND, World, WorldLimit
+
+# Turns of the loop at one moment of virtual time, after which a program is taken to go round in circles.
+TURNS_LIMIT = 1_000_000
+# Turns in which tasks may end when a limit is reached; no time passes any more.
+TURNS_TO_END = 1_000
+
+
+class WorldSelector(HostSelector):
+    """Waits by letting the world go on."""
+
+    def __init__(self, sim: World, stuck: Callable[[], str]) -> None:
+        """`stuck` tells who waits, where nothing will ever happen again."""
+        super().__init__()
+        self._sim = sim
+        self._stuck = stuck
+        self._found: Ready = []
+        self._turns = 0
+        self._moment = -1
+        self._patience: int | None = None  # how long a world that has reached a limit still lets tasks end
+
+    def select(self, timeout: float | None = None) -> Ready:
+        """What is ready, after `timeout` seconds of the world's time at the latest."""
+        ready = self._some_ready()
+        if self._patience is not None and self._patience > 0:
+            self._patience -= 1
+            return self._found
+        try:
+            self._go_on(ready, timeout)
+        except WorldLimit:
+            self._patience = TURNS_TO_END
+            raise
+        return self._found
+
+    def _go_on(self, ready: bool, timeout: float | None) -> None:
+        sim = self._sim
+        if sim.clock.now != self._moment:
+            self._moment, self._turns = sim.clock.now, 0
+        self._turns += 1
+        if self._turns > TURNS_LIMIT:
+            sim.counters["limit: turns at one moment"] += 1
+            raise WorldLimit(f"the program does not come to rest at {sim.now / SECOND:.6f} s: {TURNS_LIMIT:,} turns")
+        if sim.clock.now > sim.max_time:  # programs' own timers are none of the simulator's events
+            sim.counters["limit: max_time"] += 1
+            raise WorldLimit(f"more than max_time={sim.max_time / SECOND:g} s have passed")
+        if ready:
+            sim.settle()  # what programs have sent is on its way before anything else happens
+        elif timeout is not None:
+            # A nanosecond less, for what the subtraction of two floats leaves.
+            sim.run(self._some_ready, max(ceil(timeout * SECOND - 0.001), 0))
+        elif not sim.run(self._some_ready):
+            raise WorldStuck(self._stuck())
+
+    def _some_ready(self) -> bool:
+        self._found = self._ready() if self._ask else []
+        return bool(self._found)

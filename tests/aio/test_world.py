@@ -221,3 +221,19 @@ def test_what_goes_round_in_circles_is_ended_in_good_order(limits: dict[str, flo
     with pytest.raises(WorldLimit):
         world.run(main())
     assert ended == [world.now]
+
+
+def test_what_a_host_raises_ends_the_run_though_somebody_waits_for_another():
+    async def fail() -> None:
+        await asyncio.sleep(5)
+        raise ValueError("no")
+
+    async def main() -> None:
+        await world["worker"].run(asyncio.sleep(1000))
+
+    world = World()
+    world.host("server", fail)
+    world.host("worker")
+    with pytest.raises(ValueError, match="no"):
+        world.run(main())
+    assert world.now == 5

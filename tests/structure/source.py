@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PACKAGE = "src/lastack"
-PYTHON_FOLDERS = ("src", "tests", "fuzz", "bench", "docs")
+PYTHON_FOLDERS = ("src", "tests", "examples", "fuzz", "bench", "docs")
 NOT_OURS = {".git", ".venv", "dist", "__pycache__", ".hypothesis", ".mypy_cache", ".pytest_cache", ".ruff_cache"}
 
 

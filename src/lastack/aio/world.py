@@ -122,12 +122,16 @@ class World(Controlled):
         try:
             await self._over
         finally:
+            self.tell_watchers()
+            if self._main is not None and not self._main.done():  # before what it waits for stands still
+                if not self._main.cancelling():
+                    self._main.cancel()
+                await asyncio.wait([self._main])
             self._stop()
         return self._main.result() if self._main is not None else None
 
     def _stop(self) -> None:
         """It is over: what the hosts were doing stands still. What ran on `localhost` ends as asyncio lets it."""
-        self.tell_watchers()
         for computer in self.computers.values():
             if computer.name != LOCALHOST and computer.process.alive:
                 computer.process.end(closes=False)

@@ -75,7 +75,7 @@ def draw(
     if last is not None and len(ordered) > last:
         before = Row(rows.NOTE, f"~ {len(ordered) - last:,} lines before this are left out ~", (None, None))
         ordered = [before, *ordered[-last:]]
-    return Painter(ordered, style.width, style.colour, longest).text(ladder.head(), ordered)
+    return Painter(ordered, style.width, style.colour, longest).text(ladder.head(ordered), ordered)
 
 
 def _first_two(timeline: Timeline) -> tuple[str, str]:
@@ -132,8 +132,9 @@ class _Ladder:
         number = self.pairs.index(ports)
         return f"{chr(ord('a') + number) if number < 26 else number}: "
 
-    def head(self) -> list[tuple[str, str]]:
-        """Who stands left and right, and the two ends of each connection."""
+    def head(self, shown: list[Row]) -> list[tuple[str, str]]:
+        """Who stands left and right, and the two ends of each connection of which a row is shown."""
+        tags = {row.text.partition(": ")[0] for row in shown}
         ends: dict[Ports, tuple[Endpoint, Endpoint]] = {}
         for flight in self.flights:
             packet = flight.packet
@@ -142,7 +143,8 @@ class _Ladder:
             if left[1] and right[1]:
                 ends.setdefault((left[1], right[1]), (left, right))
         tagged = [(self._tag(ports), *pair) for ports, pair in ends.items()]
-        return [self.hosts, *((tag + endpoint_text(left), tag + endpoint_text(right)) for tag, left, right in tagged)]
+        seen = [one for one in tagged if not one[0] or one[0].removesuffix(": ") in tags]
+        return [self.hosts, *((tag + endpoint_text(left), tag + endpoint_text(right)) for tag, left, right in seen)]
 
     def rows(self) -> list[Row]:
         """Every row, in no order yet."""

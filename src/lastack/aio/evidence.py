@@ -7,16 +7,21 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lastack.trace.entries import Departure, Note
+from lastack.trace.entries import Arrival, Call, Departure, Loss, Move, Timer
+from lastack.trace.ladder import draw
+from lastack.trace.timeline import Timeline
 from lastack.wire.address import parse_address
 
 if TYPE_CHECKING:
     from lastack.aio.world import World
 
-# Lines of a ladder: who wants to see more than the end of a long one, has the capture.
+# Lines of a ladder, and how many ladders (of those who talked last): who wants to see more has the capture.
 LADDER_LINES = 2_000
+LADDERS = 50
 CAPTURE = "capture.pcapng"
 NETSTAT = "netstat.txt"
+
+Pair = tuple[str, str]
 
 
 class Evidence:
@@ -37,11 +42,10 @@ class Evidence:
         tables = (f"{name}, at {self.world.now:.6f} s\n{self.world.netstat(name)}\n" for name in self.world.computers)
         self._sockets = "\n".join(tables)
 
-    def pairs(self) -> list[tuple[str, str]]:
+    def pairs(self) -> list[Pair]:
         """The hosts that talked to each other: who spoke first is the first; the last to talk are the last."""
-        computers = self.world.computers.values()
-        names = {parse_address(text): one.name for one in computers for text in one.addresses}
-        first: dict[frozenset[str], tuple[str, str]] = {}
+        names = self._names()
+        first: dict[frozenset[str], Pair] = {}
         for entry in self.timeline.entries:
             if isinstance(entry, Departure):
                 ends = entry.host, names.get(entry.packet.destination[0], "")
@@ -50,22 +54,48 @@ class Evidence:
                     first[key] = first.pop(key, ends)  # which makes it the latest
         return list(first.values())
 
-    def notes(self) -> list[str]:
-        """What was noted, each with its time."""
-        return [f"{one.now / 1e6:.6f} s: {one.text}" for one in self.timeline.entries if isinstance(one, Note)]
+    def _names(self) -> dict[bytes, str]:
+        computers = self.world.computers.values()
+        return {parse_address(text): one.name for one in computers for text in one.addresses}
+
+    def _apart(self, pairs: list[Pair]) -> dict[Pair, Timeline]:
+        """What each pair's ladder is drawn from: to look for it in everything takes too long where many talk."""
+        names = self._names()
+        parts = {pair: Timeline() for pair in pairs}
+        by_host: dict[str, list[Timeline]] = {}
+        by_ends: dict[tuple[str, str], list[Timeline]] = {}
+        for pair, part in parts.items():
+            part.hosts, part.observed = list(pair), self.timeline.observed
+            by_ends[pair] = by_ends[pair[::-1]] = [part]
+            for host in pair:
+                by_host.setdefault(host, []).append(part)
+        for entry in self.timeline.entries:
+            if isinstance(entry, Departure | Loss):
+                peer = names.get(entry.packet.destination[0])
+            elif isinstance(entry, Arrival):
+                peer = names.get(entry.packet.source[0])
+            else:
+                peer = names.get(entry.remote[0]) if isinstance(entry, Move | Timer | Call) else None
+            if peer is not None:
+                meant = by_ends.get((entry.host, peer), [])
+            else:  # a listener, a host, or the whole world
+                meant = by_host.get(entry.host, []) if entry.host else list(parts.values())
+            for part in meant:
+                part.entries.append(entry)
+        return parts
 
     def tail(self, lines: int) -> str:
         """The end of the ladder of those who talked last."""
-        pairs = self.pairs()
-        return self.world.ladder(self.timeline, *pairs[-1], last=lines) if pairs else ""
+        last = self.pairs()[-1:]
+        return "".join(draw(part, hosts=pair, last=lines) for pair, part in self._apart(last).items())
 
     def write(self) -> list[Path]:
         """A ladder for each pair of hosts that talked, and the sockets of each host at the end; the files, with what is
         to be looked at first."""
         written = []
-        for one, other in reversed(self.pairs()):
-            path = self.folder / f"ladder-{_plain(one)}-{_plain(other)}.txt"
-            path.write_text(self.world.ladder(self.timeline, one, other, last=LADDER_LINES), encoding="utf-8")
+        for pair, part in reversed(self._apart(self.pairs()[-LADDERS:]).items()):
+            path = self.folder / f"ladder-{_plain(pair[0])}-{_plain(pair[1])}.txt"
+            path.write_text(draw(part, hosts=pair, last=LADDER_LINES), encoding="utf-8")
             written.append(path)
         (self.folder / NETSTAT).write_text(self._sockets, encoding="utf-8")
         return [*written, self.folder / NETSTAT, self.folder / CAPTURE]

@@ -65,12 +65,14 @@ def folder_of(top: Path, test: str, seed: int) -> Path:
     top.mkdir(parents=True, exist_ok=True)
     if not (top / ".gitignore").exists():
         (top / ".gitignore").write_text("*\n", encoding="utf-8")
-    return top.joinpath(*map(_plain, re.split(r"/|::", test)), f"seed-{seed}")
+    name, bracket, parameters = test.partition("[")
+    *folders, last = re.split(r"/|::", name)
+    return top.joinpath(*map(_plain, (*folders, last + bracket + parameters)), f"seed-{seed}")
 
 
 def _plain(part: str) -> str:
     """A part of a test's name as the name of a folder: short, plain, and of one test alone."""
-    plain = re.sub(r"[^\w.\[\]-]", "_", part)[:80]
+    plain = re.sub(r"[^\w.\[\]-]|^\.+$", "_", part)[:80]
     return plain if plain == part else f"{plain}-{sha256(part.encode()).hexdigest()[:6]}"
 
 

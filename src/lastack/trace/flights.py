@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 
 from lastack.trace.entries import Arrival, Call, Departure, Entry, Loss, Move, Seen
@@ -80,25 +81,43 @@ def _make_whole(entries: Sequence[Entry], flights: list[Flight], itself: bool) -
     Each column of the ladder must stay in the order of its own host's time, so two arrows that cross cannot both be
     one line. Where one of them is only slow, it alone is drawn in two.
     """
-    complete = [flight for flight in flights if flight.left is not None and flight.came is not None]
+    complete = _Departed([flight for flight in flights if flight.left is not None and flight.came is not None])
     fastest = {
-        side: min((_duration(entries, flight) for flight in complete if flight.rightward is side), default=0)
+        side: min((_duration(entries, flight) for flight in complete.flights if flight.rightward is side), default=0)
         for side in (False, True)
     }
-    slow = {id(flight) for flight in complete if _is_slow(entries, flight, complete, fastest[flight.rightward])}
-    brisk = [flight for flight in complete if id(flight) not in slow]
-    for flight in brisk:
-        crossed = any(flight.rightward is not other.rightward and _overlap(flight, other) for other in brisk)
-        flight.whole = not crossed and not _interrupted(entries, flight, itself)
+    brisk = _Departed([one for one in complete.flights if not _is_slow(entries, one, complete, fastest[one.rightward])])
+    crossed: set[int] = set()
+    for flight in brisk.flights:
+        for other in brisk.during(flight):  # so each two that overlap meet once
+            if flight.rightward is not other.rightward:
+                crossed.update((id(flight), id(other)))
+    for flight in brisk.flights:
+        flight.whole = id(flight) not in crossed and not _interrupted(entries, flight, itself)
 
 
-def _is_slow(entries: Sequence[Entry], flight: Flight, others: list[Flight], fastest: int) -> bool:
+class _Departed:
+    """Flights in the order of their departures, in which few others are looked at for each."""
+
+    __slots__ = ("_places", "flights")
+
+    def __init__(self, flights: list[Flight]) -> None:
+        self.flights = sorted(flights, key=_span)
+        self._places = [_span(flight)[0] for flight in self.flights]
+
+    def during(self, flight: Flight) -> list[Flight]:
+        """Those that leave while this one is on its way."""
+        left, came = _span(flight)
+        return self.flights[bisect_right(self._places, left) : bisect_left(self._places, came)]
+
+
+def _is_slow(entries: Sequence[Entry], flight: Flight, others: _Departed, fastest: int) -> bool:
     """Whether a flight took long, was overtaken, or went on while another came and went."""
     usual = fastest * _DELAYED or _ONE_SECOND
     taken = _duration(entries, flight)
     return taken > usual or any(
         _encloses(flight, other) and (flight.rightward is other.rightward or taken > _duration(entries, other))
-        for other in others
+        for other in others.during(flight)
     )
 
 
@@ -116,11 +135,6 @@ def _duration(entries: Sequence[Entry], flight: Flight) -> int:
 def _encloses(flight: Flight, other: Flight) -> bool:
     (first, last), (left, came) = _span(flight), _span(other)
     return first < left and came < last
-
-
-def _overlap(flight: Flight, other: Flight) -> bool:
-    (first, last), (left, came) = _span(flight), _span(other)
-    return first < came and left < last
 
 
 def _interrupted(entries: Sequence[Entry], flight: Flight, itself: bool) -> bool:

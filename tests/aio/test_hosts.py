@@ -16,6 +16,7 @@ from lastack.sim.world import WorldLimit
 from lastack.tcp.config import DEFAULT
 from lastack.trace import pcapng
 from lastack.wire.segment import FIN, SYN, Segment, parse
+from tests.aio.ends import Recorder
 from tests.aio.programs import ask, echo, world
 
 
@@ -99,6 +100,32 @@ def test_a_host_whose_power_is_cut_says_nothing():
             await reader.read(5)
         writer.close()
         await ask()
+
+    w = world()
+    w.run(main())
+
+
+@pytest.mark.parametrize(
+    ("options", "after"),
+    [
+        ([(socket.SO_KEEPALIVE, 1), (socket.TCP_KEEPIDLE, 30), (socket.TCP_KEEPINTVL, 5), (socket.TCP_KEEPCNT, 3)], 45),
+        ([(socket.SO_KEEPALIVE, 1), (socket.TCP_KEEPIDLE, 30), (socket.TCP_USER_TIMEOUT, 40_000)], None),
+    ],
+    ids=["keep-alive", "user timeout"],
+)
+def test_who_asks_whether_the_peer_is_there_hears_that_it_is_not(options: list[tuple[int, int]], after: int | None):
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        _, protocol = await loop.create_connection(Recorder, "server", 80)
+        sock = protocol.transport.get_extra_info("socket")
+        for number, value in options:
+            level = socket.SOL_SOCKET if number == socket.SO_KEEPALIVE else socket.IPPROTO_TCP
+            sock.setsockopt(level, number, value)
+        w.crash("server")
+        error = await protocol.lost
+        assert isinstance(error, TimeoutError) and error.errno == errno.ETIMEDOUT
+        assert protocol.calls == ["made", "lost"]
+        assert w.now == pytest.approx(after, abs=1) if after else 40 <= w.now < 120
 
     w = world()
     w.run(main())

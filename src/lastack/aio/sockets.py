@@ -393,7 +393,7 @@ _NOT_CONNECTED = frozenset({State.CLOSED, State.LISTEN, State.SYN_SENT})
 
 
 def _kept(data: Any) -> Buffer:
-    """Data that will not change: the stack sends it again where it is lost, and the caller may write to its buffer."""
+    """A copy of what may change: a view that an error's traceback keeps would not let asyncio shorten its buffer."""
     if isinstance(data, bytes):
         return data
     view = memoryview(data)

@@ -27,11 +27,13 @@ from lastack.socket.pair import Pair, open_pair
 from lastack.socket.patching import patched
 from lastack.socket.sockets import socket
 from lastack.socket.stack import Stack, current, open_device, open_host, use
+from lastack.socket.tls import SSLSocket
 
 SocketType = socket  # type: ignore
 
 __all__ = [
     "Pair",
+    "SSLSocket",
     "Stack",
     "create_connection",
     "create_server",

@@ -20,6 +20,7 @@ from lastack.device.errors import DeviceError
 from lastack.device.poll import Poller
 from lastack.device.tun import Tun
 from lastack.sim.world import World
+from lastack.tcp.states import State
 
 if TYPE_CHECKING:
     from lastack.socket.stack import Stack
@@ -184,7 +185,8 @@ class OverDevice(Background):
 
     def end(self, grace: float) -> None:
         host: Any = self.driver.host
-        self.driver.run(lambda: not host.orphans, grace)
+        # In FIN-WAIT-2 the peer has all that we had to say, and when it will have said its own is its affair.
+        self.driver.run(lambda: all(tcb.state is State.FIN_WAIT_2 for tcb in host.orphans), grace)
 
     def dispose(self) -> None:
         self.driver.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket as kernel
+import ssl
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -11,6 +12,7 @@ from lastack.aio.gate import gate_of
 from lastack.socket import names
 from lastack.socket.sockets import socket
 from lastack.socket.stack import Stack, use
+from lastack.socket.tls import SSLSocket
 
 _NAMES = ("getaddrinfo", "gethostbyname", "gethostbyname_ex", "gethostbyaddr", "getnameinfo")
 _OURS = (kernel.AF_INET, kernel.AF_INET6)
@@ -19,17 +21,20 @@ _OURS = (kernel.AF_INET, kernel.AF_INET6)
 @contextmanager
 def patched(stack: Stack | None = None) -> Iterator[None]:
     """Meanwhile TCP sockets that the standard module makes, in any thread, are of the stack in use (of `stack`, where
-    it is given), and so are the names that it looks up. Other sockets, and those of file descriptors, are the kernel's.
+    it is given), so are the names that it looks up, and TLS goes over them. Other sockets, and those of file
+    descriptors, are the kernel's.
 
     What a module has imported by `from socket import socket` before stays as it is.
     """
     with ExitStack() as then:
         if stack is not None:
             then.enter_context(use(stack))
-        places = {"socket": gate_of(kernel.socket, _make)} | {name: getattr(names, name) for name in _NAMES}
-        for name, ours in places.items():
-            then.callback(setattr, kernel, name, getattr(kernel, name))
-            setattr(kernel, name, ours)
+        places: list[tuple[Any, str, Any]] = [(kernel, name, getattr(names, name)) for name in _NAMES]
+        places.append((kernel, "socket", gate_of(kernel.socket, _make)))
+        places.append((ssl.SSLContext, "sslsocket_class", SSLSocket))
+        for place, name, ours in places:
+            then.callback(setattr, place, name, getattr(place, name))
+            setattr(place, name, ours)
         yield
 
 

@@ -6,6 +6,7 @@ import errno
 import gc
 import http.client
 import http.server
+import os
 import select
 import socket as constants
 import ssl
@@ -107,14 +108,15 @@ def test_a_certificate_that_nobody_trusts(there: Place):
 
 def test_a_context_that_knows_nothing_of_ours(ours: Place):
     with ours.connected() as (client, server):
-        client.fileno()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ResourceWarning)  # of what ssl has begun
             told = outcome(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).wrap_socket, client, True)
             gc.collect()
         assert told == (OSError, errno.EOPNOTSUPP)
+        number = client.fileno()
         with pytest.raises(OSError, match="sslsocket_class"):
             client.detach()
+        os.close(number)  # it is theirs who asked for it: ssl closes it
         # It can be used all the same: it has another number than that which ssl has closed.
         server.sendall(b"x")
         assert select.select([client], [], [], SOON)[0] == [client]

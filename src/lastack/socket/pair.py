@@ -59,7 +59,7 @@ class Pair:
         names = Names()
         stacks = []
         for name, addresses in _HOSTS.items():
-            host = self.sim.host(name, (*addresses, *LOOPBACK), config, gso=GSO_LIMIT)
+            host = self.sim.host(name, (*addresses, *LOOPBACK), config, gso=GSO_LIMIT, checksum_offload=True)
             self.sim.nodes[name].on_ready = tell
             names.add(name, tuple(text.partition("/")[0] for text in addresses))
             stacks.append(Stack(self.background, host, names))

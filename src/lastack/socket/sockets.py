@@ -28,6 +28,7 @@ def _locked(method: _C) -> _C:
         with self._stack.lock:
             if self._number == -1:
                 raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+            self._stack.check()
             try:
                 return method(self, *arguments)
             finally:

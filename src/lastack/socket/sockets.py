@@ -90,9 +90,11 @@ class socket(HostSocket):
     def __del__(self) -> None:
         number = getattr(self, "_number", -1)
         if number != -1 and not self._stack.background.over:
-            warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
-            self._number = -1
-            self._stack.background.abandon(self._stack, number)
+            try:
+                warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
+            finally:
+                self._number = -1
+                self._stack.background.abandon(self._stack, number)
 
     def fileno(self) -> int:
         """A file descriptor for select, poll and epoll, which find it ready when the socket is; -1 once that is closed.

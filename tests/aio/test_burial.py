@@ -91,7 +91,9 @@ def test_connections_that_stood_still_are_not_heard(
     ca.configure_trust(asking)
 
     async def serve() -> None:
-        async with await asyncio.start_server(lambda *_: None, port=80, ssl=listening if secure else None) as server:
+        async with await asyncio.start_server(
+            lambda *both: kept.append(both), port=80, ssl=listening if secure else None
+        ) as server:
             await server.serve_forever()
 
     async def talk() -> None:
@@ -108,3 +110,32 @@ def test_connections_that_stood_still_are_not_heard(
     del world
     gc.collect()
     assert (heard, caplog.records, list(recwarn)) == ([], [], [])
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="tasks begin at once from Python 3.12 on")
+@pytest.mark.parametrize("how", ["end", "crash", "kill"])
+def test_tasks_that_were_made_without_the_loop_stand_still_too(how: str):
+    done: list[str] = []
+
+    async def work() -> None:
+        try:
+            await asyncio.sleep(10)
+        finally:
+            done.append(socket.gethostname())
+
+    async def serve() -> None:
+        tasks.append(asyncio.Task(work(), loop=asyncio.get_running_loop(), eager_start=True))
+        await asyncio.Event().wait()
+
+    async def main() -> None:
+        await asyncio.sleep(1)
+        if how != "end":
+            getattr(world, how)("server")
+            await asyncio.sleep(20)
+        assert not done
+
+    tasks: list[Any] = []
+    world = World()
+    world.host("server", serve)
+    world.run(main())
+    assert done == ["server"]  # when all was over

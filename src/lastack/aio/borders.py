@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import signal
 import socket
 import sys
 import threading
@@ -19,6 +20,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any, ClassVar
 
+from lastack.aio import signals
 from lastack.aio.errors import Escaped
 from lastack.aio.gate import Opening, gate_of
 from lastack.aio.ground import Ground
@@ -137,6 +139,9 @@ def _replacements(world: Ground) -> Iterator[tuple[Any, str, Any]]:
                 name,
                 _within(getattr(threading, name), partial(_refusing, *_OUTSIDE["_thread.start_new_thread"])),
             )
+    yield signal, "signal", _within(signal.signal, lambda w: partial(signals.set_handler, w.process))
+    yield signal, "getsignal", _within(signal.getsignal, lambda w: partial(signals.get_handler, w.process))
+    yield signal, "raise_signal", _within(signal.raise_signal, lambda w: partial(signals.raise_signal, w))
     for module, name in _IN_C.items():
         if (found := getattr(sys.modules.get(module), name, None)) is not None:
             yield found, "__init__", _within(found.__init__, partial(_refusing, module, _IN_C_ALONE))

@@ -17,17 +17,18 @@ from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from typing import Any
 
+from lastack.aio.borders import closed
 from lastack.aio.computer import Process
-from lastack.aio.ground import CURRENT
+from lastack.aio.ground import CURRENT, Ground
 
 # How often one coroutine may wait once more when it is told to end.
 _PATIENCE = 100
 
 
-def bury(loop: asyncio.AbstractEventLoop, graves: list[Process]) -> None:
-    """Close what these programs left standing; `loop` is theirs, and closed."""
-    with _silence(loop):
-        for process in graves:
+def bury(world: Ground, loop: asyncio.AbstractEventLoop) -> None:
+    """Close what the programs of this world left standing; its loop is closed, and its borders are in place again."""
+    with closed(world), _silence(loop):
+        for process in world.graves:
             for task in process.tasks:
                 copy_context().run(_end, process, task.get_coro())
             process.tasks.clear()
@@ -35,7 +36,7 @@ def bury(loop: asyncio.AbstractEventLoop, graves: list[Process]) -> None:
                 _forsake(transport)
             process.transports.clear()
             process.computer.task = None
-        graves.clear()
+        world.graves.clear()
         gc.collect()
 
 

@@ -94,6 +94,7 @@ class Process:
         self.tasks: dict[asyncio.Task[Any], None] = {}
         self.sockets: WeakValueDictionary[int, HostSocket] = WeakValueDictionary()
         self.signals: dict[int, Callable[[], object]] = {}  # what each signal calls
+        self.handlers: dict[int, Any] = {}  # what it gave to signal.signal
         self.transports: list[Any] = []  # that stood still with it (see burial.py)
         self._sim = computer.world.sim
         self._node = computer.node
@@ -168,6 +169,12 @@ class Process:
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self.tasks.pop(task, None)
 
+    def _find_tasks(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Those too that were made without the loop: `asyncio.Task(..., eager_start=True)`, from Python 3.12 on."""
+        for task in asyncio.all_tasks(loop):
+            if hasattr(task, "get_context") and process_of(task.get_context()) is self:
+                self.tasks[task] = None
+
     def end(self, *, closes: bool) -> None:
         """Let nothing of it run again. `closes`: the kernel closes its sockets; else they are left as they are, since
         the kernel is gone as well."""
@@ -175,6 +182,7 @@ class Process:
         world = self._ground
         if world.loop is not None:
             world.loop.forget(self)
+            self._find_tasks(world.loop)
         for socket in tuple(self.sockets.values()):
             if closes:
                 socket.close_now()

@@ -56,8 +56,8 @@ class Controlled(Watched):
         self.look_if_over()
 
     def signal(self, name: HostName, number: int) -> bool:
-        """Send a signal to a host's program: what it gave to `loop.add_signal_handler` is called. Whether it gave
-        anything."""
+        """Send a signal to a host's program: what it gave to `loop.add_signal_handler`, or to
+        `signal.signal`, is called. Whether it gave anything."""
         process = self.computer(name).process
         handler = process.signals.get(number)
         if handler is None or not process.alive:

@@ -105,6 +105,10 @@ class Ground:
         """The `main` of a host has returned, or failed."""
         raise NotImplementedError
 
+    def kill(self, name: Any) -> None:
+        """End a host's program."""
+        raise NotImplementedError
+
     def stuck(self) -> str:
         """Who waits, where nothing will ever happen again."""
         lines = ["nothing will ever happen again, and these wait for something:"]

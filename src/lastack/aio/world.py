@@ -174,7 +174,7 @@ class World(Controlled):
         """The loop is closed: nothing runs here any more."""
         self.loop = None
         self.close_files()
-        bury(loop, self.graves)
+        bury(self, loop)
 
     def chaos(self, **faults: Any) -> Chaos:
         """Let things go wrong by chance, from now on or from when the world begins; `faults` are those of

@@ -38,11 +38,10 @@ def test_a_web_socket():
     world_of(web, talk=talk).run()
 
 
-@UVICORN.shows("simulation", "an end in good order: who is being answered gets all of it, and nobody else comes in")
+@UVICORN.shows("simulation", "SIGTERM: who is being answered gets all of it, and nobody else comes in")
 def test_an_end_in_good_order():
     async def serve() -> None:
-        running.append(web.server(None, PORT))
-        await running[0].serve()
+        await web.server(None, PORT).serve()
         ended.append(world.now)
 
     async def slow() -> None:
@@ -51,13 +50,12 @@ def test_an_end_in_good_order():
 
     async def late() -> None:
         await asyncio.sleep(3)
-        running[0].should_exit = True
+        assert world.signal("server", signal.SIGTERM)
         await asyncio.sleep(3)
         with pytest.raises(ConnectionRefusedError):
             await asyncio.open_connection("server", PORT)
         await asyncio.sleep(20)
 
-    running: list[web.uvicorn.Server] = []
     ended: list[float] = []
     world = World(latency=0.01)
     world.host("server", serve)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import socket
 import time
 import uuid
 
@@ -237,3 +238,23 @@ def test_what_a_host_raises_ends_the_run_though_somebody_waits_for_another():
     with pytest.raises(ValueError, match="no"):
         world.run(main())
     assert world.now == 5
+
+
+def test_a_write_leaves_within_the_call():
+    """Two small writes without TCP_NODELAY: the first leaves, the second waits for its ACK (Nagle, RFC 9293 3.7.4)."""
+
+    async def main() -> None:
+        _, writer = await asyncio.open_connection("server", 80)
+        writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 0)
+        writer.write(b"hel")
+        writer.write(b"lo\n")
+        await asyncio.sleep(1)
+        writer.close()
+
+    world = World()
+    world.host("server", upper)
+    timeline = world.timeline()
+    world.run(main())
+    drawn = world.ladder(timeline, "localhost", "server")
+    assert "P. 1:4(3)" in drawn
+    assert "P. 4:7(3)" in drawn

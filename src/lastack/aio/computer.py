@@ -131,8 +131,9 @@ class Process:
         return self._sim.clock.now
 
     def touched(self) -> None:
-        """The world asks the host before time passes."""
-        self._sim.stir(self._node)
+        """What a call makes the host say leaves within the call: two writes are two segments, not one of both."""
+        if self._node.host is self._host:
+            self._sim.say(self._node)
 
     def entered(self, owner: HostSocket, socket: Socket) -> int:
         """A socket came into being."""

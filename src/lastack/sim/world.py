@@ -242,6 +242,12 @@ class World:
         """Something was called of this host from outside."""
         self._stirred[node] = None
 
+    def say(self, node: Node) -> None:
+        """As `stir`, and what the host has to say leaves at once: within the call, as from a kernel."""
+        self._stirred[node] = None
+        if node.host is not None and (packets := node.host.transmit(self.clock.now)):
+            self._send(node, packets)
+
     def settle(self) -> None:
         """Send what hosts want to send after calls from outside; `step` and `run` do so themselves."""
         if touched := self._from_outside():

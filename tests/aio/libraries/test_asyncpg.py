@@ -46,7 +46,6 @@ def test_a_crash():
 
     world = world_of(programs, talk=talk)
     world.run()
-    assert world.now < 30
 
 
 @pytest.fixture

@@ -76,7 +76,14 @@ def server(host: str | None, port: int, tls: str | None = None) -> uvicorn.Serve
     """uvicorn with the app."""
     pem = str(Path(tls, "server.pem")) if tls else None
     config = uvicorn.Config(
-        app(), host=host or "0.0.0.0", port=port, log_config=None, lifespan="on", ssl_certfile=pem, ssl_keyfile=pem
+        app(),
+        host=host or "0.0.0.0",
+        port=port,
+        log_config=None,
+        lifespan="on",
+        ws="websockets-sansio",
+        ssl_certfile=pem,
+        ssl_keyfile=pem,
     )
     return uvicorn.Server(config)
 

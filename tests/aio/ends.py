@@ -94,7 +94,6 @@ async def connect(
         _, other = await loop.create_connection(near, *address, ssl=client_tls, server_hostname=name)
     await until(lambda: inside and inside[0].made.done())
     server.close()
-    await server.wait_closed()
     return (inside[0], other) if serves else (other, inside[0])
 
 

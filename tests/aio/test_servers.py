@@ -171,9 +171,9 @@ async def test_what_cannot_be_served(place: Place):
     with pytest.raises(ValueError, match="can not be specified at the same time"):
         await loop.create_server(Recorder, place.near, 0, sock=sock)
     sock.close()
-    with pytest.raises(OSError, match="error while attempting to bind") as caught:
+    with pytest.raises(OSError, match=r"error while attempting to bind|could not bind") as caught:
         await loop.create_server(Recorder, place.far if place.far != place.near else "192.0.2.1", 0)
-    assert caught.value.errno == errno.EADDRNOTAVAIL
+    assert caught.value.errno in (errno.EADDRNOTAVAIL, None)  # None: Python 3.13 tries all addresses first
     with pytest.raises(socket.gaierror):
         await loop.create_server(Recorder, "there.is.nobody.of.this.name.invalid", 0)
 

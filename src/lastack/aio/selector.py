@@ -14,6 +14,13 @@ from lastack.host.sockets import Socket
 Ready = list[tuple[SelectorKey, int]]
 
 
+class _Keys(dict[int, SelectorKey]):
+    """What is registered, by number. Who asks may name the file object instead (asyncio does from Python 3.13 on)."""
+
+    def get(self, fileobj: Any, default: Any = None) -> Any:
+        return super().get(fileobj if isinstance(fileobj, int) else fileobj.fileno(), default)
+
+
 class HostSelector(BaseSelector):
     """A selector of host sockets, known by their numbers.
 
@@ -22,7 +29,7 @@ class HostSelector(BaseSelector):
     """
 
     def __init__(self) -> None:
-        self._keys: dict[int, SelectorKey] = {}
+        self._keys: dict[int, SelectorKey] = _Keys()
         # Nobody holds a socket here whom its user has dropped: it closes then, as any other does.
         self._owners: WeakValueDictionary[int, HostSocket] = WeakValueDictionary()
         self._ask: dict[int, None] = {}  # in the order in which they were told of

@@ -10,7 +10,7 @@ from contextvars import Context
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
-from lastack.aio import borders
+from lastack.aio import borders, garbage
 from lastack.aio.computer import Process, process_of
 from lastack.aio.errors import Escaped
 from lastack.aio.ground import CURRENT, Ground
@@ -56,7 +56,7 @@ class SimulatedLoop(HostLoop):
 
     @contextmanager
     def _inside(self) -> Iterator[None]:
-        with borders.closed(self.world):
+        with borders.closed(self.world), garbage.held():
             yield
 
     def close(self) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from math import ceil
 
 from lastack.aio.errors import WorldStuck
+from lastack.aio.garbage import Rounds
 from lastack.aio.selector import HostSelector, Ready
 from lastack.sim.world import SECOND, World, WorldLimit
 
@@ -24,6 +25,7 @@ class WorldSelector(HostSelector):
         self._sim = sim
         self._stuck = stuck
         self._found: Ready = []
+        self._rounds = Rounds()
         self._turns = 0
         self._moment = -1
         self._patience: int | None = None  # how long a world that has reached a limit still lets tasks end
@@ -42,6 +44,7 @@ class WorldSelector(HostSelector):
         return self._found
 
     def _go_on(self, ready: bool, timeout: float | None) -> None:
+        self._rounds.turn(len(self._owners))
         sim = self._sim
         if sim.clock.now != self._moment:
             self._moment, self._turns = sim.clock.now, 0

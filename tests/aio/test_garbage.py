@@ -1,0 +1,110 @@
+"""Garbage has a say in a run, and is collected at the same moments of each."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import subprocess
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lastack.aio import World, garbage
+
+
+@pytest.fixture(autouse=True)
+def as_it_was() -> Iterator[None]:
+    """How Python collects is the process's."""
+    threshold = gc.get_threshold()
+    yield
+    gc.set_threshold(*threshold)
+    gc.enable()
+
+
+async def serve(ended: list[float]) -> None:
+    """Notes when a connection ends."""
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        ended.append(asyncio.get_running_loop().time())
+        writer.close()
+
+    async with await asyncio.start_server(handle, port=80) as server:
+        await server.serve_forever()
+
+
+def run() -> tuple[list[float], str]:
+    """Connections that are dropped without a word, and then many turns: when they ended, and the trace."""
+    ended: list[float] = []
+
+    async def drop() -> None:
+        for _ in range(20):
+            _, writer = await asyncio.open_connection("server", 80)
+            writer.write(b"hello")
+            writer.me = writer  # type: ignore[attr-defined]
+            await asyncio.sleep(0.01)
+        del writer
+        for _ in range(1000):
+            await asyncio.sleep(0.001)
+
+    world = World()
+    trace = world.trace_hash()
+    world.host("server", lambda: serve(ended))
+    world.client("client", drop)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        world.run(asyncio.sleep(2))
+    return ended, trace.hexdigest()
+
+
+def test_it_is_collected_at_the_same_moments(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(garbage, "_TURNS", 20)
+    first = run()
+    assert len(first[0]) == 20
+    assert len(set(first[0])) > 2  # several collections
+    gc.set_threshold(1, 1, 1)
+    assert run() == first
+    gc.set_threshold(100_000)
+    assert run() == first
+    gc.disable()
+    assert run() == first
+    assert not gc.isenabled()
+
+
+def test_what_was_there_before_is_left_alone():
+    """And nothing of it is left out once the run is over."""
+
+    class Thing:
+        def __del__(self) -> None:
+            died.append(world.now)
+
+    died: list[float] = []
+    world = World()
+    gc.disable()
+    thing = Thing()
+    thing.me = thing  # type: ignore[attr-defined]
+    del thing
+
+    async def main() -> None:
+        gc.collect()
+        assert not died
+
+    world.run(main())
+    gc.collect()
+    assert died == [0]
+
+
+@pytest.mark.slow
+def test_processes_that_differ_in_what_they_did_before_see_one_run():
+    code = "import gc; {before}; from tests.aio.test_garbage import run; print(run())"
+    told = set()
+    for before in ("pass", "gc.disable()", "gc.set_threshold(1)", "a = [[] for _ in range(5000)]"):
+        line = [sys.executable, "-c", code.format(before=before)]
+        root = Path(__file__).parents[2]
+        environment = {"PYTHONPATH": f"{root / 'src'}:{root}"}
+        ended = subprocess.run(line, capture_output=True, text=True, check=True, env=environment)
+        told.add(ended.stdout)
+    assert len(told) == 1

@@ -17,10 +17,8 @@ _MODULES = ("lastack.", "asyncio", "_asyncio")
 def of_worlds() -> Counter[str]:
     """How many objects there are of each class of ours, and of asyncio's."""
     gc.collect()
-    kinds = (type(one) for one in gc.get_objects())
-    return Counter(
-        kind.__qualname__ for kind in kinds if str(kind.__module__).startswith(("lastack.", "asyncio", "_asyncio"))
-    )
+    kinds = map(type, gc.get_objects())
+    return Counter(kind.__qualname__ for kind in kinds if str(kind.__module__).startswith(_MODULES))
 
 
 def run(connections: int, crash: bool = False) -> float:

@@ -126,6 +126,8 @@ def _replacements(world: Ground) -> Iterator[tuple[Any, str, Any]]:
     yield socket, "getaddrinfo", _within(socket.getaddrinfo, lambda w: w.names.getaddrinfo)
     yield socket, "gethostbyname", _within(socket.gethostbyname, lambda w: w.names.gethostbyname)
     yield socket, "gethostname", _within(socket.gethostname, lambda w: lambda: w.process.name)
+    # Else what C has made of it by then would be left open.
+    yield socket, "socketpair", _within(socket.socketpair, partial(_refusing, *_OUTSIDE["socket.__new__"]))
     yield time, "time", _within(time.time, lambda w: w.wall_clock)
     yield time, "time_ns", _within(time.time_ns, lambda w: lambda: w.wall_clock_us() * 1000)
     for name in ("monotonic", "perf_counter"):

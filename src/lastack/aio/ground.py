@@ -12,6 +12,7 @@ from random import Random
 from typing import Any, Protocol
 
 from lastack.aio.decisions import Decisions
+from lastack.aio.errors import Escaped
 from lastack.aio.names import Names
 from lastack.aio.waiting import WorldSelector
 from lastack.sim.world import SECOND, World
@@ -108,6 +109,9 @@ class Ground:
     def kill(self, name: Any) -> None:
         """End a host's program."""
         raise NotImplementedError
+
+    def escaped(self, error: Escaped) -> None:
+        """Something would have left the simulation, and no program has caught that."""
 
     def stuck(self) -> str:
         """Who waits, where nothing will ever happen again."""

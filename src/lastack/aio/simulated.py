@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import Context
+from functools import wraps
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -132,12 +133,18 @@ class SimulatedLoop(HostLoop):
         """As socket.getnameinfo, for the names that the world knows."""
         return self.world.names.look_back(sockaddr, flags)
 
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        """As asyncio's. What would have left the simulation and nobody caught ends the world's run."""
+        error = context.get("exception")
+        if isinstance(error, Escaped):
+            self.world.escaped(error)
+        super().call_exception_handler(context)
+
     # --- what there is not ---
 
-    async def sock_connect(self, sock: Any, address: Any) -> None:
-        """As asyncio's. Escaped for a real socket."""
+    def _make_socket_transport(self, sock: Any, *arguments: Any, **more: Any) -> Any:
         _ours(sock)
-        await super().sock_connect(sock, address)
+        return super()._make_socket_transport(sock, *arguments, **more)  # type: ignore[misc]
 
     def _add_reader(self, fd: Any, callback: Any, *arguments: Any) -> Any:
         self._known(fd)
@@ -217,6 +224,22 @@ class SimulatedLoop(HostLoop):
 
     def _write_to_self(self) -> None:
         pass
+
+
+def _for_ours(name: str) -> Any:
+    """The loop's method of that name, whose first argument must be a socket of the world."""
+    plain = getattr(HostLoop, name)
+
+    @wraps(plain)
+    async def method(self: SimulatedLoop, sock: Any, *arguments: Any) -> Any:
+        _ours(sock)
+        return await plain(self, sock, *arguments)
+
+    return method
+
+
+for _name in ("sock_connect", "sock_accept", "sock_recv", "sock_recv_into", "sock_sendall"):
+    setattr(SimulatedLoop, _name, _for_ours(_name))
 
 
 def _never(handle: _H) -> _H:

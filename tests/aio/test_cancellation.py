@@ -261,6 +261,8 @@ SCENARIOS = [
 @pytest.fixture
 def complaints(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """What could be said to nobody: warnings of what is collected."""
+    monkeypatch.setattr(sys, "unraisablehook", lambda _: None)
+    gc.collect()  # what other tests have left is none of ours
     found: list[Any] = []
     monkeypatch.setattr(sys, "unraisablehook", found.append)
     return found

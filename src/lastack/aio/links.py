@@ -9,7 +9,7 @@ from lastack.aio.decisions import Decisions
 from lastack.link.frame import Frame
 from lastack.link.match import EVERYTHING, parse_choice
 from lastack.link.rules import Deliveries, Partition, Rate, Rule
-from lastack.link.targeted import Drop, Hold
+from lastack.link.targeted import Chosen, Drop, Hold
 from lastack.sim.network import Path
 from lastack.sim.world import SECOND, World
 
@@ -56,20 +56,16 @@ class Latency(Rule):
         return [(at, frame)]
 
 
-class Late(Rule):
+class Late(Chosen):
     """The frames that are meant take `delay` microseconds more, and others overtake them."""
 
     def __init__(self, choice: Choice, delay: int) -> None:
-        super().__init__(f"delay {choice}" if isinstance(choice, str) else "delay")
-        self.matches, self.numbers = _parsed(choice)
+        super().__init__(f"delay {choice}" if isinstance(choice, str) else "delay", *_parsed(choice))
         self.delay = delay
-        self.matched = 0
 
     def apply(self, now: int, frame: Frame) -> Deliveries:
-        if not self.matches(frame):
-            return [(now, frame)]
-        self.matched += 1
-        if self.numbers is not None and self.matched not in self.numbers:
+        """Let what is meant come later."""
+        if not self.means(frame):
             return [(now, frame)]
         self.counters["delayed"] += 1
         return [(now + self.delay, frame)]

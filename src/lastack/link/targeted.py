@@ -14,7 +14,24 @@ from lastack.wire.datagram import build_icmp
 Predicate = Callable[[Frame], bool]
 
 
-class Drop(Rule):
+class Chosen(Rule):
+    """A rule about the frames that match: all of them, or those of the given numbers (counted from 1)."""
+
+    def __init__(self, name: str, matches: Predicate = EVERYTHING, numbers: Collection[int] | None = None) -> None:
+        super().__init__(name)
+        self.matches = matches
+        self.numbers = numbers
+        self.matched = 0
+
+    def means(self, frame: Frame) -> bool:
+        """Whether the rule is about this frame; to be asked once of each, as it counts."""
+        if not self.matches(frame):
+            return False
+        self.matched += 1
+        return self.numbers is None or self.matched in self.numbers
+
+
+class Drop(Chosen):
     """Lose the frames that match: all of them, those of the given numbers (counted from 1), or each segment once.
 
     `once` lets the retransmission of a lost segment pass: a segment is known by its ports, flags and sequence number.
@@ -27,11 +44,8 @@ class Drop(Rule):
         once: bool = False,
         name: str = "drop",
     ) -> None:
-        super().__init__(name)
-        self.matches = matches
-        self.numbers = numbers
+        super().__init__(name, matches, numbers)
         self.once = once
-        self.matched = 0
         self._known: set[tuple[int, ...]] = set()
 
     @classmethod
@@ -41,10 +55,8 @@ class Drop(Rule):
         return cls(matches, numbers, once, name=f"drop {text}")
 
     def apply(self, now: int, frame: Frame) -> Deliveries:
-        if not self.matches(frame):
-            return [(now, frame)]
-        self.matched += 1
-        if self.numbers is not None and self.matched not in self.numbers:
+        """Lose what is meant."""
+        if not self.means(frame):
             return [(now, frame)]
         if self.once:
             segment = frame.segment
@@ -59,7 +71,7 @@ class Drop(Rule):
         return self.lose(frame)
 
 
-class Hold(Rule):
+class Hold(Chosen):
     """Keep the frames that match until they are released: a wandering duplicate on a lead.
 
     With `copy` the frame passes as well and what is held is its duplicate. At most `limit` frames are held; more are
@@ -74,19 +86,14 @@ class Hold(Rule):
         limit: int = 10_000,
         name: str = "hold",
     ) -> None:
-        super().__init__(name)
-        self.matches = matches
-        self.numbers = numbers
+        super().__init__(name, matches, numbers)
         self.copy = copy
         self.limit = limit
-        self.matched = 0
         self.held: list[Frame] = []
 
     def apply(self, now: int, frame: Frame) -> Deliveries:
-        if not self.matches(frame):
-            return [(now, frame)]
-        self.matched += 1
-        if self.numbers is not None and self.matched not in self.numbers:
+        """Keep what is meant."""
+        if not self.means(frame):
             return [(now, frame)]
         if len(self.held) < self.limit:
             self.held.append(frame)
@@ -96,12 +103,13 @@ class Hold(Rule):
         return [(now, frame)] if self.copy else []
 
     def release(self, now: int) -> list[Frame]:
+        """Let it go on."""
         self.counters["released"] += len(self.held)
         held, self.held = self.held, []
         return held
 
 
-class Loop(Rule):
+class Loop(Chosen):
     """A routing loop: the frames that match go round, `hops` routers in `cycle` microseconds, until it is repaired.
 
     Each router takes one from the hop limit; a frame whose limit is used up dies in the loop (RFC 791 section 3.2,
@@ -116,19 +124,14 @@ class Loop(Rule):
         hops: int = 2,
         name: str = "loop",
     ) -> None:
-        super().__init__(name)
-        self.matches = matches
-        self.numbers = numbers
+        super().__init__(name, matches, numbers)
         self.cycle = cycle
         self.hops = hops
-        self.matched = 0
         self.caught: list[tuple[int, Frame]] = []
 
     def apply(self, now: int, frame: Frame) -> Deliveries:
-        if not self.matches(frame):
-            return [(now, frame)]
-        self.matched += 1
-        if self.numbers is not None and self.matched not in self.numbers:
+        """Catch what is meant."""
+        if not self.means(frame):
             return [(now, frame)]
         self.caught.append((now, frame))
         self.counters["caught"] += 1
@@ -153,6 +156,7 @@ class Loop(Rule):
         return len(self.caught)
 
     def release(self, now: int) -> list[Frame]:
+        """Let it go on."""
         self.alive(now)
         freed = [frame.with_hop_limit(frame.hop_limit - self.hops_taken(since, now)) for since, frame in self.caught]
         self.counters["released"] += len(freed)

@@ -140,9 +140,7 @@ class Background:
         with self.lock:
             try:
                 while not self.over:
-                    while self._abandoned:
-                        stack, number = self._abandoned.popleft()
-                        stack.bury(number)
+                    self._bury()
                     self.turn()
                 self.end(self._grace)
             except DeviceError as error:
@@ -152,6 +150,13 @@ class Background:
                 raise
             finally:
                 self.dispose()
+
+    def _bury(self) -> None:
+        if self._abandoned:
+            while self._abandoned:
+                stack, number = self._abandoned.popleft()
+                stack.bury(number)
+            self.settle()  # as a call from a program does, and none may follow
 
     def _fail(self, error: BaseException) -> None:
         self.over = self.over or f"the stack has failed: {error}"

@@ -76,13 +76,16 @@ class socket(HostSocket):
         return socket.of(self._stack, self._family, inner)
 
     def __repr__(self) -> str:
-        """As that of socket.socket, with the state in place of the file descriptor."""
+        """As that of socket.socket, with the state in place of the file descriptor.
+
+        Without the lock, which the garbage collection could ask for (see `__del__`) while its thread holds another's.
+        """
         if self._number == -1:
             return "<lastack.socket.socket [closed]>"
         text = f"<lastack.socket.socket {self.state.name}, family={int(self._family)}"
-        for name, ask in (("laddr", self.getsockname), ("raddr", self.getpeername)):
+        for name, ask in (("laddr", HostSocket.getsockname), ("raddr", HostSocket.getpeername)):
             try:
-                text += f", {name}={ask()}"
+                text += f", {name}={ask(self)}"
             except OSError:
                 continue
         return text + ">"

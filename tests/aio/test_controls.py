@@ -181,3 +181,14 @@ def test_a_fin_that_comes_70_s_late():
 
     w = world()
     w.run(main())
+
+
+def test_links_that_make_no_sense():
+    w = world()
+    for bits in (0, -5):
+        with pytest.raises(ValueError, match="at least one bit"):
+            w.bandwidth("localhost", "server", bits)
+    with pytest.raises(ValueError, match="name two hosts"):
+        w.partition("server", "server")
+    with pytest.raises(ValueError, match=r"at least 0\.001 s"):
+        w.chaos(partition_every=1e-9)

@@ -34,4 +34,5 @@ def test_many_faults_are_counted():
     assert words[0].startswith("of the 1,234 faults that befell it, it needs 100, or fewer")
     assert len(words) == 22
     assert words[-1].strip() == "... and 80 more"
+    assert told_faults(1, Shrunk((), 1, True)) == ["of the 1 fault that befell it, it needs none"]
     assert told_faults(5, Shrunk((), 1, True)) == ["of the 5 faults that befell it, it needs none"]

@@ -140,6 +140,13 @@ def test_a_program_cannot_end_itself():
     w.run(asyncio.sleep(1))
 
 
+def test_the_test_s_own_host_cannot_be_ended():
+    w = world()
+    for end in (w.crash, w.kill, w.bounce):
+        with pytest.raises(ValueError, match="where the test itself runs"):
+            end("localhost")
+
+
 def test_a_signal():
     heard: list[object] = []
 

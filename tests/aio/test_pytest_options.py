@@ -34,6 +34,7 @@ def test_the_marker_and_the_settings_say_how_many(run, pytester: pytest.Pytester
         ("--lastack-runs=0", "--lastack-runs: 0 is not from 1 to"),
         ("--lastack-only=absent.txt", "--lastack-only: *absent.txt"),
         ("--lastack-only=test_it.py", "--lastack-only: test_it.py does not begin with a line such as: seed 17"),
+        ("--lastack-dir=/proc/x", "lastack_dir: *No such file or directory: '/proc/x'"),
         ("-olastack_runs=many", "lastack_runs: 'many' is no number"),
     ],
 )

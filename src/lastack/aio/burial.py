@@ -32,6 +32,7 @@ def bury(world: Ground, loop: asyncio.AbstractEventLoop) -> None:
             for task in process.tasks:
                 copy_context().run(_end, process, task.get_coro())
             process.tasks.clear()
+            process.outcomes.clear()
             for transport in process.transports:
                 _forsake(transport)
             process.transports.clear()

@@ -58,9 +58,13 @@ class Faults:
         for name in ("late_by", "jitter", "lasts", *(f"{one}_{two}" for one in _TIMED for two in ("every", "for"))):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} is a time in seconds, not {getattr(self, name)}")
+        for name in (f"{one}_every" for one in _TIMED):
+            if 0 < getattr(self, name) < _OFTEN:
+                raise ValueError(f"{name} is at least {_OFTEN} s, or 0 for never, not {getattr(self, name)}")
 
 
 _TIMED = ("partition", "crash", "restart")
+_OFTEN = 0.001  # seconds: no time passes while faults are planned
 
 
 class Wobble(Rule):
@@ -120,6 +124,8 @@ class Chaos:
         given = [(world.computer(one).name, world.computer(other).name) for one, other in faults.between]
         self._pairs = given
         self._hosts = [world.computer(one).name for one in faults.hosts] or world.servers()
+        if world.main.name in self._hosts:
+            raise ValueError(f"{world.main.name} is where the test itself runs: it can neither crash nor restart")
         if faults.loss or faults.late or faults.double or faults.jitter:
             for one, other in given or combinations(world.computers, 2):
                 for sender, receiver in ((one, other), (other, one)):

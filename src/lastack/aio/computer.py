@@ -11,8 +11,9 @@ from contextvars import Context, copy_context
 from typing import Any
 from weakref import WeakValueDictionary
 
-from lastack.aio.errors import Escaped
+from lastack.aio.errors import Escaped, HostDown
 from lastack.aio.ground import CURRENT, Ground
+from lastack.aio.outcome import Outcome
 from lastack.aio.sockets import HostSocket
 from lastack.host.host import Host
 from lastack.host.sockets import Socket
@@ -58,16 +59,28 @@ class Computer:
         self.process = Process(self)
         self.returned = False
         if self.main is not None and self.world.loop is not None:
-            self.task = self.run(self.main())
-            self.task.add_done_callback(self._ended, context=copy_context())
+            self.task = self._begin(self.main())
+            self.task.add_done_callback(self._ended, context=Context())  # who has begun it may be no more
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self.returned = task is self.task
         self.world.main_ended(task)
 
-    def run(self, coroutine: Any) -> asyncio.Task[Any]:
-        """Run a coroutine as part of this host's program; its task."""
-        assert self.world.loop is not None, "the world does not run"
+    def run(self, coroutine: Any) -> asyncio.Future[Any]:
+        """Run a coroutine as part of this host's program. What this returns ends as the coroutine does, or by HostDown
+        where the program is ended; to cancel it cancels the coroutine. HostDown where there is no program."""
+        problem: Exception | None = None
+        if self.world.loop is None:
+            problem = RuntimeError("the world does not run: give host() a `main`, or call this from a coroutine in it")
+        elif not self.process.alive:
+            problem = HostDown(f"no program runs on {self.name}: begin it anew by bounce({self.name!r})")
+        if problem is not None:
+            if asyncio.iscoroutine(coroutine):
+                coroutine.close()  # nobody is going to await it
+            raise problem
+        return self.process.outcome(self._begin(coroutine))
+
+    def _begin(self, coroutine: Any) -> asyncio.Task[Any]:
         context = copy_context()
         context.run(CURRENT.set, self.process)
         task: asyncio.Task[Any] = self.world.loop.create_task(coroutine, name=f"{self.name}", context=context)
@@ -77,6 +90,7 @@ class Computer:
         """End the program where it stands; with `power` off the kernel too, and what it knew."""
         if self.process.alive:
             self.process.end(closes=not power)
+            self.process.tell()
         if power:
             self.world.sim.power_off(self.name)
 
@@ -92,6 +106,7 @@ class Process:
         self._ground = computer.world
         self.alive = True
         self.tasks: dict[asyncio.Task[Any], None] = {}
+        self.outcomes: dict[Outcome, None] = {}  # of what it runs for others
         self.sockets: WeakValueDictionary[int, HostSocket] = WeakValueDictionary()
         self.signals: dict[int, Callable[[], object]] = {}  # what each signal calls
         self.handlers: dict[int, Any] = {}  # what it gave to signal.signal
@@ -170,6 +185,18 @@ class Process:
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self.tasks.pop(task, None)
 
+    def outcome(self, task: asyncio.Task[Any]) -> Outcome:
+        """What becomes of a task of this process, for others."""
+        outcome = Outcome(task, self._ground.loop)
+        self.outcomes[outcome] = None
+        outcome.add_done_callback(lambda one: self.outcomes.pop(one, None), context=Context())
+        return outcome
+
+    def tell(self) -> None:
+        """Who waits for what it did hears that it was ended."""
+        for outcome in tuple(self.outcomes):
+            outcome.host_down(self.name)
+
     def _find_tasks(self, loop: asyncio.AbstractEventLoop) -> None:
         """Those too that were made without the loop: `asyncio.Task(..., eager_start=True)`, from Python 3.12 on."""
         for task in asyncio.all_tasks(loop):
@@ -189,6 +216,8 @@ class Process:
                 socket.close_now()
             else:
                 socket.forsake()
+        for outcome in self.outcomes:
+            outcome.stand_still()
         for task in self.tasks:
             asyncio._unregister_task(task)
             with suppress(AttributeError):  # a Task in C lets it be set, one of another make may not know it

@@ -39,7 +39,7 @@ class Controlled(Watched):
     def bounce(self, name: HostName, *, keep_kernel: bool = False) -> None:
         """Begin a host's program anew: after a `crash` of the whole host, or with `keep_kernel` after a `kill`, so that
         its connections in TIME-WAIT are still there."""
-        computer = self.computer(name)
+        computer = self._not_main(name)
         if computer.process.alive:
             self._kill(name, power=not keep_kernel)
         if computer.kernel is None:
@@ -47,13 +47,19 @@ class Controlled(Watched):
         computer.boot()
 
     def _kill(self, name: HostName, *, power: bool) -> None:
-        computer = self.computer(name)
+        computer = self._not_main(name)
         if computer.process is CURRENT.get():
             raise RuntimeError(
                 f"{computer.name} cannot end itself: let another host do it, or call_soon from `localhost`"
             )
         computer.end(power=power)
         self.look_if_over()
+
+    def _not_main(self, name: HostName) -> Computer:
+        computer = self.computer(name)
+        if computer.process is self.main:
+            raise ValueError(f"{computer.name} is where the test itself runs, which cannot be ended: take another host")
+        return computer
 
     def signal(self, name: HostName, number: int) -> bool:
         """Send a signal to a host's program: what it gave to `loop.add_signal_handler`, or to
@@ -114,7 +120,10 @@ class Controlled(Watched):
         self.links(one, other).bandwidth(bits, queue)
 
     def _path(self, sender: HostName, receiver: HostName) -> Path:
-        return self.sim.path(self.computer(sender).name, self.computer(receiver).name)
+        one, other = self.computer(sender).name, self.computer(receiver).name
+        if one == other:
+            raise ValueError(f"what {one} sends to itself passes no network: name two hosts")
+        return self.sim.path(one, other)
 
 
 def _as_part_of(process: Process, call: Callable[[], object]) -> None:

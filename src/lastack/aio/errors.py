@@ -17,3 +17,7 @@ class Escaped(RuntimeError):
 
 class WorldStuck(RuntimeError):
     """Nothing will ever happen again, and the program still waits. The text tells for what."""
+
+
+class HostDown(RuntimeError):
+    """What ran on a host for somebody else has ended with the host's program (`crash`, `kill`, `bounce`)."""

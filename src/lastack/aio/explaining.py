@@ -92,8 +92,9 @@ def without_us(error: BaseException) -> BaseException:
 def told_faults(befell: int, found: Shrunk) -> list[str]:
     """How many faults befell a run, and which of them it needs to fail."""
     few = len(found.needed)
+    faults = "fault" if befell == 1 else "faults"
     least = "" if found.whole else ", or fewer (the limits are --lastack-shrink-runs and --lastack-shrink-seconds)"
-    words = [f"of the {befell:,} faults that befell it, it needs {few or 'none'}{least}{':' * bool(few)}"]
+    words = [f"of the {befell:,} {faults} that befell it, it needs {few or 'none'}{least}{':' * bool(few)}"]
     words += [f"         {name}" for name in found.needed[:_FAULTS]]
     return words + [f"         ... and {few - _FAULTS:,} more"] * (few > _FAULTS)
 

@@ -60,6 +60,7 @@ class Ground:
         self.selector = WorldSelector(self.sim, self.stuck)
         self.loop = None
         self.graves: list[Any] = []
+        self.waits: Any = None  # the task that waits for all the others
 
     # --- whose turn it is ---
 
@@ -117,6 +118,8 @@ class Ground:
         """Who waits, where nothing will ever happen again."""
         lines = ["nothing will ever happen again, and these wait for something:"]
         for task in asyncio.all_tasks(self.loop):
+            if task is self.waits:
+                continue
             frames = task.get_stack(limit=1)
             place = f"{frames[0].f_code.co_filename}:{frames[0].f_lineno}" if frames else "?"
             lines.append(f"  {task.get_name()}, in {place}")

@@ -104,8 +104,10 @@ class Link:
 
     def bandwidth(self, bits: float | None, queue: int = 256 * 1024) -> None:
         """Bits a second, behind a queue of so many bytes (what it cannot take is lost); None: without bound."""
+        if (bits is not None and bits < 1) or queue < 0:
+            raise ValueError(f"at least one bit a second, or None, and no negative queue: {bits}, {queue}")
         for path in self.paths:
-            self._replace(path, "rate", Rate(int(bits), queue) if bits else None)
+            self._replace(path, "rate", Rate(int(bits), queue) if bits is not None else None)
 
     def partition(self) -> None:
         """Let nothing pass until `repair`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+from collections.abc import Iterable
 from typing import Any
 
 from lastack.aio.gate import open_gate
@@ -18,22 +19,27 @@ class Names:
     def __init__(self) -> None:
         self._hosts: dict[str, tuple[str, ...]] = {}
 
-    def add(self, name: str, addresses: tuple[str, ...]) -> None:
-        """Let a name stand for these addresses (text), in that order; an alias, or a host of several machines."""
-        self._hosts[_key(name)] = addresses
+    def add(self, name: str, addresses: str | Iterable[str]) -> None:
+        """Let a name stand for these addresses (text), in that order; an alias, or a host of several machines.
+        ValueError for what is no name, or no address."""
+        check_name(name)
+        given = (addresses,) if isinstance(addresses, str) else tuple(addresses)
+        for address in given:
+            ipaddress.ip_address(address)
+        self._hosts[key_of(name)] = given
 
     def remove(self, name: str) -> None:
         """Let it stand for nothing any more. KeyError where it does not."""
-        del self._hosts[_key(name)]
+        del self._hosts[key_of(name)]
 
     def addresses(self, name: str) -> tuple[str, ...]:
         """The addresses of a name, itself where it is one; () where nobody has it."""
-        if _key(name) in _LOCAL:
+        if key_of(name) in _LOCAL:
             return ("127.0.0.1", "::1")
         try:
             return (str(ipaddress.ip_address(name.partition("%")[0])),)
         except ValueError:
-            return self._hosts.get(_key(name), ())
+            return self._hosts.get(key_of(name), ())
 
     def address(self, name: str, family: int) -> str:
         """The first address of a name in that family. Raises socket.gaierror."""
@@ -92,12 +98,29 @@ class Names:
         return self.address(name, socket.AF_INET)
 
 
+def check_name(name: str) -> None:
+    """ValueError for what can be nobody's name."""
+    if not isinstance(name, str) or not key_of(name):
+        raise ValueError(f"a host has a name, not {name!r}")
+    if _is_address(name):
+        raise ValueError(f"{name} is an address, which needs no name: it goes to addresses=")
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
 def family_of(address: str) -> int:
     """AF_INET or AF_INET6."""
     return socket.AF_INET6 if ":" in address else socket.AF_INET
 
 
-def _key(name: str) -> str:
+def key_of(name: str) -> str:
+    """Names are the same but for their case, and a dot at the end."""
     return name.lower().rstrip(".")
 
 

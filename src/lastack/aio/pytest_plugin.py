@@ -70,6 +70,11 @@ def pytest_configure(config: pytest.Config) -> None:
         except argparse.ArgumentTypeError as error:
             raise pytest.UsageError(f"lastack_{name}: {error}") from None
     config.stash[GIVEN] = given
+    if given["dir"] is not None:
+        try:
+            (config.invocation_params.dir / given["dir"]).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise pytest.UsageError(f"lastack_dir: {error}") from None
     if given["only"] is not None:
         from lastack.aio.evidence import read_faults
 

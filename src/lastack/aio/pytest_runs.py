@@ -86,7 +86,11 @@ class Test:
     def _explain(self, run: Run) -> Run:
         """Run it again, recorded; then with as few faults as will do. The run that is to be shown."""
         words = [f"seed {run.seed} fails" + f", after {run.seed - self.seed} that passed" * (run.seed > self.seed)]
-        again = self._once(Run(run.seed, run.only, self._folder(run.seed)))
+        try:
+            folder: Path | None = self._folder(run.seed)
+        except OSError as error:
+            folder, words = None, [*words, f"nothing is left to look at: {error}; another place is --lastack-dir"]
+        again = self._once(Run(run.seed, run.only, folder))
         if not again.went_as(run):
             self._tell(run, [*words, f"again:   {self._command(run)}", *told_loudly(run, again)])
             return run

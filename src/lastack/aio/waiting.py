@@ -12,7 +12,8 @@ from lastack.sim.world import SECOND, World, WorldLimit
 
 # Turns of the loop at one moment of virtual time, after which a program is taken to go round in circles.
 TURNS_LIMIT = 1_000_000
-# Turns in which tasks may end when a limit is reached; no time passes any more.
+# Turns in which tasks may end when a world has failed (it has reached a limit, a rule has an error ...); no time passes
+# any more.
 TURNS_TO_END = 1_000
 
 
@@ -28,18 +29,23 @@ class WorldSelector(HostSelector):
         self._rounds = Rounds()
         self._turns = 0
         self._moment = -1
-        self._patience: int | None = None  # how long a world that has reached a limit still lets tasks end
+        self._failure: BaseException | None = None  # by which the world came to its end
+        self._patience = TURNS_TO_END
 
     def select(self, timeout: float | None = None) -> Ready:
         """What is ready, after `timeout` seconds of the world's time at the latest."""
         ready = self._some_ready()
-        if self._patience is not None and self._patience > 0:
+        if self._failure is not None:
+            if not self._patience:
+                raise self._failure
             self._patience -= 1
             return self._found
         try:
             self._go_on(ready, timeout)
-        except WorldLimit:
-            self._patience = TURNS_TO_END
+        except WorldStuck:  # tasks that are cancelled may sleep, and wait for peers
+            raise
+        except BaseException as error:
+            self._failure = error
             raise
         return self._found
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Coroutine, Iterable
+from inspect import signature
+from math import inf
 from typing import Any
 
 from lastack.aio.burial import bury
@@ -18,8 +20,10 @@ from lastack.aio.computer import Computer, Main, Process
 from lastack.aio.controls import Controlled
 from lastack.aio.errors import Escaped
 from lastack.aio.links import Link
+from lastack.aio.names import check_name, key_of
 from lastack.aio.simulated import SimulatedLoop
 from lastack.aio.watching import first_line
+from lastack.host.host import Host
 from lastack.sim.network import Path
 from lastack.sim.world import HOUR, SECOND
 from lastack.tcp.config import DEFAULT, Config
@@ -48,6 +52,15 @@ class World(Controlled):
         max_time: float = 1_000 * HOUR / SECOND,
         max_events: int = 1_000_000_000,
     ) -> None:
+        if not isinstance(seed, int) or not -(1 << 127) <= seed < 1 << 127:
+            raise ValueError(f"a seed is an int of up to 127 bits, not {seed!r}")
+        if isinstance(only, str):
+            raise ValueError(f"only takes several names, not one text: [{only!r}]")
+        for what, value in (("max_time", max_time), ("max_events", max_events)):
+            if not isinstance(value, int | float) or not value > 0:
+                raise ValueError(f"{what} is a number above 0, not {value!r}")
+        if not isinstance(latency, int | float) or not 0 <= latency < inf:
+            raise ValueError(f"latency is a time in seconds, not {latency!r}")
         super().__init__(seed, only, max_time, max_events)
         self.sim.network.on_path = self._begin_path
         self._latency = latency
@@ -75,8 +88,7 @@ class World(Controlled):
         `addresses` are texts ("10.1.0.1", or "10.1.0.1/24" for its subnet); by default the next free one of
         10.0.0.0/8. `options` go to `Host` (mtu, gso ...). ValueError for a name or an address that is taken.
         """
-        if name in self.computers:
-            raise ValueError(f"there is a host {name} already")
+        self._check(name, options)
         given = (addresses,) if isinstance(addresses, str) else tuple(addresses)
         if not given:
             number = len(self.computers) + 1
@@ -90,6 +102,15 @@ class World(Controlled):
         if self.loop is not None:
             computer.boot()
         return computer
+
+    def _check(self, name: str, options: Collection[str]) -> None:
+        check_name(name)
+        for known in self.computers:
+            if key_of(known) == key_of(name):
+                raise ValueError(f"there is a host {known} already")
+        unknown = [option for option in options if option not in signature(Host).parameters]
+        if unknown:
+            raise TypeError(f"a host does not know {', '.join(unknown)}: {', '.join(signature(Host).parameters)}")
 
     def client(self, name: str, main: Main, **more: Any) -> Computer:
         """As `host`; `run` is over when the `main` of every client has returned."""
@@ -115,6 +136,7 @@ class World(Controlled):
 
     async def _whole(self, main: Coroutine[Any, Any, Any] | None) -> Any:
         assert self.loop is not None
+        self.waits = asyncio.current_task()
         self._over = self.loop.create_future()
         self._main = self.loop.create_task(main, name=LOCALHOST) if main is not None else None
         if self._main is not None:

@@ -1,0 +1,59 @@
+"""What makes no sense in a world is refused, and what fails in it is told."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from lastack.aio import World, WorldStuck
+from tests.aio.programs import ask, world
+
+
+def test_an_error_in_a_rule_ends_the_run_and_is_told():
+    async def main() -> None:
+        w.links("localhost", "server").drop(lambda frame: frame.nosuch)
+        try:
+            await ask()
+        finally:
+            await asyncio.sleep(1)  # no time passes any more
+
+    w = world()
+    with pytest.raises(AttributeError, match="nosuch"):
+        w.run(main())
+
+
+def test_the_world_s_own_task_is_not_among_those_that_wait():
+    with pytest.raises(WorldStuck) as caught:
+        World().run(asyncio.Event().wait())
+    assert len(str(caught.value).splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"seed": "abc"}, "a seed is an int"),
+        ({"seed": 1 << 200}, "a seed is an int"),
+        ({"only": "loss"}, "only takes several names"),
+        ({"max_time": -1}, "max_time is a number above 0"),
+        ({"latency": -1}, "latency is a time in seconds"),
+        ({"latency": "1"}, "latency is a time in seconds"),
+    ],
+)
+def test_a_world_that_makes_no_sense(options: dict[str, Any], said: str):
+    with pytest.raises(ValueError, match=said):
+        World(**options)
+
+
+def test_hosts_that_make_no_sense():
+    w = World()
+    w.host("A")
+    for name, said in (("a", "there is a host A"), ("10.0.0.9", "is an address"), ("", "has a name")):
+        with pytest.raises(ValueError, match=said):
+            w.host(name)
+    with pytest.raises(TypeError, match=r"a host does not know mtuu: .*mtu"):
+        w.host("b", mtuu=3)
+    w.host("b", mtu=1400)
+    w.names.add("x", "10.1.0.1")
+    assert w.names.addresses("X") == ("10.1.0.1",)

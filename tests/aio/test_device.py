@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import socket
 import sys
@@ -11,9 +12,12 @@ from pathlib import Path
 
 import pytest
 
+from lastack.aio import DeviceLoop, Escaped
 from lastack.aio.routed import KernelSocket
 from lastack.aio.sockets import HostSocket
 from lastack.device.sandbox import Sandbox
+from lastack.device.tun import Tun
+from lastack.tcp.presets import PRESETS
 from tests.aio.ends import Recorder, close
 from tests.aio.places import OverDevice, Place
 
@@ -126,3 +130,56 @@ def test_a_loop_that_is_closed_gives_back_what_it_had(place: OverDevice):
     place.run(main)
     assert len(os.listdir("/proc/self/fd")) == files - 1  # the device
     assert place.sandbox.tun.fileno() == -1
+
+
+def test_a_loop_that_cannot_be_made_leaves_nothing(place: OverDevice, monkeypatch: pytest.MonkeyPatch):
+    """Neither a device, nor an error of a loop's end that had no beginning (as a warning, which is an error here)."""
+    monkeypatch.setattr(Tun, "open", lambda name: place.sandbox.tun)
+    near = f"{place.near}/24"
+    with pytest.raises(ValueError, match="no preset 'nothing'"):
+        DeviceLoop("lastack0", near, config="nothing")
+    gc.collect()
+    assert place.sandbox.tun.fileno() != -1  # not opened yet
+    with pytest.raises(ValueError, match="spin is -1"):
+        DeviceLoop(place.sandbox.tun, near, spin=-1)
+    assert place.sandbox.tun.fileno() != -1  # the giver's
+    with pytest.raises(ValueError, match="spin is -1"):
+        DeviceLoop("lastack0", near, spin=-1)
+    assert place.sandbox.tun.fileno() == -1
+    gc.collect()
+
+
+def test_a_preset_and_one_route(place: OverDevice):
+    loop = DeviceLoop(place.sandbox.tun, f"{place.near}/24", config="linux", routes="10.250.0.0/16")
+    try:
+        assert loop.host.config is PRESETS["linux"]
+        assert loop.stack.routes("10.250.3.4")
+    finally:
+        loop.close()
+
+
+async def test_who_waits_for_a_socket_that_becomes_the_host_s_goes_on_to(place: OverDevice):
+    loop = asyncio.get_running_loop()
+    listener = place.listener(near=False)
+    sock = socket.socket()
+    sock.setblocking(False)
+    number = sock.fileno()
+    writable = asyncio.Event()
+    loop.add_writer(sock, writable.set)
+    with pytest.raises(BlockingIOError):
+        sock.connect(listener.getsockname())
+    assert number not in loop._selector.get_map()
+    async with asyncio.timeout(5):
+        await writable.wait()
+    assert sock.getpeername() == listener.getsockname()
+    assert loop.remove_writer(sock)
+    sock.close()
+    listener.close()
+
+
+async def test_a_call_that_blocks_would_stop_the_loop(place: OverDevice):
+    with (
+        socket.socket() as sock,
+        pytest.raises(Escaped, match="a call that blocks would stop the loop: make the socket non-blocking"),
+    ):
+        sock.connect((place.far, 1))

@@ -6,6 +6,8 @@ import asyncio
 import signal
 from typing import Any
 
+import pytest
+
 from lastack.aio import World
 
 
@@ -72,3 +74,31 @@ def test_handlers_that_are_put_back_when_a_world_is_over_are_the_world_s():
         assert signal.getsignal(signal.SIGTERM) is now
     finally:
         signal.signal(signal.SIGTERM, mine)
+
+
+def test_what_nobody_can_hear_is_refused_as_asyncio_refuses_it():
+    async def coroutine() -> None: ...
+
+    async def main() -> None:
+        loop: Any = asyncio.get_running_loop()
+        for sig, callback, error in (
+            (signal.SIGKILL, print, RuntimeError),
+            ("x", print, TypeError),
+            (signal.SIGTERM, coroutine, TypeError),
+            (0, print, ValueError),
+        ):
+            with pytest.raises(error):
+                loop.add_signal_handler(sig, callback)
+        with pytest.raises(TypeError):
+            loop.remove_signal_handler("x")
+
+    World().run(main())
+    asyncio.run(main())  # the kernel's loop says the same
+
+
+def test_a_handler_of_what_nobody_can_hear_is_refused_as_by_the_kernel():
+    async def main() -> None:
+        with pytest.raises(OSError, match="Invalid argument"):
+            signal.signal(signal.SIGSTOP, print)
+
+    World().run(main())

@@ -263,3 +263,26 @@ async def test_signals(place: Place):
     await until(lambda: heard)
     assert loop.remove_signal_handler(signal.SIGUSR1)
     assert not loop.remove_signal_handler(signal.SIGUSR1)
+
+
+async def test_a_buffer_that_is_too_small_takes_nothing(place: Place):
+    """It is said before anything is read."""
+    loop = asyncio.get_running_loop()
+    a, b = await pair(place)
+    await loop.sock_sendall(b, b"hello")
+    arrived = asyncio.Event()
+    loop.add_reader(a, arrived.set)
+    await arrived.wait()
+    loop.remove_reader(a)
+    with pytest.raises(ValueError, match="buffer too small"):
+        a.recv_into(bytearray(2), 5)
+    with pytest.raises(ValueError, match="negative buffersize"):
+        a.recv_into(bytearray(2), -1)
+    with pytest.raises(TypeError, match="read-write bytes-like object"):
+        a.recv_into(b"constant")
+    buffer = bytearray(b"-----")
+    assert a.recv_into(buffer, 4) == 4
+    assert buffer == b"hell-"
+    assert await loop.sock_recv(a, 5) == b"o"
+    a.close()
+    b.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 import pytest
@@ -86,3 +87,11 @@ def test_a_partition_and_what_is_held():
             pair.back.release()
             client.settimeout(SOON)
             assert client.recv(10) == b"held"
+
+
+@pytest.mark.parametrize("what", [{"latency": -1}, {"loss": 3}, {"bandwidth": -5}, {"bandwidth": 0}])
+def test_what_makes_no_sense_leaves_no_thread(what: dict[str, float]):
+    threads = threading.active_count()
+    with pytest.raises(ValueError, match=r"from 0 to 1|negative"):
+        lastack.socket.open_pair(**what)  # type: ignore[arg-type]
+    assert threading.active_count() == threads

@@ -6,14 +6,14 @@ import asyncio
 import ipaddress
 import os
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from math import ceil
 from selectors import SelectorKey
 from typing import Any
 
-from lastack.aio.errors import Escaped
+from lastack.aio.errors import blocks
 from lastack.aio.gate import gate_of
 from lastack.aio.loop import HostLoop
 from lastack.aio.routed import Undecided
@@ -26,6 +26,7 @@ from lastack.device.tun import Tun
 from lastack.host.host import Host
 from lastack.host.sockets import Socket
 from lastack.tcp.config import DEFAULT, Config
+from lastack.tcp.presets import preset
 
 _MICROSECONDS = 1_000_000
 
@@ -55,6 +56,16 @@ class DeviceSelector(HostSelector):
         if key.fd < FIRST_NUMBER:
             self.driver.unwatch(key.fd)
         return key
+
+    def moving(self, number: int) -> Callable[[int], None]:
+        """Forget a file descriptor; what is returned registers for another number what was registered for it."""
+        if number not in self._keys:
+            return lambda _: None
+        key = self.unregister(number)
+        return lambda now: self._follow(key, now)
+
+    def _follow(self, key: SelectorKey, number: int) -> None:
+        self._enter(key._replace(fd=number, fileobj=number if isinstance(key.fileobj, int) else key.fileobj))
 
     def select(self, timeout: float | None = None) -> list[tuple[SelectorKey, int]]:
         """What is ready, after `timeout` seconds at the latest; or sooner, with nothing."""
@@ -98,6 +109,10 @@ class DeviceStack:
         """A socket is gone."""
         self.selector.left(number)
 
+    def moving(self, number: int) -> Callable[[int], None]:
+        """A socket gives up its file descriptor: what is to be called with the number that it has thereafter."""
+        return self.selector.moving(number)
+
     def routes(self, address: str) -> bool:
         """Whether the host reaches it."""
         try:
@@ -112,9 +127,7 @@ class DeviceStack:
 
     def wait(self, owner: Any, events: int, timeout: float | None) -> None:
         """Nothing may wait here but the loop."""
-        raise Escaped(
-            "a call that blocks", "make the socket non-blocking (setblocking(False)) and use the loop's sock_..."
-        )
+        raise blocks("make the socket non-blocking (setblocking(False)) and use the loop's sock_...")
 
 
 class DeviceLoop(HostLoop):
@@ -122,8 +135,9 @@ class DeviceLoop(HostLoop):
 
     `device` is a Tun, or the name of one, which is opened or made; `addresses` are the host's, with prefix lengths
     ("10.9.0.7/24"): what lies in these networks, or in `routes`, is reached by our TCP, and all else by the kernel's. A
-    server on every address ("", "0.0.0.0", "::") is on those of the host. `spin` as for `Driver`. Closing the loop
-    closes the device. Raises DeviceError, WireError and ValueError for what cannot be opened.
+    server on every address ("", "0.0.0.0", "::") is on those of the host. `config` is a `Config`, or the name of a
+    preset; `spin` is as for `Driver`. Closing the loop closes the device. Raises DeviceError, WireError and ValueError
+    for what cannot be opened.
     """
 
     def __init__(
@@ -131,24 +145,23 @@ class DeviceLoop(HostLoop):
         device: Tun | str,
         addresses: str | Sequence[str],
         *,
-        routes: Sequence[str] = (),
-        config: Config = DEFAULT,
+        routes: str | Sequence[str] = (),
+        config: Config | str = DEFAULT,
         mtu: int = 1500,
         spin: int = 0,
     ) -> None:
-        texts = (addresses,) if isinstance(addresses, str) else tuple(addresses)
+        texts = _several(addresses)
         networks = [ipaddress.ip_interface(text).network for text in texts]
-        networks += [ipaddress.ip_network(text) for text in routes]
-        self.device = Tun.open(device) if isinstance(device, str) else device
-        self.host = Host(
-            texts,
-            config,
-            secret=os.urandom(16),
-            mtu=mtu,
-            gso=self.device.gso,
-            checksum_offload=self.device.offload,
-        )
-        self.driver = Driver(self.host, self.device, spin=spin)
+        networks += [ipaddress.ip_network(text) for text in _several(routes)]
+        chosen = preset(config)
+        tun = self.device = Tun.open(device) if isinstance(device, str) else device
+        try:
+            self.host = Host(texts, chosen, secret=os.urandom(16), mtu=mtu, gso=tun.gso, checksum_offload=tun.offload)
+            self.driver = Driver(self.host, tun, spin=spin)
+        except BaseException:
+            if tun is not device:  # a Tun that was given is its giver's as long as there is no loop to close it
+                tun.close()
+            raise
         self.stack = DeviceStack(self.driver, self.host, networks)
         super().__init__(self.stack.selector)
 
@@ -191,3 +204,7 @@ class DeviceLoop(HostLoop):
         if type != -1 and type & socket.SOCK_NONBLOCK:
             made.setblocking(False)
         return made
+
+
+def _several(texts: str | Sequence[str]) -> tuple[str, ...]:
+    return (texts,) if isinstance(texts, str) else tuple(texts)

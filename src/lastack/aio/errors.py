@@ -4,15 +4,21 @@ from __future__ import annotations
 
 
 class Escaped(RuntimeError):
-    """The program would have left the simulation: `what` it did, and what to do `instead`.
+    """The program would have left the simulation, or done another thing that its loop cannot let happen: `what` it did,
+    and what to do `instead`.
 
     A RuntimeError, not an OSError: a program that takes a failed connection in its stride must not take this so.
     """
 
-    def __init__(self, what: str, instead: str) -> None:
+    def __init__(self, what: str, instead: str, would: str = "leave the simulation") -> None:
         self.what = what
         self.instead = instead
-        super().__init__(f"{what} would leave the simulation: {instead}")
+        super().__init__(f"{what} would {would}: {instead}")
+
+
+def blocks(instead: str) -> Escaped:
+    """The error of a call that waits itself, where the loop alone may: in a world, and over a device."""
+    return Escaped("a call that blocks", instead, "stop the loop")
 
 
 class WorldStuck(RuntimeError):

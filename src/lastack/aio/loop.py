@@ -19,6 +19,8 @@ from lastack.aio.sockets import FIRST_NUMBER, HostSocket
 class HostLoop(asyncio.SelectorEventLoop):
     """An event loop over a `HostSelector`."""
 
+    _closed = True  # until it is made: what was not need not be closed
+
     def __init__(self, selector: HostSelector) -> None:
         super().__init__(selector)
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from lastack.aio.errors import Escaped
+from lastack.aio.errors import Escaped, blocks
 from lastack.aio.selector import HostSelector
 from lastack.aio.sockets import FIRST_NUMBER
 from lastack.aio.stack import READ, WRITE
@@ -123,4 +123,4 @@ def _number(fd: Any) -> int:
 
 
 def _waits() -> Escaped:
-    return Escaped("a call that blocks", "ask with a timeout of 0, or let the loop wait: its sock_..., its add_reader")
+    return blocks("ask with a timeout of 0, or let the loop wait: its sock_..., its add_reader")

@@ -8,13 +8,22 @@ from __future__ import annotations
 
 import errno
 import socket
+from collections.abc import Callable
 from inspect import getattr_static
-from typing import Any
+from typing import Any, Protocol
 
 from lastack.aio.sockets import HostSocket
 from lastack.aio.stack import Stack
 
 _ANY = frozenset({"", "0.0.0.0", "::"})
+
+
+class DividedStack(Stack, Protocol):
+    """One beside the kernel's."""
+
+    def moving(self, number: int) -> Callable[[int], None]:
+        """A socket gives up its file descriptor: what is to be called with the number that it has thereafter, so that
+        who waits for it in the loop goes on to."""
 
 
 class KernelSocket(HostSocket):
@@ -35,7 +44,9 @@ class Undecided(KernelSocket):
 
     __slots__ = ()
 
-    def __init__(self, stack: Stack, family: int, type: int, proto: int) -> None:
+    _stack: DividedStack
+
+    def __init__(self, stack: DividedStack, family: int, type: int, proto: int) -> None:
         """As socket.socket(...) of a stream."""
         socket.socket.__init__(self, family, type, proto)
         self._asked: list[tuple[Any, ...]] = []
@@ -77,9 +88,11 @@ class Undecided(KernelSocket):
 
     def _to_host(self) -> None:
         family, timeout, asked, stack = self.family, self.gettimeout(), self._asked, self._stack
+        moved = stack.moving(self.fileno())
         socket.socket._real_close(self)  # type: ignore[attr-defined]
         self.__class__ = HostSocket  # type: ignore[assignment]
         HostSocket.__init__(self, stack, family)
+        moved(self.fileno())
         self.settimeout(timeout)
         for arguments in asked:
             try:

@@ -11,7 +11,7 @@ from functools import wraps
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
-from lastack.aio import borders, garbage
+from lastack.aio import borders, garbage, signals
 from lastack.aio.computer import Process, process_of
 from lastack.aio.errors import Escaped
 from lastack.aio.ground import CURRENT, Ground
@@ -29,8 +29,6 @@ class SimulatedLoop(HostLoop):
     For `asyncio.Runner(loop_factory=SimulatedLoop)`, or with a seed `lambda: SimulatedLoop(seed=7)`. Which host code
     runs on is known by a context variable: whatever a program on a host starts is part of that program.
     """
-
-    _closed = True  # until it is made
 
     def __init__(self, world: Ground | None = None, *, seed: int = 0) -> None:
         if world is None:
@@ -180,10 +178,12 @@ class SimulatedLoop(HostLoop):
 
     def add_signal_handler(self, sig: int, callback: Callable[..., object], *arguments: Any) -> None:  # type: ignore[override]
         """As asyncio's, for the signals that `world.signal` sends to this host."""
+        signals.check(sig, callback)
         self.process.signals[sig] = lambda: self.call_soon(callback, *arguments)
 
     def remove_signal_handler(self, sig: int) -> bool:
         """As asyncio's."""
+        signals.check(sig)
         return self.process.signals.pop(sig, None) is not None
 
     async def subprocess_exec(self, *arguments: Any, **more: Any) -> Any:

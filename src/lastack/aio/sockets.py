@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Iterable
 from typing import Any, cast
 
+from lastack.aio.buffers import kept, room
 from lastack.aio.option_values import given, shown
 from lastack.aio.stack import READ, WRITE, Stack, events_of
 from lastack.host.sockets import Socket
@@ -145,8 +146,8 @@ class HostSocket(socket.socket):
 
     def recv_into(self, buffer: Any, size: int = 0, flags: int = 0) -> int:
         """As socket.recv_into."""
-        view = memoryview(buffer).cast("B")
-        data = self.recv(size or len(view), flags)
+        view = room(buffer, size)
+        data = self.recv(len(view), flags)
         view[: len(data)] = data
         return len(data)
 
@@ -166,7 +167,7 @@ class HostSocket(socket.socket):
         self, buffers: Iterable[Any], ancillary: int = 0, flags: int = 0, /
     ) -> tuple[int, list[Any], int, Any]:
         """As socket.recvmsg_into; there is no ancillary data."""
-        views = [memoryview(buffer).cast("B") for buffer in buffers]
+        views = [room(buffer, 0) for buffer in buffers]
         data = memoryview(self.recv(sum(map(len, views)), flags))
         size = len(data)
         for view in views:
@@ -176,19 +177,19 @@ class HostSocket(socket.socket):
 
     def send(self, data: Any, flags: int = 0, /) -> int:
         """As socket.send. Who waits for ever has all of it sent, as with Python's own sockets."""
-        kept, end = _kept(data), None
+        whole, end = kept(data), None
         while True:
             try:
-                sent = self._inner.send(self._stack.now(), kept, flags)
+                sent = self._inner.send(self._stack.now(), whole, flags)
             except BlockingIOError:
                 end = self._wait(WRITE, flags, end)
                 continue
             self._stack.touched()
-            return sent if self._timeout is not None else self._rest(kept, sent, flags)
+            return sent if self._timeout is not None else self._rest(whole, sent, flags)
 
     def sendall(self, data: Any, flags: int = 0, /) -> None:
         """As socket.sendall: the time-out is for all of it."""
-        view, end = memoryview(_kept(data)).cast("B"), None
+        view, end = memoryview(kept(data)).cast("B"), None
         while view:
             try:
                 view = view[self._inner.send(self._stack.now(), view, flags) :]
@@ -202,7 +203,7 @@ class HostSocket(socket.socket):
         flags, address = arguments if len(arguments) == 2 else (0, *arguments)
         to = self._given(address) if address is not None else None
         try:
-            return self._inner.sendto(self._stack.now(), _kept(data), flags, to)
+            return self._inner.sendto(self._stack.now(), kept(data), flags, to)
         finally:
             self._stack.touched()  # also where it says that it has begun to connect
 
@@ -390,11 +391,3 @@ class HostSocket(socket.socket):
 # An operation on a flag of an enumeration takes 0.5 us.
 _WAITALL, _DONTWAIT = int(socket.MSG_WAITALL), int(socket.MSG_DONTWAIT)
 _NOT_CONNECTED = frozenset({State.CLOSED, State.LISTEN, State.SYN_SENT})
-
-
-def _kept(data: Any) -> Buffer:
-    """A copy of what may change: a view that an error's traceback keeps would not let asyncio shorten its buffer."""
-    if isinstance(data, bytes):
-        return data
-    view = memoryview(data)
-    return view if isinstance(view.obj, bytes) else view.tobytes()

@@ -27,7 +27,7 @@ from lastack.host.host import Host
 from lastack.sim.network import Path
 from lastack.sim.world import HOUR, SECOND
 from lastack.tcp.config import DEFAULT, Config
-from lastack.tcp.presets import PRESETS
+from lastack.tcp.presets import preset
 
 LOCALHOST = "localhost"
 _LOOPBACK = ("127.0.0.1/8", "::1/128")
@@ -64,7 +64,7 @@ class World(Controlled):
         super().__init__(seed, only, max_time, max_events)
         self.sim.network.on_path = self._begin_path
         self._latency = latency
-        self._config = _config(config)
+        self._config = preset(config)
         self._over: asyncio.Future[None] | None = None
         self._main: asyncio.Task[Any] | None = None
         self._chaos: list[Chaos] = []
@@ -93,7 +93,7 @@ class World(Controlled):
         if not given:
             number = len(self.computers) + 1
             given = (f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}/8",)
-        chosen = self._config if config is None else _config(config)
+        chosen = self._config if config is None else preset(config)
         self.sim.host(name, (*given, *_LOOPBACK), chosen, **options)
         self.sim.nodes[name].on_ready = self.selector.on_ready
         computer = Computer(self, name, tuple(text.partition("/")[0] for text in given), main)
@@ -217,11 +217,3 @@ class World(Controlled):
     def _begin_path(self, path: Path) -> None:
         if self._latency:
             Link(self, (path,)).latency(self._latency)
-
-
-def _config(given: Config | str) -> Config:
-    if isinstance(given, Config):
-        return given
-    if given not in PRESETS:
-        raise ValueError(f"there is no preset {given!r}: {', '.join(PRESETS)}")
-    return PRESETS[given]

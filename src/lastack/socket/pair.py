@@ -90,10 +90,14 @@ def open_pair(
     `seed` says which segments are lost, counted from the first of each direction.
     """
     pair = Pair(config, seed)
-    if latency:
-        pair.both.latency(latency)
-    if loss:
-        pair.both.loss(loss)
-    if bandwidth is not None:
-        pair.both.bandwidth(bandwidth)
+    try:
+        if latency:
+            pair.both.latency(latency)
+        if loss:
+            pair.both.loss(loss)
+        if bandwidth is not None:
+            pair.both.bandwidth(bandwidth)
+    except BaseException:
+        pair.close()
+        raise
     return pair

@@ -162,7 +162,13 @@ def open_device(
     """
     texts = (addresses,) if isinstance(addresses, str) else tuple(addresses)
     tun = Tun.open(device) if isinstance(device, str) else device
-    host = Host((*texts, *LOOPBACK), config, secret=os.urandom(16), mtu=mtu, gso=tun.gso, checksum_offload=tun.offload)
+    whole = (*texts, *LOOPBACK)
+    try:
+        host = Host(whole, config, secret=os.urandom(16), mtu=mtu, gso=tun.gso, checksum_offload=tun.offload)
+    except BaseException:
+        if tun is not device:
+            tun.close()
+        raise
     background = OverDevice(tun)
     background.drive(
         Driver(host, tun, on_ready=tell, incoming=incoming, outgoing=outgoing, spin=spin, poller=background.poller)

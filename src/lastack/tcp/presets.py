@@ -140,4 +140,13 @@ RFC9293 = Config(
     ephemeral_last=65535,
 )
 
-PRESETS = {preset.name: preset for preset in (DEFAULT, LINUX, BSD, RFC9293)}
+PRESETS = {one.name: one for one in (DEFAULT, LINUX, BSD, RFC9293)}
+
+
+def preset(given: Config | str) -> Config:
+    """The preset of that name; a `Config` is itself. ValueError where there is none."""
+    if isinstance(given, Config):
+        return given
+    if given not in PRESETS:
+        raise ValueError(f"there is no preset {given!r}: {', '.join(PRESETS)}")
+    return PRESETS[given]

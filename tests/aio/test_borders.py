@@ -14,6 +14,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from socket import getaddrinfo as early_getaddrinfo
 from socket import socket as early_socket
 from time import sleep as early_sleep
@@ -111,7 +112,7 @@ WAYS: dict[str, tuple[Callable[[], Coroutine[Any, Any, Any]], str]] = {
     "os.posix_spawn": (_at_once(lambda: os.posix_spawn(TRUE[0], TRUE, {})), "host of the world"),
     "time.sleep": (_at_once(lambda: time.sleep(1)), r"asyncio\.sleep"),
     "an early class": (_at_once(early_socket), r"socket\.socket\(\.\.\.\) while the loop runs"),
-    "an early function": (_at_once(lambda: early_getaddrinfo("localhost", 80)), "getaddrinfo"),
+    "an early function": (_at_once(partial(early_getaddrinfo, "localhost", 80)), "getaddrinfo"),
     "a real socket": (_real_socket_to_the_loop, r"socket\.socket"),
     "add_reader": (_wait_for_pipe, "sockets of the world"),
     "add_writer": (_write_to_pipe, "sockets of the world"),

@@ -1,8 +1,9 @@
 """The borders of a simulated world: what a program makes within it is of it, and what would leave it raises `Escaped`.
 
 While a simulated loop runs, `socket.socket` and `socket.getaddrinfo` are the world's, time is virtual, and chance comes
-from the world's seed, for who is called by that loop; other threads notice nothing. What gets round that (a name
-imported earlier, a library in C) is stopped by an audit hook (PEP 578), as far as Python tells of it.
+from the world's seed, for who is called by that loop, by whatever name a module holds them; other threads notice
+nothing. What gets round that (a class derived earlier, a library in C) is stopped by an audit hook (PEP 578), as far as
+Python tells of it.
 """
 
 from __future__ import annotations
@@ -18,9 +19,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from types import ModuleType
 from typing import Any, ClassVar
 
 from lastack.aio import signals
+from lastack.aio.clocks import clocks
+from lastack.aio.early import exchanged
 from lastack.aio.errors import Escaped
 from lastack.aio.gate import Opening, gate_of
 from lastack.aio.ground import Ground
@@ -69,29 +73,10 @@ def world_of_caller() -> Ground | None:
     return getattr(asyncio._get_running_loop(), "world", None)
 
 
-class Sleep:
-    """How long a function that is called in place of a thread has slept."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-
 class _State:
     """What holds in this process (there is one interpreter, and its hooks can't be taken away)."""
 
     hooked: ClassVar[bool] = False
-    threads: ClassVar[list[Sleep]] = []
-
-
-@contextmanager
-def in_a_thread() -> Iterator[Sleep]:
-    """Meanwhile time.sleep is counted."""
-    slept = Sleep()
-    _State.threads.append(slept)
-    try:
-        yield slept
-    finally:
-        _State.threads.pop()
 
 
 @contextmanager
@@ -101,9 +86,14 @@ def closed(world: Ground) -> Iterator[None]:
         _State.hooked = True
         sys.addaudithook(_audit)
     with ExitStack() as stack:
-        for module, name, mine in _replacements(world):
-            stack.callback(setattr, module, name, getattr(module, name))
-            setattr(module, name, mine)
+        pairs = []
+        for owner, name, mine in _replacements(world):
+            real = getattr(owner, name)
+            stack.callback(setattr, owner, name, real)
+            setattr(owner, name, mine)
+            if isinstance(owner, ModuleType):
+                pairs.append((real, mine))
+        stack.enter_context(exchanged(pairs))
         chance = random.getstate()
         stack.callback(random.setstate, chance)
         random.setstate(world.chance)
@@ -128,11 +118,11 @@ def _replacements(world: Ground) -> Iterator[tuple[Any, str, Any]]:
     yield socket, "gethostname", _within(socket.gethostname, lambda w: lambda: w.process.name)
     # Else what C has made of it by then would be left open.
     yield socket, "socketpair", _within(socket.socketpair, partial(_refusing, *_OUTSIDE["socket.__new__"]))
-    yield time, "time", _within(time.time, lambda w: w.wall_clock)
-    yield time, "time_ns", _within(time.time_ns, lambda w: lambda: w.wall_clock_us() * 1000)
-    for name in ("monotonic", "perf_counter"):
-        yield time, name, _within(getattr(time, name), lambda w: w.clock)
-        yield time, name + "_ns", _within(getattr(time, name + "_ns"), lambda w: lambda: w.sim.now * 1000)
+    yield socket, "gethostbyname_ex", _within(socket.gethostbyname_ex, lambda w: w.names.gethostbyname_ex)
+    yield socket, "gethostbyaddr", _within(socket.gethostbyaddr, lambda w: w.names.gethostbyaddr)
+    yield socket, "getnameinfo", _within(socket.getnameinfo, lambda w: w.names.look_back)
+    for module, name, chosen in tuple(clocks()):  # which stand on each other, so all of them are the real ones
+        yield module, name, _within(getattr(module, name), chosen)
     yield time, "sleep", _sleeping(time.sleep)
     for name in _THREAD_STARTS:
         if hasattr(threading, name):
@@ -144,12 +134,16 @@ def _replacements(world: Ground) -> Iterator[tuple[Any, str, Any]]:
     yield signal, "signal", _within(signal.signal, lambda w: partial(signals.set_handler, w.process))
     yield signal, "getsignal", _within(signal.getsignal, lambda w: partial(signals.get_handler, w.process))
     yield signal, "raise_signal", _within(signal.raise_signal, lambda w: partial(signals.raise_signal, w))
-    for module, name in _IN_C.items():
-        if (found := getattr(sys.modules.get(module), name, None)) is not None:
-            yield found, "__init__", _within(found.__init__, partial(_refusing, module, _IN_C_ALONE))
-    # uuid and secrets ask these two.
+    for place, name in _IN_C.items():
+        if (found := getattr(sys.modules.get(place), name, None)) is not None:
+            yield found, "__init__", _within(found.__init__, partial(_refusing, place, _IN_C_ALONE))
+    # multiprocessing begins a process by this, of which an audit hook is not told.
+    if (found := sys.modules.get("_posixsubprocess")) is not None:
+        yield found, "fork_exec", _within(found.fork_exec, partial(_refusing, "a process", _MAKE_A_HOST))
+    # uuid, secrets and random.SystemRandom ask it, by whatever name.
     yield os, "urandom", _within(os.urandom, lambda w: w.secrets.randbytes)
-    yield random, "_urandom", _within(random._urandom, lambda w: w.secrets.randbytes)  # type: ignore[attr-defined]
+    if hasattr(os, "getrandom"):
+        yield os, "getrandom", _within(os.getrandom, lambda w: lambda size, flags=0: w.secrets.randbytes(size))
     # Who makes a generator of his own, or a new beginning, without a seed: C would ask the machine for one.
     yield random.Random, "seed", _seeding(random.Random.seed)
     yield random, "seed", random._inst.seed
@@ -171,10 +165,11 @@ def _within(real: Callable[..., Any], chosen: Callable[[Ground], Callable[..., A
 
 def _sleeping(real: Callable[[float], None]) -> Callable[[float], None]:
     def sleep(seconds: float, /) -> None:
-        if world_of_caller() is None:
+        world = world_of_caller()
+        if world is None:
             real(seconds)
-        elif _State.threads:
-            _State.threads[-1].seconds += max(seconds, 0)
+        elif world.sleeps:
+            world.sleeps[-1].seconds += max(seconds, 0)
         else:
             raise Escaped(*_OUTSIDE["time.sleep"])
 
@@ -208,7 +203,9 @@ def _make(real: Any, family: int, type: int, proto: int, fileno: int | None) -> 
         raise Escaped(f"a socket made of file descriptor {fileno}", _MAKE_A_SOCKET)
     if family not in (socket.AF_INET, socket.AF_INET6) or kind != socket.SOCK_STREAM:
         raise Escaped(f"a socket of {_named(family)}, {_named_kind(kind)}", "the hosts of a world speak TCP alone")
-    return world.process.socket(family)
+    made = world.process.socket(family)
+    made.settimeout(0 if type != -1 and type & socket.SOCK_NONBLOCK else socket.getdefaulttimeout())
+    return made
 
 
 def _named(family: int) -> str:

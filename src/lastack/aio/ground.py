@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from random import Random
 from typing import Any, Protocol
@@ -37,6 +38,13 @@ class Program(Protocol):
         """A new socket."""
 
 
+class Sleep:
+    """How long a function that is called in place of a thread has slept."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+
 # The program as part of which code runs. Tasks and callbacks have it from who made them.
 CURRENT: ContextVar[Any] = ContextVar("lastack program", default=None)
 
@@ -61,6 +69,8 @@ class Ground:
         self.loop = None
         self.graves: list[Any] = []
         self.waits: Any = None  # the task that waits for all the others
+        self.sleeps: list[Sleep] = []  # of what is called in place of threads just now
+        self.last_tick = 0  # of the last uuid1
 
     # --- whose turn it is ---
 
@@ -76,14 +86,28 @@ class Ground:
         """Seconds since the world began."""
         return self.sim.now / SECOND
 
+    @contextmanager
+    def in_a_thread(self) -> Iterator[Sleep]:
+        """Meanwhile time.sleep is counted, and who reads a clock sees it."""
+        slept = Sleep()
+        self.sleeps.append(slept)
+        try:
+            yield slept
+        finally:
+            self.sleeps.pop()
+
+    def clock_us(self) -> int:
+        """Microseconds since the world began, as the caller sees it."""
+        return self.sim.now + round(sum(one.seconds for one in self.sleeps) * SECOND)
+
     def clock(self) -> float:
         """What time.monotonic gives."""
-        return self.sim.now / SECOND
+        return self.clock_us() / SECOND
 
     def wall_clock_us(self) -> int:
         """Microseconds since 1970, by the clock of the caller's host."""
         program: Program = self.process
-        return BEGINNING * SECOND + self.sim.now + program.ahead()
+        return BEGINNING * SECOND + self.clock_us() + program.ahead()
 
     def wall_clock(self) -> float:
         """What time.time gives."""

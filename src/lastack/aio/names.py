@@ -97,6 +97,19 @@ class Names:
         """In the place of socket.gethostbyname."""
         return self.address(name, socket.AF_INET)
 
+    def gethostbyname_ex(self, name: str) -> tuple[str, list[str], list[str]]:
+        """In the place of socket.gethostbyname_ex."""
+        self.address(name, socket.AF_INET)
+        return name, [], [one for one in self.addresses(name) if family_of(one) == socket.AF_INET]
+
+    def gethostbyaddr(self, name: str) -> tuple[str, list[str], list[str]]:
+        """In the place of socket.gethostbyaddr. Raises socket.herror for an address that nobody has."""
+        address = self.address(name, 0)
+        found = _LOCAL[0] if ipaddress.ip_address(address).is_loopback else self.look_back((address, 0))[0]
+        if found == address:
+            raise socket.herror(1, "Unknown host")
+        return found, [], [address]
+
 
 def check_name(name: str) -> None:
     """ValueError for what can be nobody's name."""

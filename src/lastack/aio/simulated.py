@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import Context
@@ -74,7 +75,9 @@ class SimulatedLoop(HostLoop):
         return _never(asyncio.Handle(callback, arguments, self, context))
 
     def call_soon_threadsafe(self, callback: Any, *arguments: Any, context: Context | None = None) -> asyncio.Handle:  # type: ignore[override]
-        """As asyncio's; there are no other threads that it could come from, but signal handlers."""
+        """As asyncio's, for signal handlers. Escaped from another thread, whose moment no seed would know."""
+        if self._thread_id is not None and threading.get_ident() != self._thread_id:  # type: ignore[attr-defined]
+            raise Escaped("waking the loop from another thread", "use asyncio.to_thread, which calls it at once")
         return self.call_soon(callback, *arguments, context=context)
 
     def call_at(  # type: ignore[override]
@@ -163,7 +166,7 @@ class SimulatedLoop(HostLoop):
         """Call it at once, as part of the caller's program, whatever the executor: threads have no virtual time."""
         future = self.create_future()
         try:
-            with borders.in_a_thread() as slept:
+            with self.world.in_a_thread() as slept:
                 result = func(*arguments)
         except (SystemExit, KeyboardInterrupt):
             raise

@@ -26,6 +26,8 @@ def play(script: Script, settings: Any, **how: Any) -> Result:
     if what == "bad":
         result.outcome, result.line, result.message = "failed", 3, "other flags"
         result.expected, result.got, result.connections = "> S 0:0(0)", "> R 0:0(0)", "SYN-SENT\nSND.UNA 1"
+    elif what == "late":
+        result.outcome, result.line, result.message, result.late_seconds = "failed", 3, "too late", 0.0314
     elif what == "lacks":
         result.outcome, result.line, result.message = "unsupported", 1, "SO_ZEROCOPY"
     elif what == "tells":

@@ -43,6 +43,7 @@ def test_json_is_exactly_this() -> None:
         "warnings": [],
         "real_seconds": 0.02,
         "virtual_seconds": 1.25,
+        "late_seconds": 0.0,
     }
     assert [one["outcome"] for one in told] == ["passed", "failed", "unsupported", "error"]
     assert json.loads(as_json([])) == []

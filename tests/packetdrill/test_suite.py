@@ -102,6 +102,13 @@ def test_a_failure_shows_what_helps(standin: Path) -> None:
     assert not play_file(write(standin, "good.pkt")[0]).details
 
 
+def test_a_script_that_was_late_itself_says_so(standin: Path) -> None:
+    told = play_file(write(standin, "late.pkt")[0])
+    assert told.late_seconds == 0.0314
+    assert "own packets and calls were up to 0.031 s late" in told.details
+    assert "late" not in play_file(write(standin, "bad.pkt")[0]).details
+
+
 def test_on_both_the_worse_outcome_counts_and_the_traces_stand_side_by_side(
     standin: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -87,3 +87,36 @@ def test_the_tolerance_can_be_chosen():
 def test_any_time_is_in_time():
     timing, at = due("*")
     timing.check("it", at, 10**12)
+
+
+@pytest.mark.parametrize(
+    ("kind", "happened", "fine"),
+    [
+        ("+0", 1_026_000, True),  # while the event before went on
+        ("+0", 1_025_999, False),  # before it
+        ("+.5", 1_526_000, True),
+        ("+.5", 1_525_999, False),
+        ("1.1", 1_096_000, True),
+        ("1.1", 1_095_999, False),  # that time counts from the start of the script
+    ],
+)
+def test_what_an_event_brings_about_may_come_before_it_is_over(kind: str, happened: int, fine: bool):
+    timing = Timing(Settings(tolerance_percent=0))
+    before, event = parse(f"1 < . 1:1(0) ack 1 win 5\n{kind} > . 1:1(0) ack 1 win 5").events
+    timing.due(before, 0)
+    timing.over(1_030_000, 1_100_000)
+    due = timing.due(event, 1_100_000)
+    if fine:
+        timing.check("it", due, happened)
+    else:
+        with pytest.raises(Failed, match="was due"):
+            timing.check("it", due, happened)
+
+
+def test_what_was_kept_since_long_ago_lets_nothing_come_early():
+    timing = Timing(Settings())
+    before, event = parse("1 > . 1:1(0) ack 1 win 5\n+0 > . 1:1(0) ack 1 win 5").events
+    timing.due(before, SECOND)
+    timing.over(500_000, SECOND)
+    with pytest.raises(Failed, match="was due"):
+        timing.check("it", timing.due(event, SECOND), 900_000)

@@ -83,6 +83,7 @@ class Expecting:
             error.expected = event.source
             raise
         self._in_time(event, packet, due, sent, flow)
+        self._timing.over(sent.time, self._machine.now)
 
     def _gather(self, wanted: TcpPacket, flow: Flow, until: int) -> Sent:
         """What was sent for one packet of the script: a segment, or several that the script writes as one."""

@@ -56,6 +56,15 @@ def warning(text: str, warned: Warned, style: Style) -> str:
     return "\n\n".join(part for part in (f"warning: {warned.message}", passage(text, warned.line), told) if part)
 
 
+def lateness(late: float, tolerance: float) -> str:
+    """What is said of a script that was itself late by more seconds than it grants to others; else nothing."""
+    if late <= tolerance:
+        return ""
+    return (
+        f"The script's own packets and calls were up to {late:.3f} s late: on a busy machine a failure may be of that."
+    )
+
+
 def _in_one_form(expected: str, got: str) -> tuple[str, str]:
     """Packets without their times, which are written otherwise, and without a window that the script leaves open."""
     if _WHEN.match(expected):

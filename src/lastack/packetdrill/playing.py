@@ -157,7 +157,8 @@ def _outcome(shown: str, text: str, results: Mapping[str, Result], way: Way, sec
         for on, result in results.items()
         for one in result.warnings
     )
-    return Outcome(shown, worst.outcome, worst.line, message, seconds, virtual, told, warnings)
+    late = max(result.late_seconds for result in results.values())
+    return Outcome(shown, worst.outcome, worst.line, message, seconds, virtual, told, warnings, late)
 
 
 def _beside(result: Result, worst: Result) -> str:
@@ -185,6 +186,8 @@ def _details(text: str, worst: Result, results: Mapping[str, Result], way: Way) 
     if len(results) == 2:
         left, right = ((on, result.timeline) for on, result in results.items())
         parts.append(failure.side_by_side(left, right, way.style))
+    late = max(result.late_seconds for result in results.values())
+    parts.append(failure.lateness(late, way.settings.tolerance_usecs / 1_000_000))
     return "\n\n".join(part for part in parts if part)
 
 

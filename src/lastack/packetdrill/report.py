@@ -37,6 +37,9 @@ class Outcome:
 
     `line` is where it failed (0: nowhere, or the file as a whole) and `message` why; `details` are the lines that help
     to find the mistake. With `warnings` a script may have passed all the same.
+
+    Where time is real, `late_seconds` is the most by which the script's own packets and calls were late: on a busy
+    machine a failure may be of that making.
     """
 
     file: str
@@ -47,6 +50,7 @@ class Outcome:
     virtual_seconds: float = 0.0
     details: str = ""
     warnings: tuple[Warned, ...] = ()
+    late_seconds: float = 0.0
 
     @property
     def ok(self) -> bool:
@@ -146,6 +150,7 @@ def _dictionary(outcome: Outcome) -> dict[str, Any]:
         "warnings": [{"line": one.line, "message": one.message} for one in outcome.warnings],
         "real_seconds": round(outcome.real_seconds, 6),
         "virtual_seconds": round(outcome.virtual_seconds, 6),
+        "late_seconds": round(outcome.late_seconds, 6),
     }
 
 

@@ -42,7 +42,10 @@ from lastack.wire.packet import Packet
 
 @dataclass(slots=True)
 class Result:
-    """How a script ended: `outcome` is "passed", "failed", "unsupported" or "error", `line` where (0: as a whole)."""
+    """How a script ended: `outcome` is "passed", "failed", "unsupported" or "error", `line` where (0: as a whole).
+
+    `late_seconds` is the most by which what the script does itself was done late, where time is real.
+    """
 
     outcome: str
     line: int = 0
@@ -51,6 +54,7 @@ class Result:
     got: str = ""
     real_seconds: float = 0.0
     virtual_seconds: float = 0.0
+    late_seconds: float = 0.0
     timeline: Timeline = field(default_factory=Timeline)
     connections: str = ""  # their states and variables, where it did not pass
     capture: list[tuple[int, bytes]] = field(default_factory=list)
@@ -177,6 +181,7 @@ class Runner:
                 self._fail(event, "packet", error)
             return
         self.machine.run_until(due.start)
+        begun = self.machine.now
         if isinstance(action, PacketEvent):
             self._inject(action)
         elif isinstance(action, Call):
@@ -185,6 +190,9 @@ class Runner:
             self.commands.run(action.text, event.line)
         elif isinstance(action, Code):
             self.code.run(action.text, event.line, self._tcp_info())
+        self.timing.over(begun, self.machine.now)
+        if isinstance(action, PacketEvent | Call):
+            self.result.late_seconds = max(self.result.late_seconds, (self.machine.now - due.start) / 1_000_000)
 
     def _fail(self, event: Event, kind: str, error: Failed) -> None:
         """Raise it, or only warn where the script says that failures of this `kind` are not fatal."""

@@ -33,6 +33,9 @@ class Timing:
         self._last = 0  # when the event before was due
         self._earliest = 0  # by what the script says of itself and those before it
         self._arriving = False  # and it was a packet for the machine
+        self._begun = 0  # when this event was come to
+        self._lag = 0  # from when it happened until it was over
+        self._early = 0  # how much sooner than due the next may be, for that
 
     def due(self, event: Event, now: int) -> Due:
         """When an event is due. Failed where that is before the event before it.
@@ -54,9 +57,15 @@ class Timing:
             self._earliest += when.start
             base = self._last if arriving and self._arriving else now
             due = Due(base + when.start, base + (when.start if when.end is None else when.end))
-        self._before = self._last
+        self._early = self._lag if when.clock is Clock.RELATIVE else 0
+        self._before, self._begun, self._lag = self._last, now, 0
         self._last, self._arriving = due.start, arriving
         return due
+
+    def over(self, happened: int, now: int) -> None:
+        """The event is over, `now`; it happened, or began to, some time before where the machine's time is real. The
+        next counts from now, but what the event brings about may come as soon as it happens."""
+        self._lag = now - max(happened, self._begun)
 
     def end_of(self, event: Event, due: Due) -> int | None:
         """When a call that blocks is to return; None for any other event."""
@@ -81,7 +90,7 @@ class Timing:
         if due.end is None:
             return
         tolerance = self.tolerance(due.start, since)
-        if not due.start - tolerance <= happened <= due.end + tolerance:
+        if not due.start - tolerance - self._early <= happened <= due.end + tolerance:
             came = f"at {happened / _SECOND:.6f} s"
             raise Failed(
                 f"{what} was due {due.text()} and happened {came} (tolerance {tolerance / _SECOND:.6f} s)",

@@ -183,6 +183,23 @@ def test_a_fin_that_comes_70_s_late():
     w.run(main())
 
 
+@pytest.mark.parametrize("fault", ["delay", "hold", "drop"])
+def test_once_lets_the_retransmission_pass(fault: str):
+    async def main() -> None:
+        reader, writer = await asyncio.open_connection("server", 80)
+        link = w.link("localhost", "server")
+        rule = link.delay("every FIN once", 70) if fault == "delay" else getattr(link, fault)("every FIN once")
+        writer.write_eof()
+        began = w.now
+        assert await reader.read() == b""
+        assert 0.1 < w.now - began < 5
+        assert sum(rule.counters.values()) == 1
+        writer.close()
+
+    w = world()
+    w.run(main())
+
+
 def test_links_that_make_no_sense():
     w = world()
     for bits in (0, -5):

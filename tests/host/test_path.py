@@ -61,6 +61,12 @@ def test_the_syn_offers_by_the_link():  # RFC 8201 5.4, MUST-67
     assert bytes(syn.options[:4]) == b"\2\4" + (1460).to_bytes(2, "big")
 
 
+@pytest.mark.parametrize("mtu", [-5, 0, 67])
+def test_a_link_takes_68_bytes(mtu: int):  # RFC 791 section 3.2
+    with pytest.raises(ValueError, match="at least 68 bytes"):
+        Bench(mtu=mtu)
+
+
 def test_what_was_learned_is_forgotten_after_ten_minutes():  # RFC 1191 6.3
     h = Bench()
     shrunk(h)

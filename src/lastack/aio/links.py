@@ -121,7 +121,8 @@ class Link:
 
     def hold(self, choice: Choice = EVERYTHING) -> Rule:
         """Keep what is meant until `release`."""
-        return self.rule(Hold(*_parsed(choice)))
+        matches, numbers, once = _parsed(choice)
+        return self.rule(Hold(matches, numbers, once=once))
 
     def release(self) -> None:
         """Let go all that is held, and hold nothing more."""
@@ -153,9 +154,9 @@ class Link:
             (path.pipeline.insert if first else path.pipeline.add)(rule)
 
 
-def _parsed(choice: Choice) -> tuple[Callable[[Frame], bool], Collection[int] | None]:
-    """What is meant, and which of them, counted from 1 (None: all)."""
-    return (choice, None) if callable(choice) else parse_choice(choice)[:2]
+def _parsed(choice: Choice) -> tuple[Callable[[Frame], bool], Collection[int] | None, bool]:
+    """As `parse_choice`."""
+    return (choice, None, False) if callable(choice) else parse_choice(choice)
 
 
 def _way(path: Path) -> str:

@@ -34,14 +34,15 @@ ESTABLISHED = State.ESTABLISHED
 TIME_WAIT = State.TIME_WAIT
 _READY = READABLE | WRITABLE  # the lowest bits: signals that are for the socket alone
 
+LEAST_MTU = 68  # of any link, in bytes
 _ENDED = {reason: f"ended: {reason.value}" for reason in Reason}
 
 
 class Tables(Outgoing):
     """A host with its own addresses (text, "10.0.0.1", or "10.0.0.1/24" so that it knows its subnet's broadcast) and
     one secret (at least 16 bytes), from which all that must not be guessed is derived. `gso` is the payload of the
-    largest super-segment that the device takes (0: none), `checksum_offload` whether it completes checksums. Times are
-    integer microseconds."""
+    largest super-segment that the device takes (0: none), `checksum_offload` whether it completes checksums, `mtu` is in
+    bytes. Times are integer microseconds. ValueError for what cannot be meant."""
 
     __slots__ = (
         "_dirty",
@@ -79,6 +80,8 @@ class Tables(Outgoing):
         name: str = "host",
         observer: Observer | None = None,
     ) -> None:
+        if mtu < LEAST_MTU:
+            raise ValueError(f"an MTU is at least {LEAST_MTU} bytes (RFC 791 section 3.2), not {mtu}")
         interfaces = dict(map(parse_interface, addresses))
         super().__init__(interfaces, config, secret, checksum_offload, observer)
         found = (directed_broadcast(address, prefix) for address, prefix in interfaces.items())

@@ -15,27 +15,49 @@ Predicate = Callable[[Frame], bool]
 
 
 class Chosen(Rule):
-    """A rule about the frames that match: all of them, or those of the given numbers (counted from 1)."""
+    """A rule about the frames that match: all, those of the given numbers (counted from 1), or each segment once.
 
-    def __init__(self, name: str, matches: Predicate = EVERYTHING, numbers: Collection[int] | None = None) -> None:
+    `once` leaves its retransmissions alone: a segment is known by its ports, flags and sequence number.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        matches: Predicate = EVERYTHING,
+        numbers: Collection[int] | None = None,
+        once: bool = False,
+    ) -> None:
         super().__init__(name)
         self.matches = matches
         self.numbers = numbers
+        self.once = once
         self.matched = 0
+        self._known: set[tuple[int, ...]] = set()
 
     def means(self, frame: Frame) -> bool:
         """Whether the rule is about this frame; to be asked once of each, as it counts."""
         if not self.matches(frame):
             return False
         self.matched += 1
+        if self.once:
+            return self._is_new(frame)
         return self.numbers is None or self.matched in self.numbers
+
+    def _is_new(self, frame: Frame) -> bool:
+        segment = frame.segment
+        key = (
+            (segment.source_port, segment.destination_port, segment.flags & 7, segment.seq, segment.length)
+            if segment is not None
+            else tuple(frame.data)
+        )
+        if key in self._known:
+            return False
+        self._known.add(key)
+        return True
 
 
 class Drop(Chosen):
-    """Lose the frames that match: all of them, those of the given numbers (counted from 1), or each segment once.
-
-    `once` lets the retransmission of a lost segment pass: a segment is known by its ports, flags and sequence number.
-    """
+    """Lose the frames that match."""
 
     def __init__(
         self,
@@ -44,9 +66,7 @@ class Drop(Chosen):
         once: bool = False,
         name: str = "drop",
     ) -> None:
-        super().__init__(name, matches, numbers)
-        self.once = once
-        self._known: set[tuple[int, ...]] = set()
+        super().__init__(name, matches, numbers, once)
 
     @classmethod
     def parse(cls, text: str) -> Drop:
@@ -58,16 +78,6 @@ class Drop(Chosen):
         """Lose what is meant."""
         if not self.means(frame):
             return [(now, frame)]
-        if self.once:
-            segment = frame.segment
-            key = (
-                (segment.source_port, segment.destination_port, segment.flags & 7, segment.seq, segment.length)
-                if segment is not None
-                else tuple(frame.data)
-            )
-            if key in self._known:
-                return [(now, frame)]
-            self._known.add(key)
         return self.lose(frame)
 
 
@@ -85,8 +95,9 @@ class Hold(Chosen):
         copy: bool = False,
         limit: int = 10_000,
         name: str = "hold",
+        once: bool = False,
     ) -> None:
-        super().__init__(name, matches, numbers)
+        super().__init__(name, matches, numbers, once)
         self.copy = copy
         self.limit = limit
         self.held: list[Frame] = []

@@ -32,6 +32,13 @@ def modules_are_no_garbage() -> Iterator[None]:
     gc.unfreeze()
 
 
+@pytest.fixture(autouse=True)
+def leaves_nothing_to_others() -> Iterator[None]:
+    """What a test leaves to the collector, and what that warns of, is its own: later it would be another test's."""
+    yield
+    gc.collect()
+
+
 @pytest.fixture(scope="session")
 def tls() -> Tls:
     """An authority of our own, and a certificate of it."""

@@ -14,6 +14,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from functools import partial
 from socket import getaddrinfo as early_getaddrinfo
 from socket import socket as early_socket
@@ -277,10 +278,10 @@ def test_what_escapes_where_nobody_looks_ends_the_run():
 
     async def main() -> None:
         reader, writer = await asyncio.open_connection("server", 80)
-        writer.write(b"x")
-        assert await reader.read() == b""
-        writer.close()
-        await asyncio.sleep(1)
+        with closing(writer):  # it is cancelled
+            writer.write(b"x")
+            assert await reader.read() == b""
+            await asyncio.sleep(1)
 
     world = World()
     world.host("server", serve)

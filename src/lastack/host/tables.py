@@ -41,7 +41,7 @@ _ENDED = {reason: f"ended: {reason.value}" for reason in Reason}
 class Tables(Outgoing):
     """A host with its own addresses (text, "10.0.0.1", or "10.0.0.1/24" so that it knows its subnet's broadcast) and
     one secret (at least 16 bytes), from which all that must not be guessed is derived. `gso` is the payload of the
-    largest super-segment that the device takes (0: none), `checksum_offload` whether it completes checksums, `mtu` is in
+    largest super-segment that the device takes (0: none), `checksum_offload` whether it completes checksums, `mtu` in
     bytes. Times are integer microseconds. ValueError for what cannot be meant."""
 
     __slots__ = (

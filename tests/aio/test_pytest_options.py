@@ -53,7 +53,17 @@ def test_an_option_that_makes_no_sense_is_a_usage_error(run, option: str, said: 
         ("seed='x'", "seed is no number of that kind: 'x'"),
     ],
 )
-def test_a_marker_that_makes_no_sense_is_a_usage_error(run, marker: str, said: str):
-    done = run(f"    @pytest.mark.lastack({marker})\n    async def test_it(world): pass\n")
-    assert done.ret == pytest.ExitCode.USAGE_ERROR
-    assert f"test_it.py::test_it: @pytest.mark.lastack: {said}" in done.stderr.str() + done.stdout.str()
+def test_a_marker_that_makes_no_sense_is_an_error_of_its_test_alone(run, marker: str, said: str):
+    tests = f"""
+    @pytest.mark.lastack({marker})
+    async def test_it(world):
+        pass
+
+    async def test_other(world):
+        pass
+        """
+    done = run(tests, "--lastack-runs=2")
+    assert counts(done) == {"errors": 1, "passed": 1}
+    done.stdout.fnmatch_lines(["*ERROR at setup of test_it*", f"@pytest.mark.lastack: {said}*"])
+    assert "seed 0 fails" not in done.stdout.str()
+    assert counts(run(tests, "-k", "other")) == {"passed": 1, "deselected": 1}

@@ -307,6 +307,69 @@ def test_an_interrupt_ends_it(run):
     assert "KeyboardInterrupt" in done.stdout.str()
 
 
+def test_a_test_that_forgets_to_run_its_world_fails(run):
+    done = run(
+        """
+    def test_forgets(world):
+        world.host("server", serve)
+        assert world.seed == 0
+
+    def test_has_nothing_to_run(world):
+        world.host("server")
+
+    def test_skips(world):
+        world.host("server", serve)
+        pytest.skip("not today")
+
+    def test_by_a_loop(world):
+        from lastack.aio import SimulatedLoop
+
+        world.host("server", serve)
+        with asyncio.Runner(loop_factory=lambda: SimulatedLoop(world)) as runner:
+            runner.run(ask(1))
+        """
+    )
+    assert counts(done) == {"failed": 1, "passed": 2, "skipped": 1}
+    done.stdout.fnmatch_lines(["the world has not run, nor what is on its hosts (server): call world.run(...)*"])
+    assert "seed 0 fails" not in done.stdout.str()
+
+
+def test_an_async_fixture_is_refused(run):
+    done = run(
+        """
+    @pytest.fixture
+    async def conn(world):
+        return 1
+
+    @pytest.fixture
+    async def pool():
+        yield 1
+
+    async def test_conn(world, conn):
+        assert False
+
+    async def test_pool(world, pool):
+        assert False
+
+    @pytest.fixture
+    def connect():
+        async def connect():
+            return await asyncio.open_connection("server", 80)
+
+        return connect
+
+    async def test_as_it_is_told(world, connect):
+        world.host("server", serve)
+        _, writer = await connect()
+        writer.close()
+        """
+    )
+    assert counts(done) == {"errors": 2, "passed": 1}
+    for name in ("conn", "pool"):
+        done.stdout.fnmatch_lines([f"{name} is an async fixture, and a world runs during the test alone: *"])
+    assert "seed 0 fails" not in done.stdout.str()
+
+
 def test_a_project_that_has_no_such_tests_loads_nothing(run):
     done = run(
         """

@@ -10,7 +10,7 @@ import functools
 import inspect
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
@@ -93,10 +93,19 @@ def pytest_report_header(config: pytest.Config) -> str | None:
     return f"lastack: seed {first}" if count == 1 else f"lastack: seeds {first} to {first + count - 1}"
 
 
-# Of the configuration: the options and settings. Of a test: the run that it is in, and whether it is one of ours.
+# Of the configuration: the options and settings. Of a test: the run that it is in, whether it is misused there,
+# whether it is one of ours, and what is wrong with its marker.
 GIVEN: pytest.StashKey[dict[str, Any]] = pytest.StashKey()
 RUN: pytest.StashKey[Run] = pytest.StashKey()
+MISUSED: pytest.StashKey[bool] = pytest.StashKey()
 _MINE: pytest.StashKey[bool] = pytest.StashKey()
+_WRONG: pytest.StashKey[str] = pytest.StashKey()
+
+
+def _misused(item: pytest.Item, what: str) -> NoReturn:
+    """The test asks for what this plugin cannot do, or forgets what it should: no seed is to blame."""
+    item.stash[MISUSED] = True
+    pytest.fail(what, pytrace=False)
 
 
 # --- which tests are ours ---
@@ -168,13 +177,14 @@ def marked(node: pytest.Item) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """UsageError for a marker that makes no sense."""
+    """Look at the markers: what one of them has wrong is an error of its own test."""
     for item in items:
-        if item.stash.get(_MINE, False):
-            _check(item)
+        if item.stash.get(_MINE, False) and (problem := _problem(item)):
+            item.stash[_WRONG] = f"@pytest.mark.lastack: {problem}"
 
 
-def _check(item: pytest.Item) -> None:
+def _problem(item: pytest.Item) -> str:
+    """What makes no sense in its markers."""
     from lastack.aio.world import World
 
     known = [name for name in inspect.signature(World).parameters if name not in ("seed", "only")]
@@ -188,11 +198,46 @@ def _check(item: pytest.Item) -> None:
     for name, value in mine.items():
         if not isinstance(value, int) or value < (name == "runs"):
             problem = f"{name} is no number of that kind: {value!r}"
-    if problem:
-        raise pytest.UsageError(f"{item.nodeid}: @pytest.mark.lastack: {problem}")
+    return problem
 
 
 # --- runs ---
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A marker that makes no sense."""
+    if item.stash.get(_WRONG, ""):
+        _misused(item, item.stash[_WRONG])
+
+
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> None:
+    """Refuse an async fixture of a test of ours, where no other plugin has made it an ordinary one by now."""
+    made = fixturedef.func
+    if not request._pyfuncitem.stash.get(_MINE, False):
+        return
+    if inspect.iscoroutinefunction(made) or inspect.isasyncgenfunction(made):
+        name = fixturedef.argname
+        _misused(
+            request._pyfuncitem,
+            f"{name} is an async fixture, and a world runs during the test alone: let {name} be an ordinary fixture "
+            f"that returns a coroutine function, or an async context manager, to enter in the test (async with {name}())",
+        )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]:
+    """A test that forgets to run its world has tested nothing."""
+    result = yield
+    run = pyfuncitem.stash.get(RUN, None)
+    forgotten = run.world.forgotten() if run is not None and run.world is not None else []
+    if forgotten:
+        _misused(
+            pyfuncitem,
+            f"the world has not run, nor what is on its hosts ({', '.join(forgotten)}): call world.run(...), or let "
+            "the test be an async one, which runs in it",
+        )
+    return result
 
 
 @pytest.hookimpl(wrapper=True)
@@ -200,7 +245,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     """Remember why a test has failed."""
     report = yield
     run = item.stash.get(RUN, None)
-    if run is not None and call.when == "call" and report.failed and call.excinfo is not None:
+    if run is not None and call.when == "call" and report.failed and call.excinfo and not item.stash[MISUSED]:
         run.error = call.excinfo.value
     return report
 
@@ -208,7 +253,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
     """Run a test of ours with each seed, until one fails."""
-    if not isinstance(item, pytest.Function) or not item.stash.get(_MINE, False):
+    if not isinstance(item, pytest.Function) or not item.stash.get(_MINE, False) or _WRONG in item.stash:
         return None
     from lastack.aio.pytest_runs import Test
 

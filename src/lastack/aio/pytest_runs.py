@@ -14,7 +14,7 @@ from _pytest.runner import runtestprotocol
 
 from lastack.aio.evidence import write_faults
 from lastack.aio.explaining import Run, folder_of, told_evidence, told_faults, told_loudly
-from lastack.aio.pytest_plugin import GIVEN, RUN, marked
+from lastack.aio.pytest_plugin import GIVEN, MISUSED, RUN, marked
 from lastack.aio.shrinking import shrink
 
 
@@ -55,7 +55,7 @@ class Test:
                 break
         if run.error is not None and not self.item.config.getoption("usepdb", False):
             run = self._explain(run)
-        elif any(report.failed for report in run.reports):
+        elif any(report.failed for report in run.reports) and not self.item.stash[MISUSED]:
             self._tell(run, [f"seed {run.seed} fails", f"again:   {self._command(run)}"])
         return run
 
@@ -63,6 +63,7 @@ class Test:
         """Set the test up, call it, and tear it down, as if it had never run before."""
         item = self.item
         item.stash[RUN] = run
+        item.stash[MISUSED] = False
         item.__dict__.pop("_instance", None)
         if inspect.ismethod(item.obj):
             item.__dict__.pop("_obj", None)

@@ -191,6 +191,10 @@ class World(Controlled):
         if self._ran:
             raise RuntimeError("a world runs once: make a new one (of the same seed it is the same)")
 
+    def forgotten(self) -> list[str]:
+        """The hosts whose programs nobody has run, and nobody runs."""
+        return [] if self._ran else [one.name for one in self.computers.values() if one.main is not None]
+
     def entered_by(self, loop: asyncio.AbstractEventLoop) -> None:
         """A loop begins to run this world: its hosts begin their programs."""
         self._ran, self.loop = True, loop

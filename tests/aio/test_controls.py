@@ -89,6 +89,68 @@ def test_a_partition_of_one_way():
     w.run(main())
 
 
+@pytest.mark.parametrize(("begin", "end"), [("partition", "repair"), ("hold", "release")])
+def test_one_way_of_two(begin: str, end: str):
+    async def main() -> None:
+        await ask()
+        getattr(w, begin)("localhost", "server")
+        getattr(w, end)("server", "localhost", one_way=True)  # which leaves that from localhost to the server
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(ask(), 5)
+        assert "SYN-RECV" not in w.netstat("server")
+        getattr(w, end)("localhost", "server", one_way=True)
+        await ask()
+        getattr(w, begin)("server", "localhost", one_way=True)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(ask(), 5)
+        assert "SYN-RECV" in w.netstat("server")  # it has heard, and is not heard
+        getattr(w, end)("server", "localhost", one_way=True)
+        await ask()
+
+    w = world()
+    w.run(main())
+
+
+@pytest.mark.parametrize("side", ["localhost", "server"])
+def test_both_ways_are_let_go_at_once(side: str):
+    async def talks() -> None:
+        async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await asyncio.sleep(1 - w.now)
+            writer.write(b"from there")
+            got.append((await reader.readexactly(9), w.now))
+            writer.close()
+
+        async with await asyncio.start_server(handle, port=80) as server:
+            await server.serve_forever()
+
+    async def main() -> None:
+        reader, writer = await asyncio.open_connection("server", 80)
+        await asyncio.sleep(0.9 - w.now)
+        w.hold(side, "server" if side == "localhost" else "localhost")
+        await asyncio.sleep(0.1)
+        writer.write(b"from here")
+        await asyncio.sleep(0.05)
+        w.release("localhost", "server")
+        got.append((await reader.readexactly(10), w.now))
+        await asyncio.sleep(1)
+        writer.close()
+        assert sorted(got) == [
+            (b"from here", pytest.approx(1.05, abs=0.01)),
+            (b"from there", pytest.approx(1.05, abs=0.01)),
+        ]
+
+    got: list[tuple[bytes, float]] = []
+    w = world(talks)
+    w.run(main())
+
+
+def test_a_clock_that_makes_no_sense():
+    w = world()
+    for seconds, drift in (("x", 0), (float("nan"), 0), (1, "x")):
+        with pytest.raises(ValueError, match="of a clock is a number"):
+            w.skew("server", seconds, drift)  # type: ignore[arg-type]
+
+
 def test_who_is_cut_off_gives_up_in_the_end():
     async def main() -> None:
         reader, writer = await asyncio.open_connection("server", 80)

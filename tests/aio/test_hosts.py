@@ -315,6 +315,25 @@ def test_capture_timeline_and_ladder(tmp_path: Path):
         assert word in drawn
 
 
+def test_a_timeline_that_began_too_late_says_so():
+    async def main() -> None:
+        await ask()
+        await asyncio.sleep(200)
+        late = w.timeline()
+        drawn.append(w.ladder(late, "localhost", "server"))
+        w.note("a note")
+        drawn.append(w.ladder(late, "localhost", "server"))
+
+    drawn: list[str] = []
+    w = world()
+    w.run(main())
+    assert drawn[0].splitlines()[-1] == (
+        "nothing of these two was recorded: a timeline has what happens after `timeline()` is called"
+    )
+    assert "a note" in drawn[1]
+    assert "nothing" not in drawn[1]
+
+
 def test_what_runs_away_is_stopped(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("lastack.aio.waiting.TURNS_LIMIT", 1000)
 

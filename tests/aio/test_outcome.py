@@ -86,3 +86,31 @@ def test_what_a_host_runs_for_others_is_cancelled_with_its_outcome():
     with pytest.raises(RuntimeError, match="the world does not run"):
         w["server"].run(slow_to_end())
     w.run(main())
+
+
+def test_a_task_of_what_a_host_runs():
+    ended: list[str] = []
+
+    async def job(seconds: float) -> str:
+        try:
+            await asyncio.sleep(seconds)
+            return asyncio.get_running_loop().process.name  # type: ignore[attr-defined]
+        finally:
+            ended.append(f"{seconds}")
+
+    async def main() -> None:
+        task = asyncio.create_task(w["server"].run(job(1)), name="one")  # type: ignore[arg-type]
+        assert await task == "server" and task.get_name() == "one"
+        asyncio.get_running_loop().call_later(1, w.crash, "server")
+        with pytest.raises(ExceptionGroup) as caught:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(w["server"].run(job(50)))  # type: ignore[arg-type]
+        assert isinstance(caught.value.exceptions[0], HostDown)
+        w.bounce("server")
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(2), asyncio.TaskGroup() as group:
+                group.create_task(w["server"].run(job(60)))  # type: ignore[arg-type]
+        assert ended == ["1", "60"]  # cancelled is what the host runs, too
+
+    w = world()
+    w.run(main())

@@ -95,3 +95,12 @@ def test_what_makes_no_sense_leaves_no_thread(what: dict[str, float]):
     with pytest.raises(ValueError, match=r"from 0 to 1|negative"):
         lastack.socket.open_pair(**what)  # type: ignore[arg-type]
     assert threading.active_count() == threads
+
+
+def test_what_is_no_stack_is_not_used():
+    with lastack.socket.open_pair() as pair:
+        for enter in (lastack.socket.use, lastack.socket.patched):
+            with pytest.raises(TypeError, match=r"a pair has two, pair\.client and pair\.server"), enter(pair):  # type: ignore[arg-type]
+                pass
+            with pytest.raises(TypeError, match="a stack is used, not 'x'"), enter("x"):  # type: ignore[arg-type]
+                pass

@@ -68,7 +68,8 @@ class Computer:
 
     def run(self, coroutine: Any) -> asyncio.Future[Any]:
         """Run a coroutine as part of this host's program. What this returns ends as the coroutine does, or by HostDown
-        where the program is ended; to cancel it cancels the coroutine. HostDown where there is no program."""
+        where the program is ended; to cancel it cancels the coroutine. It can be awaited, gathered, and given to
+        `create_task`, also of a TaskGroup. HostDown where there is no program."""
         problem: Exception | None = None
         if self.world.loop is None:
             problem = RuntimeError("the world does not run: give host() a `main`, or call this from a coroutine in it")

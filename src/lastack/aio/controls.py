@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import copy_context
+from math import isfinite
 from typing import Any
 
 from lastack.aio.computer import Computer, Process
@@ -79,6 +80,9 @@ class Controlled(Watched):
         """Put a host's wall clock ahead (or back) of the world's; `drift` is what it gains in each second. Timers and
         `time.monotonic` go by the world's."""
         computer = self.computer(name)
+        for what, value in (("seconds", seconds), ("drift", drift)):
+            if not isinstance(value, int | float) or not isfinite(value):
+                raise ValueError(f"{what} of a clock is a number, not {value!r}")
         computer.skew, computer.drift = seconds, drift
 
     # --- the network ---
@@ -93,19 +97,20 @@ class Controlled(Watched):
 
     def partition(self, one: HostName, other: HostName, *, one_way: bool = False) -> None:
         """Let nothing pass between two hosts until `repair`; or with `one_way` nothing from the one to the other."""
-        (self.link if one_way else self.links)(one, other).partition()
+        self._ways(one, other, one_way).partition()
 
-    def repair(self, one: HostName, other: HostName) -> None:
-        """End a partition, whichever way it is; what was lost stays lost."""
-        self.links(one, other).repair()
+    def repair(self, one: HostName, other: HostName, *, one_way: bool = False) -> None:
+        """End a partition, whichever way it is, or with `one_way` that from the one to the other; what was lost stays
+        lost."""
+        self._ways(one, other, one_way).repair()
 
-    def hold(self, one: HostName, other: HostName) -> None:
-        """Keep all that is sent between two hosts until `release`."""
-        self.links(one, other).hold()
+    def hold(self, one: HostName, other: HostName, *, one_way: bool = False) -> None:
+        """Keep all that is sent between two hosts until `release`; or with `one_way` from the one to the other."""
+        self._ways(one, other, one_way).hold()
 
-    def release(self, one: HostName, other: HostName) -> None:
-        """Let what is held arrive."""
-        self.links(one, other).release()
+    def release(self, one: HostName, other: HostName, *, one_way: bool = False) -> None:
+        """Let what is held arrive, both ways, or with `one_way` from the one to the other."""
+        self._ways(one, other, one_way).release()
 
     def latency(self, one: HostName, other: HostName, seconds: float, jitter: float = 0.0) -> None:
         """How long a segment takes between two hosts, each way; by up to `jitter` more, by chance."""
@@ -118,6 +123,9 @@ class Controlled(Watched):
     def bandwidth(self, one: HostName, other: HostName, bits: float | None, queue: int = 256 * 1024) -> None:
         """Bits a second between two hosts, each way, behind a queue of so many bytes; None: without bound."""
         self.links(one, other).bandwidth(bits, queue)
+
+    def _ways(self, one: HostName, other: HostName, one_way: bool) -> Link:
+        return (self.link if one_way else self.links)(one, other)
 
     def _path(self, sender: HostName, receiver: HostName) -> Path:
         one, other = self.computer(sender).name, self.computer(receiver).name

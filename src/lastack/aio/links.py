@@ -71,6 +71,19 @@ class Late(Chosen):
         return [(now + self.delay, frame)]
 
 
+class Side(Hold):
+    """What a rule that holds in several directions holds in one: let go, each frame goes on the way that it came."""
+
+    def __init__(self, whole: Hold) -> None:
+        super().__init__(copy=whole.copy, limit=whole.limit, name=whole.name)
+        self.whole = whole
+        self.counters = whole.counters
+
+    def means(self, frame: Frame) -> bool:
+        """As the whole rule does, which counts in all directions."""
+        return self.whole.on and self.whole.means(frame)
+
+
 class Owner(Protocol):
     """Whose links they are: a world of ours, which decides what happens by chance, over one of `lastack.sim`."""
 
@@ -144,7 +157,7 @@ class Link:
     def rule(self, rule: Rule) -> Rule:
         """Add a rule of `lastack.link` in front of all others; returns it."""
         for path in self.paths:
-            path.pipeline.insert(rule)
+            path.pipeline.insert(Side(rule) if isinstance(rule, Hold) and len(self.paths) > 1 else rule)
         return rule
 
     def _replace(self, path: Path, name: str, rule: Rule | None, *, first: bool = False) -> None:

@@ -9,6 +9,15 @@ from typing import Any
 from lastack.aio.errors import HostDown
 
 
+def as_coroutine(what: Any) -> Any:
+    """What a task can be made of: an outcome is no coroutine, but can be awaited by one."""
+    return _awaiting(what) if isinstance(what, Outcome) else what
+
+
+async def _awaiting(outcome: Outcome) -> Any:
+    return await outcome
+
+
 class Outcome(asyncio.Future[Any]):
     """Ends as the task does; and where the program that the task is part of is ended, which lets the task stand still
     for ever, by HostDown. To cancel it is to cancel the task."""

@@ -221,7 +221,7 @@ def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any], request: pytest.Fix
         _misused(
             request._pyfuncitem,
             f"{name} is an async fixture, and a world runs during the test alone: let {name} be an ordinary fixture "
-            f"that returns a coroutine function, or an async context manager, to enter in the test (async with {name}())",
+            f"that returns what the test begins: a coroutine function, or a context manager (async with {name}())",
         )
 
 

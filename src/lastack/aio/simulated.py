@@ -18,6 +18,7 @@ from lastack.aio.errors import Escaped
 from lastack.aio.ground import CURRENT, Ground
 from lastack.aio.loop import HostLoop
 from lastack.aio.order import Info, counted
+from lastack.aio.outcome import as_coroutine
 from lastack.aio.sockets import HostSocket
 from lastack.sim.world import SECOND
 
@@ -90,8 +91,8 @@ class SimulatedLoop(HostLoop):
         return _never(asyncio.TimerHandle(when, callback, arguments, self, context))
 
     def create_task(self, coro: Any, *, name: Any = None, context: Context | None = None, **more: Any) -> Any:
-        """As asyncio's."""
-        task = super().create_task(coro, name=name, context=context, **more)
+        """As asyncio's; what `host.run` returns is taken too."""
+        task = super().create_task(as_coroutine(coro), name=name, context=context, **more)
         process = process_of(context)
         if process is not None:
             process.began(task)

@@ -44,7 +44,8 @@ class Watched(Ground):
         return "\n".join(table(() if kernel is None else rows_of(kernel, self.sim.now), style))
 
     def timeline(self) -> Timeline:
-        """From now on everything that happens is written down in what this returns; `ladder` draws it."""
+        """From now on everything that happens is written down in what this returns; `ladder` draws it. What was before
+        is not in it: call it before the world runs."""
         timeline = record(self.sim)
         self._timelines.append(timeline)
         return timeline
@@ -55,8 +56,13 @@ class Watched(Ground):
             timeline.note(self.sim.now, text, host)
 
     def ladder(self, timeline: Timeline, one: HostName, other: HostName, last: int | None = None) -> str:
-        """The segments between two hosts, beside the states of both; with `last` only so many lines at the end."""
-        return draw(timeline, hosts=(self.computer(one).name, self.computer(other).name), last=last)
+        """The segments between two hosts, beside the states of both; with `last` only so many lines at the end. Where
+        nothing was recorded, that is what it says."""
+        hosts = self.computer(one).name, self.computer(other).name
+        drawn = draw(timeline, hosts=hosts, last=last)
+        if drawn != draw(Timeline(), hosts=hosts):
+            return drawn
+        return f"{drawn}nothing of these two was recorded: a timeline has what happens after `timeline()` is called\n"
 
     def capture(self, path: str | os.PathLike[str]) -> None:
         """From now on every packet is written to a pcapng file, which is closed when the world ends."""

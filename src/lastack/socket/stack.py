@@ -197,7 +197,11 @@ _MAKING = Lock()
 
 @contextmanager
 def use(stack: Stack) -> Iterator[Stack]:
-    """Meanwhile `socket()` and its like are of this stack: in this thread, and in all that have chosen none."""
+    """Meanwhile `socket()` and its like are of this stack: in this thread, and in all that have chosen none.
+    TypeError for what is no stack."""
+    if not isinstance(stack, Stack):
+        two = ": a pair has two, pair.client and pair.server" if hasattr(stack, "client") else ""
+        raise TypeError(f"a stack is used, not {stack!r}{two}")
     token = _MINE.set(stack)
     _IN_USE.append(stack)
     try:

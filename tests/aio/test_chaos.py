@@ -123,3 +123,48 @@ def test_two_kinds_of_weather_have_each_their_own_luck():
 def test_what_makes_no_sense_is_said(faults: dict[str, float]):
     with pytest.raises(ValueError, match=next(iter(faults))):
         World().chaos(**faults)
+
+
+@pytest.mark.parametrize("host_first", [True, False])
+def test_who_comes_later_meets_the_same_luck(host_first: bool):
+    async def main() -> None:
+        if host_first:
+            world.host("server", serve)
+        world.chaos(loss=1)
+        if not host_first:
+            world.host("server", serve)
+        async with asyncio.timeout(10):
+            await world.host("client").run(asyncio.open_connection("server", 80))
+
+    world = World()
+    with pytest.raises(TimeoutError):
+        world.run(main())
+
+
+def test_who_comes_after_the_faults_meets_none():
+    async def main() -> None:
+        world.chaos(loss=1, lasts=1)
+        await asyncio.sleep(2)
+        world.host("server", serve)
+        await persistent(world, 1)
+
+    world = World()
+    world.run(main())
+
+
+def test_a_server_that_comes_later_crashes_too():
+    begun = []
+
+    async def main() -> None:
+        world.chaos(crash_every=5, crash_for=1)
+        await asyncio.sleep(7)
+        world.host("server", again)
+        await asyncio.sleep(60)
+
+    async def again() -> None:
+        begun.append(world.now)
+        await serve()
+
+    world = World()
+    world.run(main())
+    assert len(begun) > 5

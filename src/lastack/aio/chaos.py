@@ -32,8 +32,8 @@ class Faults:
     `restart_every`: a program is killed, and begins anew with its host's TCP as it was, `restart_for` later at most.
 
     `between` are the pairs of hosts whose segments are meant (by default all that talk to each other), `hosts` those
-    that crash and restart (by default all that run a program, but clients). After `lasts` all is repaired, and the
-    program should recover.
+    that crash and restart (by default all that run a program, but clients): those that come into the world later, too.
+    After `lasts` all is repaired, and the program should recover.
     """
 
     loss: float = 0.0
@@ -116,6 +116,7 @@ class Chaos:
         self._rules: dict[Rule, Path] = {}
         self._pairs: list[tuple[str, str]] = []
         self._hosts: list[str] = []
+        self._wobbles = False  # just now
 
     def begin(self) -> None:
         """The world begins to run, or runs already."""
@@ -123,19 +124,28 @@ class Chaos:
         self._began = world.now
         given = [(world.computer(one).name, world.computer(other).name) for one, other in faults.between]
         self._pairs = given
-        self._hosts = [world.computer(one).name for one in faults.hosts] or world.servers()
+        self._hosts = [world.computer(one).name for one in faults.hosts]
         if world.main.name in self._hosts:
             raise ValueError(f"{world.main.name} is where the test itself runs: it can neither crash nor restart")
-        if faults.loss or faults.late or faults.double or faults.jitter:
-            for one, other in given or combinations(world.computers, 2):
-                for sender, receiver in ((one, other), (other, one)):
-                    way = f"{self._mark}{sender}>{receiver}"
-                    self._put(sender, receiver, Wobble(way, world.decisions, faults))
+        self._wobbles = bool(faults.loss or faults.late or faults.double or faults.jitter)
+        self._wobble(given or combinations(world.computers, 2))
         self._plan("partition", 1, faults.partition_every, self._partition)
-        if self._hosts:
-            self._plan("crash", 1, faults.crash_every, self._crash)
-            self._plan("restart", 1, faults.restart_every, self._restart)
+        self._plan("crash", 1, faults.crash_every, self._crash)
+        self._plan("restart", 1, faults.restart_every, self._restart)
         self._call(self._began + faults.lasts, self._end)
+
+    def joined(self, name: str) -> None:
+        """A host has come into the world."""
+        if not self._pairs:
+            self._wobble((other, name) for other in self.world.computers if other != name)
+
+    def _wobble(self, pairs: Iterable[tuple[str, str]]) -> None:
+        if not self._wobbles:
+            return
+        for one, other in pairs:
+            for sender, receiver in ((one, other), (other, one)):
+                way = f"{self._mark}{sender}>{receiver}"
+                self._put(sender, receiver, Wobble(way, self.world.decisions, self.faults))
 
     def _put(self, sender: str, receiver: str, rule: Rule) -> None:
         path = self.world.sim.path(sender, receiver)
@@ -148,6 +158,7 @@ class Chaos:
             path.pipeline.remove(rule)
 
     def _end(self) -> None:
+        self._wobbles = False
         for rule in tuple(self._rules):
             self._take(rule)
         self.world.note("the faults are over")
@@ -211,7 +222,10 @@ class Chaos:
         self._stop(name, self.faults.restart_for, self.world.kill, keep_kernel=True)
 
     def _stop(self, name: str, most: float, stop: Callable[[str], None], *, keep_kernel: bool) -> None:
-        host = self._hosts[self.world.decisions.between(f"{name} whom", 0, len(self._hosts) - 1)]
+        hosts = self._hosts or self.world.servers()
+        if not hosts:
+            return
+        host = hosts[self.world.decisions.between(f"{name} whom", 0, len(hosts) - 1)]
         told = name.replace(" #", f" {host} #")
         process = self.world.computer(host).process
         if not process.alive or not self.world.decisions.allowed(told):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 from zlib import crc32
 
 from lastack.aio.ground import Ground
-from lastack.sim.world import SECOND
 
 Chosen = Callable[[Ground], Callable[..., Any]]
 
@@ -21,17 +21,17 @@ _1582 = 0x01B21DD213814000  # from the beginning of UUIDs to 1970, in units of 1
 def clocks() -> Iterator[tuple[Any, str, Chosen]]:
     """(module, name, what it is in a world)."""
     yield time, "time", lambda w: w.wall_clock
-    yield time, "time_ns", lambda w: lambda: w.wall_clock_us() * 1000
+    yield time, "time_ns", lambda w: partial(_wall_ns, w)
     for name in ("monotonic", "perf_counter"):
         yield time, name, lambda w: w.clock
-        yield time, name + "_ns", lambda w: lambda: w.clock_us() * 1000
+        yield time, name + "_ns", lambda w: partial(_steady_ns, w)
     for name in ("gmtime", "localtime", "ctime"):
         yield time, name, _of_now(getattr(time, name))
     yield time, "asctime", _of_today(time.asctime, time.localtime, 0)
     yield time, "strftime", _of_today(time.strftime, time.localtime, 1)
     if hasattr(time, "clock_gettime"):
-        yield time, "clock_gettime", _by_number(time.clock_gettime, lambda us: us / SECOND)
-        yield time, "clock_gettime_ns", _by_number(time.clock_gettime_ns, lambda us: us * 1000)
+        yield time, "clock_gettime", _by_number(time.clock_gettime, Ground.wall_clock, Ground.clock)
+        yield time, "clock_gettime_ns", _by_number(time.clock_gettime_ns, _wall_ns, _steady_ns)
     yield uuid, "uuid1", _uuid1
 
 
@@ -55,12 +55,22 @@ def _of_today(real: Callable[..., Any], today: Callable[..., Any], before: int) 
     return chosen
 
 
-def _by_number(real: Callable[[int], Any], given: Callable[[int], float]) -> Chosen:
+def _wall_ns(world: Ground) -> int:
+    return world.wall_clock_us() * 1000
+
+
+def _steady_ns(world: Ground) -> int:
+    return world.clock_us() * 1000
+
+
+def _by_number(
+    real: Callable[[int], Any], wall: Callable[[Ground], float], steady: Callable[[Ground], float]
+) -> Chosen:
     def chosen(world: Ground) -> Callable[[int], Any]:
         def read(number: int, /) -> Any:
             if number in _WALL:
-                return given(world.wall_clock_us())
-            return given(world.clock_us()) if number in _STEADY else real(number)
+                return wall(world)
+            return steady(world) if number in _STEADY else real(number)
 
         return read
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import Context
 from functools import wraps
+from math import ulp
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -20,7 +21,6 @@ from lastack.aio.loop import HostLoop
 from lastack.aio.order import Info, counted
 from lastack.aio.outcome import as_coroutine
 from lastack.aio.sockets import HostSocket
-from lastack.sim.world import SECOND
 
 _H = TypeVar("_H", bound=asyncio.Handle)
 
@@ -39,7 +39,6 @@ class SimulatedLoop(HostLoop):
             world = World(seed)
         world.may_run()
         self.world = world
-        self._clock = world.sim.clock
         self._generators: WeakKeyDictionary[Any, Process] = WeakKeyDictionary()
         self.tasks_made = 0
         super().__init__(world.selector)
@@ -48,7 +47,16 @@ class SimulatedLoop(HostLoop):
 
     def time(self) -> float:
         """The world's time in seconds."""
-        return self._clock.now / SECOND
+        return self.world.now
+
+    @property
+    def _clock_resolution(self) -> float:
+        """What asyncio lets a callback come early by: the least that it can do with."""
+        return ulp(self.time())
+
+    @_clock_resolution.setter
+    def _clock_resolution(self, seconds: float) -> None:
+        """That of the real clock is none of ours."""
 
     @property
     def process(self) -> Process:

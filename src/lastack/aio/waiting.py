@@ -15,6 +15,7 @@ TURNS_LIMIT = 1_000_000
 # Turns in which tasks may end when a world has failed (it has reached a limit, a rule has an error ...); no time passes
 # any more.
 TURNS_TO_END = 1_000
+_TRIFLE = 0.001  # of a microsecond
 
 
 class WorldSelector(HostSelector):
@@ -29,8 +30,15 @@ class WorldSelector(HostSelector):
         self._rounds = Rounds()
         self._turns = 0
         self._moment = -1
+        self._reached = 0.0  # the last moment that was waited for, where it lies within the microsecond that it is
         self._failure: BaseException | None = None  # by which the world came to its end
         self._patience = TURNS_TO_END
+
+    @property
+    def now(self) -> float:
+        """The world's time in seconds: never before what was waited for."""
+        now = self._sim.clock.now / SECOND
+        return now if now > self._reached else self._reached
 
     def select(self, timeout: float | None = None) -> Ready:
         """What is ready, after `timeout` seconds of the world's time at the latest."""
@@ -64,10 +72,19 @@ class WorldSelector(HostSelector):
         if ready:
             sim.settle()  # what programs have sent is on its way before anything else happens
         elif timeout is not None:
-            # A nanosecond less, for what the subtraction of two floats leaves.
-            sim.run(self._some_ready, max(ceil(timeout * SECOND - 0.001), 0))
+            self._sleep(timeout)
         elif not sim.run(self._some_ready):
             raise WorldStuck(self._stuck())
+
+    def _sleep(self, timeout: float) -> None:
+        """Let so many seconds pass, to the last digit. A deadline is a sum of floats, and may come a trifle after the
+        microsecond that is meant: it belongs to that, but a clock that stood before it would send who looks at it back
+        to sleep, for ever."""
+        then = self.now + timeout
+        microseconds = ceil(then * SECOND - self._sim.clock.now - _TRIFLE)
+        self._sim.run(self._some_ready, max(microseconds, 0))
+        if not self._found and self.now < then:
+            self._reached = then
 
     def _some_ready(self) -> bool:
         self._found = self._ready() if self._ask else []

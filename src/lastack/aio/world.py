@@ -100,6 +100,8 @@ class World(Controlled):
         self.computers[name] = computer
         self.names.add(name, computer.addresses)
         if self.loop is not None:
+            for chaos in self._chaos:
+                chaos.joined(name)
             computer.boot()
         return computer
 

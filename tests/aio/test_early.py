@@ -156,7 +156,7 @@ def test_names_are_asked_for_in_every_way():
         assert socket.gethostbyname_ex("b.example") == ("b.example", [], ["10.7.0.1"])
         assert socket.gethostbyaddr("10.7.0.1") == ("b.example", [], ["10.7.0.1"])
         assert socket.gethostbyaddr("127.0.0.1")[0] == "localhost"
-        assert socket.getnameinfo(("10.7.0.1", 80), 0) == ("b.example", "80")
+        assert socket.getnameinfo(("10.7.0.1", 80), 0) == ("b.example", "http")
         assert (socket.getfqdn("10.7.0.1"), socket.getfqdn()) == ("b.example", "localhost")
         with pytest.raises(socket.herror):
             socket.gethostbyaddr("10.99.0.1")

@@ -233,7 +233,8 @@ def test_names_and_aliases():
         await ask(host="www.example.com")
         await ask(host="WWW.Example.Com.")
         assert socket.gethostbyname("server") == w["server"].addresses[0]
-        assert await loop.getnameinfo((w["server"].addresses[0], 80)) == ("server", "80")
+        assert await loop.getnameinfo((w["server"].addresses[0], 80)) == ("server", "http")
+        assert await loop.getnameinfo((w["server"].addresses[0], 80), socket.NI_NUMERICSERV) == ("server", "80")
         w.names.remove("www.example.com")
         with pytest.raises(socket.gaierror):
             await ask(host="www.example.com")

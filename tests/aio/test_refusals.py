@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from typing import Any
 
 import pytest
@@ -57,3 +58,18 @@ def test_hosts_that_make_no_sense():
     w.host("b", mtu=1400)
     w.names.add("x", "10.1.0.1")
     assert w.names.addresses("X") == ("10.1.0.1",)
+
+
+def test_a_main_that_is_called_already_and_an_address_of_all():
+    async def serve() -> None:
+        """Does nothing."""
+
+    w = World()
+    with pytest.raises(TypeError, match=r"a runs a function, .*: serve, not serve\(\)"):
+        w.host("a", serve())  # type: ignore[arg-type]
+    for address in ("127.0.0.1", "127.3.0.1/8", "::1"):
+        with pytest.raises(ValueError, match="is of each host itself"):
+            w.host("a", addresses=["10.1.0.1", address])
+    w.host("a", serve, addresses="10.1.0.1/24")
+    with pytest.raises(socket.gaierror):
+        w.names.look_back(("10.1.0.9", 80), socket.NI_NAMEREQD)

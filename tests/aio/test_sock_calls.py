@@ -235,6 +235,15 @@ async def test_names(place: Place):
         await loop.getaddrinfo("127.0.0.1", 80, family=socket.AF_INET6)
     numeric = socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
     assert await loop.getnameinfo(("127.0.0.1", 80), numeric) == ("127.0.0.1", "80")
+    assert await loop.getnameinfo(("127.0.0.1", 80)) == ("localhost", "http")
+    assert await loop.getnameinfo(("127.0.0.1", 64_999), socket.NI_NUMERICHOST) == ("127.0.0.1", "64999")
+    with pytest.raises(socket.gaierror):
+        await loop.getaddrinfo("", 80)
+    for short in ("127.1", "0x7f.1", "2130706433"):
+        assert (await loop.getaddrinfo(short, 80))[0][4] == ("127.0.0.1", 80)
+    for wrong in ("127.1 x", "1.2.3.4.5", "300.1.1.1"):
+        with pytest.raises(socket.gaierror):
+            await loop.getaddrinfo(wrong, 80)
 
 
 async def test_calls_from_elsewhere(place: Place):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 from lastack.aio.gate import open_gate
@@ -39,7 +41,7 @@ class Names:
         try:
             return (str(ipaddress.ip_address(name.partition("%")[0])),)
         except ValueError:
-            return self._hosts.get(key_of(name), ())
+            return self._hosts.get(key_of(name)) or _in_short(name)
 
     def address(self, name: str, family: int) -> str:
         """The first address of a name in that family. Raises socket.gaierror."""
@@ -53,7 +55,7 @@ class Names:
     ) -> list[Any]:
         """As socket.getaddrinfo. Raises socket.gaierror."""
         name = host.decode("idna") if isinstance(host, bytes) else host
-        if not name:
+        if name is None:
             passive = flags & socket.AI_PASSIVE
             addresses: tuple[str, ...] = ("0.0.0.0", "::") if passive else ("127.0.0.1", "::1")
         else:
@@ -78,13 +80,23 @@ class Names:
         return found
 
     def look_back(self, sockaddr: Any, flags: int = 0) -> tuple[str, str]:
-        """As socket.getnameinfo; ports keep their numbers."""
+        """As socket.getnameinfo. Raises socket.gaierror where a name is required and there is none."""
         address, port = sockaddr[:2]
-        if not flags & socket.NI_NUMERICHOST:
-            for name, addresses in self._hosts.items():
-                if address in addresses:
-                    return name, str(port)
-        return str(address), str(port)
+        service = str(port)
+        if not flags & socket.NI_NUMERICSERV:
+            with suppress(OSError):
+                service = socket.getservbyport(port, "udp" if flags & socket.NI_DGRAM else "tcp")
+        found = None if flags & socket.NI_NUMERICHOST else self.name_of(address)
+        if found is None and flags & socket.NI_NAMEREQD:
+            raise _unknown()
+        return found or str(address), service
+
+    def name_of(self, address: str) -> str | None:
+        """What an address is called; None where nobody has it."""
+        for name, addresses in self._hosts.items():
+            if address in addresses:
+                return name
+        return _LOCAL[0] if ipaddress.ip_address(address.partition("%")[0]).is_loopback else None
 
     def getaddrinfo(
         self, host: Any, port: Any, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0
@@ -105,8 +117,8 @@ class Names:
     def gethostbyaddr(self, name: str) -> tuple[str, list[str], list[str]]:
         """In the place of socket.gethostbyaddr. Raises socket.herror for an address that nobody has."""
         address = self.address(name, 0)
-        found = _LOCAL[0] if ipaddress.ip_address(address).is_loopback else self.look_back((address, 0))[0]
-        if found == address:
+        found = self.name_of(address)
+        if found is None:
             raise socket.herror(1, "Unknown host")
         return found, [], [address]
 
@@ -125,6 +137,16 @@ def _is_address(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _in_short(text: str) -> tuple[str, ...]:
+    """An IPv4 address with fewer numbers, or in another base, as C libraries take it: "127.1"; () for what is none."""
+    if not re.fullmatch(r"[0-9][0-9a-fA-FxX.]*", text):
+        return ()
+    try:
+        return (socket.inet_ntoa(socket.inet_aton(text)),)
+    except OSError:
+        return ()
 
 
 def family_of(address: str) -> int:

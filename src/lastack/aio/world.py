@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Coroutine, Iterable
-from inspect import signature
+from inspect import iscoroutine, signature
+from ipaddress import ip_interface
 from math import inf
 from typing import Any
 
@@ -89,7 +90,16 @@ class World(Controlled):
         10.0.0.0/8. `options` go to `Host` (mtu, gso ...). ValueError for a name or an address that is taken.
         """
         self._check(name, options)
+        if main is not None and not callable(main):
+            if iscoroutine(main):
+                main.close()  # nobody is going to await it
+            raise TypeError(
+                f"{name} runs a function, which is called each time it begins: serve, not serve(): {main!r}"
+            )
         given = (addresses,) if isinstance(addresses, str) else tuple(addresses)
+        for text in given:
+            if ip_interface(text).ip.is_loopback:
+                raise ValueError(f"{text} is of each host itself: give {name} an address that others can reach")
         if not given:
             number = len(self.computers) + 1
             given = (f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}/8",)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import ipaddress
 import os
 import socket
 from collections.abc import Iterator, Sequence
@@ -113,15 +112,12 @@ class Stack:
         self, host: Any, port: Any, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0
     ) -> list[Any]:
         """As socket.getaddrinfo: by our own names, else as the machine does. Raises socket.gaierror."""
-        own = not host or (isinstance(host, str) and self.names.addresses(host))
+        own = host is None or (isinstance(host, str) and self.names.addresses(host))
         return (self.names.look_up if own else _getaddrinfo)(host, port, family, type, proto, flags)
 
     def name_of(self, address: str) -> str | None:
         """What an address of its own is called; None for others."""
-        name, _ = self.names.look_back((address, 0))
-        if name != address:
-            return name
-        return "localhost" if ipaddress.ip_address(address).is_loopback else None
+        return self.names.name_of(address)
 
     # --- its end ---
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import queue
 import random
+import select
 import socket
 import subprocess
 import sys
@@ -13,7 +15,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from functools import partial
 from socket import getaddrinfo as early_getaddrinfo
@@ -102,7 +104,7 @@ WAYS: dict[str, tuple[Callable[[], Coroutine[Any, Any, Any]], str]] = {
     "a Unix server": (_of_loop("create_unix_server", asyncio.Protocol, "/nowhere"), "use TCP"),
     "a Unix connection": (_of_loop("create_unix_connection", asyncio.Protocol, "/nowhere"), "use TCP"),
     "a raw socket": (_at_once(lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, 1)), "TCP alone"),
-    "a pair": (_at_once(lambda: socket.socketpair()), r"socket\.socket"),
+    "a pair": (_at_once(lambda: socket.socketpair()), r"a connection on localhost .* or .*asyncio\.Queue"),
     "a thread": (_at_once(lambda: threading.Thread(target=print).start()), "to_thread"),
     "a pool": (_at_once(_submit), "to_thread"),
     "a process": (_at_once(lambda: subprocess.run(TRUE, check=False)), "host of the world"),
@@ -126,6 +128,60 @@ WAYS: dict[str, tuple[Callable[[], Coroutine[Any, Any, Any]], str]] = {
 }
 
 outside: Any = None
+
+
+def _of_another_thread() -> None:
+    loop = asyncio.get_running_loop()
+    asyncio.run_coroutine_threadsafe(asyncio.sleep(0), loop).result(0.01)
+
+
+# Calls that would wait in real time for what a world cannot do meanwhile.
+WAITS: dict[str, Callable[[], object]] = {
+    "run_coroutine_threadsafe": _of_another_thread,
+    "an Event": lambda: threading.Event().wait(0.01),
+    "a Semaphore": lambda: threading.Semaphore(0).acquire(timeout=0.01),
+    "a Queue": lambda: queue.Queue[int]().get(timeout=0.01),
+    "a Future": lambda: Future[int]().result(0.01),
+    "select": lambda: select.select([], [], [], 0.01),
+    "poll": lambda: select.poll().poll(10),
+}
+
+
+@pytest.mark.parametrize("in_a_thread", [False, True])
+@pytest.mark.parametrize("wait", WAITS.values(), ids=WAITS)
+def test_who_waits_as_a_thread_does_is_told_at_once(wait: Callable[[], object], in_a_thread: bool):
+    async def main() -> None:
+        with pytest.raises(Escaped, match="would stop the loop"):
+            await (asyncio.to_thread(wait) if in_a_thread else _at_once(wait)())
+        await asyncio.sleep(1)  # the world goes on
+
+    World().run(main())
+
+
+def test_who_only_asks_is_answered():
+    """Without waiting, also for what is there already."""
+
+    async def main() -> None:
+        event, waiting, done = threading.Event(), queue.Queue[int](), Future[int]()
+        assert not event.wait(0)
+        with pytest.raises(TimeoutError):
+            done.result(0)
+        with pytest.raises(queue.Empty):
+            waiting.get_nowait()
+        event.set()
+        waiting.put(1)
+        done.set_result(2)
+        assert (event.wait(), waiting.get(), done.result()) == (True, 1, 2)
+        assert select.select([], [], [], 0) == ([], [], [])
+        assert select.select([outside], [outside], [], None) == ([], [outside], [])
+        asked = select.poll()
+        asked.register(outside, select.POLLOUT)
+        assert [events for _, events in asked.poll()] == [select.POLLOUT]
+
+    global outside
+    outside, other = socket.socketpair()
+    with outside, other:
+        World().run(main())
 
 
 @pytest.mark.parametrize(("way", "advice"), WAYS.values(), ids=WAYS)
@@ -212,9 +268,13 @@ def test_other_threads_are_not_disturbed():
     assert found == {"data": b"real", "names": ("127.0.0.1", 80), "host": socket.gethostname(), "process": 0}
 
 
+held = threading.Lock()
+held.acquire()
+
+
 def early_wait() -> None:
     """Let the other thread have the interpreter."""
-    threading.Event().wait(0.001)
+    held.acquire(timeout=0.001)
 
 
 def test_everything_is_put_back():

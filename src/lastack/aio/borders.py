@@ -31,7 +31,13 @@ from lastack.aio.ground import Ground
 
 _MAKE_A_HOST = "let it be a host of the world, or a fake of what it would do"
 _MAKE_A_SOCKET = "make it by socket.socket(...) while the loop runs, not by a class that was imported earlier"
+_MAKE_A_CONNECTION = (
+    "make a connection on localhost (asyncio.start_server, open_connection), or use an asyncio.Queue; "
+    "and a second event loop, which would make a pair, cannot run here: await what it would run"
+)
 _NAMES = "use the loop's getaddrinfo, which knows the world's hosts"
+_A_WAIT = "waiting for another thread (threading's Event, queue.Queue, a Future's result() ...)"
+_AWAIT = "await in the loop (asyncio.Event, asyncio.Queue, the coroutine itself); nothing else runs while this waits"
 _THREADS = "use asyncio.to_thread or the loop's run_in_executor, which call it at once"
 
 # What Python tells an audit hook of, what that is, and what to do instead.
@@ -117,13 +123,16 @@ def _replacements(world: Ground) -> Iterator[tuple[Any, str, Any]]:
     yield socket, "gethostbyname", _within(socket.gethostbyname, lambda w: w.names.gethostbyname)
     yield socket, "gethostname", _within(socket.gethostname, lambda w: lambda: w.process.name)
     # Else what C has made of it by then would be left open.
-    yield socket, "socketpair", _within(socket.socketpair, partial(_refusing, *_OUTSIDE["socket.__new__"]))
+    refused = partial(_refusing, "a socketpair, which is the kernel's,", _MAKE_A_CONNECTION)
+    yield socket, "socketpair", _within(socket.socketpair, refused)
     yield socket, "gethostbyname_ex", _within(socket.gethostbyname_ex, lambda w: w.names.gethostbyname_ex)
     yield socket, "gethostbyaddr", _within(socket.gethostbyaddr, lambda w: w.names.gethostbyaddr)
     yield socket, "getnameinfo", _within(socket.getnameinfo, lambda w: w.names.look_back)
     for module, name, chosen in tuple(clocks()):  # which stand on each other, so all of them are the real ones
         yield module, name, _within(getattr(module, name), chosen)
     yield time, "sleep", _sleeping(time.sleep)
+    # By which Event, Semaphore, Barrier, queue.Queue and concurrent.futures.Future wait.
+    yield threading.Condition, "wait", _waiting(threading.Condition.wait)
     for name in _THREAD_STARTS:
         if hasattr(threading, name):
             yield (
@@ -174,6 +183,15 @@ def _sleeping(real: Callable[[float], None]) -> Callable[[float], None]:
             raise Escaped(*_OUTSIDE["time.sleep"])
 
     return sleep
+
+
+def _waiting(real: Callable[..., bool]) -> Callable[..., bool]:
+    def wait(self: threading.Condition, timeout: float | None = None) -> bool:
+        if (timeout is not None and timeout <= 0) or Opening.count or world_of_caller() is None:
+            return real(self, timeout)
+        raise Escaped(_A_WAIT, _AWAIT, "stop the loop")
+
+    return wait
 
 
 def _seeding(real: Callable[..., None]) -> Callable[..., None]:

@@ -1,5 +1,5 @@
 """`select.poll` and `select.select` for who asks them after our sockets: a library that is about to use an idle
-connection again asks so whether the peer has closed it meanwhile.
+connection again asks so whether the peer has closed it meanwhile. In a world they wait for nothing else either.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+from lastack.aio.borders import world_of_caller
 from lastack.aio.errors import Escaped, blocks
 from lastack.aio.selector import HostSelector
 from lastack.aio.sockets import FIRST_NUMBER
@@ -63,8 +64,8 @@ class Poll:
             del self._ours[_number(fd)]
 
     def poll(self, timeout: float | None = None, /) -> list[tuple[int, int]]:
-        """As select.poll().poll; Escaped where it would wait for a socket of ours."""
-        if not self._ours:
+        """As select.poll().poll; Escaped where it would wait for a socket of ours, or in a world."""
+        if not self._ours and not _in_a_world():
             return list(self._real.poll(timeout))
         asked = [(number, self._events(number) & (mask | _ALWAYS | _NVAL)) for number, mask in self._ours.items()]
         found = [one for one in asked if one[1]] + self._real.poll(0)
@@ -91,7 +92,8 @@ def _selecting(real: Callable[..., Any]) -> Callable[..., Any]:
     ) -> tuple[list[Any], list[Any], list[Any]]:
         selector = _selector_of_caller()
         given = [list(readers), list(writers), list(exceptional)]
-        if selector is None or not any(_number(one) >= FIRST_NUMBER for some in given for one in some):
+        ours = _in_a_world() or any(_number(one) >= FIRST_NUMBER for some in given for one in some)
+        if selector is None or not ours:
             return real(*given, timeout)  # type: ignore[no-any-return]
         others = [[one for one in some if _number(one) < FIRST_NUMBER] for some in given]
         found: list[list[Any]] = list(real(*others, 0))
@@ -116,6 +118,10 @@ def _is_ready(selector: HostSelector, number: int, event: int) -> bool:
 def _selector_of_caller() -> HostSelector | None:
     selector = getattr(asyncio._get_running_loop(), "_selector", None)
     return selector if isinstance(selector, HostSelector) else None
+
+
+def _in_a_world() -> bool:
+    return world_of_caller() is not None
 
 
 def _number(fd: Any) -> int:

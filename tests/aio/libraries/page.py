@@ -50,8 +50,9 @@ strings differ, and compares the hash of all segments). Three things stand outsi
 
 _CANNOT = """## What cannot work in a simulation
 
-What would leave the simulation raises `lastack.aio.Escaped` (a RuntimeError), which says what to do instead; nothing
-hangs. [test_refused.py](../tests/aio/libraries/test_refused.py) shows each of these.
+What would leave the simulation, or stop it, raises `lastack.aio.Escaped` (a RuntimeError), which says what to do
+instead. [test_refused.py](../tests/aio/libraries/test_refused.py) shows each of these;
+[the borders](asyncio.md#the-borders) name what waits without being noticed.
 
 | what | why | what to do instead |
 |---|---|---|"""

@@ -120,6 +120,19 @@ def test_threads():
     raises(main, "a thread")
 
 
+@refuses(
+    "waiting as a thread does (`run_coroutine_threadsafe(...).result()`, `threading.Event`, `queue.Queue`)",
+    why="the function in `to_thread` is called at once, and nothing else runs until it is done",
+    instead="await in the loop: the coroutine itself, `asyncio.Event`, `asyncio.Queue`",
+)
+def test_waiting_for_the_loop():
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        await asyncio.to_thread(lambda: asyncio.run_coroutine_threadsafe(asyncio.sleep(0), loop).result(0.1))
+
+    raises(main, "waiting for another thread")
+
+
 def test_aiodns():
     aiodns = pytest.importorskip("aiodns")
 
@@ -210,7 +223,7 @@ def test_processes():
 
 @refuses(
     "a loop of the program's own (`uvicorn.run`, `asyncio.run`, uvloop)",
-    why="the world's loop runs already: RuntimeError says so",
+    why="the world's loop runs already, and a RuntimeError says so",
     instead="await what it would run: `await uvicorn.Server(config).serve()`",
 )
 @pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
@@ -218,7 +231,7 @@ def test_another_loop():
     async def main() -> None:
         uvicorn.run(web.app(), log_config=None)
 
-    with pytest.raises(RuntimeError, match="loop"):
+    with pytest.raises(RuntimeError, match="event loop"):
         run(main)
     with silence():  # asyncio leaves a loop half made, and complains whenever that is found
         gc.collect()

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 import trustme
 
-from lastack.aio import Escaped, World
+from lastack.aio import Escaped, World, WorldStuck
+from lastack.sim.world import WorldLimit
 
 KEPT: list[Any] = []
 
@@ -80,6 +81,46 @@ def test_a_program_that_minds_how_it_ends_is_not_heard(
     gc.collect()
     assert (heard, caplog.records, list(recwarn)) == ([], [], [])
     assert not logging.root.manager.disable
+
+
+@pytest.mark.parametrize("host", ["server", "localhost"])
+@pytest.mark.parametrize("limit", [False, True])
+def test_a_world_that_fails_ends_as_any_other(host: str, limit: bool, caplog: pytest.LogCaptureFixture):
+    """Hosts stand still and what runs on localhost is cancelled, without a word."""
+    ended: list[str] = []
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await reader.read()
+        finally:
+            ended.append("server")
+            writer.close()
+
+    async def serve() -> None:
+        await (await asyncio.start_server(handle, port=80)).serve_forever()
+
+    async def main() -> None:
+        if host == "localhost":
+            KEPT.append(asyncio.create_task(serve()))
+        await asyncio.sleep(1)
+        _, writer = await asyncio.open_connection(host, 80)
+        try:
+            while limit:
+                await asyncio.sleep(7)
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0 if limit else 1)
+            ended.append("client")
+            writer.close()
+
+    world = World(max_time=100)
+    if host == "server":
+        world.host("server", serve)
+    with pytest.raises(WorldLimit if limit else WorldStuck):
+        world.run(main())
+    KEPT.clear()
+    assert ended == ["client", "server"]
+    assert not caplog.records
 
 
 @pytest.mark.parametrize("secure", [False, True])

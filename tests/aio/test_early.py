@@ -101,7 +101,9 @@ def test_a_deadline_in_a_thread_comes():
 def test_another_thread_may_not_wake_the_loop():
     found: list[BaseException] = []
     loops: list[asyncio.AbstractEventLoop] = []
-    go, done = threading.Event(), threading.Event()
+    called: list[int] = []
+    go, busy = threading.Event(), threading.Lock()
+    busy.acquire()
 
     def outside() -> None:
         go.wait()
@@ -110,15 +112,15 @@ def test_another_thread_may_not_wake_the_loop():
         except Escaped as error:
             found.append(error)
         finally:
-            done.set()
+            busy.release()
 
     async def main() -> None:
         loops.append(asyncio.get_running_loop())
         go.set()
-        assert done.wait(10)
-        loops[0].call_soon_threadsafe(done.clear)
+        assert busy.acquire(timeout=10)
+        loops[0].call_soon_threadsafe(called.append, 1)
         await asyncio.sleep(0)
-        assert not done.is_set()
+        assert called == [1]
 
     thread = threading.Thread(target=outside)
     thread.start()

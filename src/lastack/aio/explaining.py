@@ -89,6 +89,20 @@ def without_us(error: BaseException) -> BaseException:
     return error.with_traceback(traceback or error.__traceback__)
 
 
+def without_the_loop(error: BaseException) -> None:
+    """Leave out of its traceback what stands between a call of `World.run` and the line of the program that failed."""
+    level = error.__traceback__
+    while level is not None and level.tb_next is not None:
+        below = level.tb_next
+        if below.tb_frame.f_code is World.run.__code__:
+            while below.tb_next is not None and not in_program(below):
+                below = below.tb_next
+            if in_program(below):
+                level.tb_next = below
+            return
+        level = below
+
+
 def told_faults(befell: int, found: Shrunk) -> list[str]:
     """How many faults befell a run, and which of them it needs to fail."""
     few = len(found.needed)

@@ -15,6 +15,8 @@ from typing import Any, Protocol
 from lastack.aio.decisions import Decisions
 from lastack.aio.errors import Escaped
 from lastack.aio.names import Names
+from lastack.aio.selector import Ready
+from lastack.aio.standing import told_handle, told_task, traceback_of
 from lastack.aio.waiting import WorldSelector
 from lastack.sim.world import SECOND, World
 
@@ -65,12 +67,13 @@ class Ground:
         self.decisions = Decisions(seed, only)
         self.sim = World(seed, max_time=round(max_time * SECOND), max_events=max_events, told=True)
         self.names = Names()
-        self.selector = WorldSelector(self.sim, self.stuck)
+        self.selector = WorldSelector(self.sim, self)
         self.loop = None
         self.graves: list[Any] = []
         self.waits: Any = None  # the task that waits for all the others
         self.sleeps: list[Sleep] = []  # of what is called in place of threads just now
         self.last_tick = 0  # of the last uuid1
+        self.over = False  # whether the run is, and only ends what is left of it
 
     # --- whose turn it is ---
 
@@ -144,7 +147,25 @@ class Ground:
         for task in asyncio.all_tasks(self.loop):
             if task is self.waits:
                 continue
-            frames = task.get_stack(limit=1)
-            place = f"{frames[0].f_code.co_filename}:{frames[0].f_lineno}" if frames else "?"
-            lines.append(f"  {task.get_name()}, in {place}")
+            lines.append(f"  {told_task(task)}")
         return "\n".join([lines[0], *sorted(lines[1:])])
+
+    def next_to_run(self, ready: Ready) -> Iterator[str]:
+        """What the loop is going to call, when these sockets are ready."""
+        due = (timer for timer in self.loop._scheduled if timer._when <= self.loop.time())
+        watched = (one for key, _ in ready for one in key.data if one is not None)
+        for handle in (*self.loop._ready, *sorted(due), *watched):
+            if not handle._cancelled:
+                yield told_handle(handle)
+
+    def awaited(self) -> Iterator[asyncio.Task[Any]]:
+        """The tasks for whose end the run waits."""
+        raise NotImplementedError
+
+    def ended_by(self, error: Exception) -> Exception:
+        """The error by which the world comes to its end: as if it were raised where the program waits, since what the
+        loop does then says nothing."""
+        task = next(self.awaited(), None)
+        name = f"{task.get_name()}, " if task is not None else ""
+        error.add_note(f"in the world of seed {self.seed}, {name}at {self.now:.6f} s")
+        return error.with_traceback(traceback_of(task)) if task is not None else error

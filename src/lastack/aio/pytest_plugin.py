@@ -242,11 +242,16 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
-    """Remember why a test has failed."""
-    report = yield
+    """Remember why a test has failed, and show of that what the program does."""
     run = item.stash.get(RUN, None)
-    if run is not None and call.when == "call" and report.failed and call.excinfo and not item.stash[MISUSED]:
-        run.error = call.excinfo.value
+    error = call.excinfo.value if run is not None and call.when == "call" and call.excinfo is not None else None
+    if error is not None:
+        from lastack.aio.explaining import without_the_loop
+
+        without_the_loop(error)
+    report = yield
+    if run is not None and error is not None and report.failed and not item.stash[MISUSED]:
+        run.error = error
     return report
 
 

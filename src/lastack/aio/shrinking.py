@@ -6,20 +6,16 @@ left out, then all of one kind in one place, then single ones, by delta debuggin
 
 from __future__ import annotations
 
-import sysconfig
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
+
+from lastack.aio.standing import of_program
 
 # How often a run is repeated to make it smaller, and for how many seconds, where nobody says otherwise.
 RUNS = 200
 SECONDS = 60.0
-
-_NOT_THE_PROGRAM = tuple(
-    {str(Path(__file__).parents[1]), *(sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib"))}
-)
 
 
 @dataclass(frozen=True)
@@ -42,7 +38,7 @@ def failure_of(error: BaseException) -> Failure:
 
 def in_program(traceback: TracebackType) -> bool:
     """Whether this level of a traceback is in the program, and neither in Python's library nor in what is installed."""
-    return not traceback.tb_frame.f_code.co_filename.startswith(_NOT_THE_PROGRAM)
+    return of_program(traceback.tb_frame)
 
 
 def _place(traceback: TracebackType | None) -> str:

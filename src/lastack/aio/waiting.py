@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from math import ceil
+from typing import Protocol
 
 from lastack.aio.errors import WorldStuck
 from lastack.aio.garbage import Rounds
@@ -16,16 +17,32 @@ TURNS_LIMIT = 1_000_000
 # any more.
 TURNS_TO_END = 1_000
 _TRIFLE = 0.001  # of a microsecond
+# The last of those turns, of which is told what they did; and how much of it.
+_LAST_TURNS = 100
+_TOLD = 20
+
+
+class Programs(Protocol):
+    """What runs in a world, for who has to tell of it."""
+
+    def stuck(self) -> str:
+        """Who waits, where nothing will ever happen again."""
+
+    def next_to_run(self, ready: Ready) -> Iterable[str]:
+        """What the loop is going to call, when these sockets are ready."""
+
+    def ended_by(self, error: Exception) -> Exception:
+        """The world comes to its end by this, which will be raised."""
 
 
 class WorldSelector(HostSelector):
     """Waits by letting the world go on."""
 
-    def __init__(self, sim: World, stuck: Callable[[], str]) -> None:
-        """`stuck` tells who waits, where nothing will ever happen again."""
+    def __init__(self, sim: World, programs: Programs) -> None:
         super().__init__()
         self._sim = sim
-        self._stuck = stuck
+        self._programs = programs
+        self._busy: dict[str, None] = {}  # what has run of late, where it is to be told
         self._found: Ready = []
         self._rounds = Rounds()
         self._turns = 0
@@ -50,8 +67,11 @@ class WorldSelector(HostSelector):
             return self._found
         try:
             self._go_on(ready, timeout)
-        except WorldStuck:  # tasks that are cancelled may sleep, and wait for peers
-            raise
+        except WorldStuck as error:  # tasks that are cancelled may sleep, and wait for peers
+            raise self._programs.ended_by(error) from None
+        except WorldLimit as error:
+            self._failure = self._programs.ended_by(error)
+            raise self._failure from None
         except BaseException as error:
             self._failure = error
             raise
@@ -62,10 +82,10 @@ class WorldSelector(HostSelector):
         sim = self._sim
         if sim.clock.now != self._moment:
             self._moment, self._turns = sim.clock.now, 0
+            self._busy.clear()
         self._turns += 1
-        if self._turns > TURNS_LIMIT:
-            sim.counters["limit: turns at one moment"] += 1
-            raise WorldLimit(f"the program does not come to rest at {sim.now / SECOND:.6f} s: {TURNS_LIMIT:,} turns")
+        if self._turns > TURNS_LIMIT - _LAST_TURNS:
+            self._count(sim.now)
         if sim.clock.now > sim.max_time:  # programs' own timers are none of the simulator's events
             sim.counters["limit: max_time"] += 1
             raise WorldLimit(f"more than max_time={sim.max_time / SECOND:g} s have passed")
@@ -74,7 +94,17 @@ class WorldSelector(HostSelector):
         elif timeout is not None:
             self._sleep(timeout)
         elif not sim.run(self._some_ready):
-            raise WorldStuck(self._stuck())
+            raise WorldStuck(self._programs.stuck())
+
+    def _count(self, now: int) -> None:
+        """Remember what runs in one of the last turns. WorldLimit after them."""
+        self._busy.update(dict.fromkeys(self._programs.next_to_run(self._found)))
+        if self._turns > TURNS_LIMIT:
+            self._sim.counters["limit: turns at one moment"] += 1
+            told = [*self._busy]
+            more = [f"... and {len(told) - _TOLD:,} more"] if len(told) > _TOLD else []
+            first = f"the program does not come to rest at {now / SECOND:.6f} s: {TURNS_LIMIT:,} turns, the last of:"
+            raise WorldLimit("\n  ".join([first, *told[:_TOLD], *more]))
 
     def _sleep(self, timeout: float) -> None:
         """Let so many seconds pass, to the last digit. A deadline is a sum of floats, and may come a trifle after the

@@ -9,7 +9,8 @@ world.run()                          # until every client has ended
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Coroutine, Iterable
+from collections.abc import Collection, Coroutine, Iterable, Iterator
+from contextlib import suppress
 from inspect import iscoroutine, signature
 from ipaddress import ip_interface
 from math import inf
@@ -19,14 +20,14 @@ from lastack.aio.burial import bury
 from lastack.aio.chaos import Chaos, Faults
 from lastack.aio.computer import Computer, Main, Process
 from lastack.aio.controls import Controlled
-from lastack.aio.errors import Escaped
+from lastack.aio.errors import Escaped, WorldStuck
 from lastack.aio.links import Link
 from lastack.aio.names import check_name, key_of
 from lastack.aio.simulated import SimulatedLoop
 from lastack.aio.watching import first_line
 from lastack.host.host import Host
 from lastack.sim.network import Path
-from lastack.sim.world import HOUR, SECOND
+from lastack.sim.world import HOUR, SECOND, WorldLimit
 from lastack.tcp.config import DEFAULT, Config
 from lastack.tcp.presets import preset
 
@@ -144,7 +145,11 @@ class World(Controlled):
         if self._ran and main is not None:
             main.close()  # nobody is going to await it
         with asyncio.Runner(loop_factory=lambda: SimulatedLoop(self)) as runner:
-            return runner.run(self._whole(main))
+            try:
+                return runner.run(self._whole(main))
+            except (WorldStuck, WorldLimit):
+                self._give_up(runner.get_loop())
+                raise
 
     async def _whole(self, main: Coroutine[Any, Any, Any] | None) -> Any:
         assert self.loop is not None
@@ -157,6 +162,7 @@ class World(Controlled):
         try:
             await self._over
         finally:
+            self.over = True
             self.tell_watchers()
             if self._main is not None and not self._main.done():  # before what it waits for stands still
                 if not self._main.cancelling():
@@ -164,6 +170,19 @@ class World(Controlled):
                 await asyncio.wait([self._main])
             self._stop()
         return self._main.result() if self._main is not None else None
+
+    def _give_up(self, loop: asyncio.AbstractEventLoop) -> None:
+        """End as every run does, before asyncio cancels what is left: hosts stand still, and say nothing of it."""
+        assert self.waits is not None
+        self.waits.cancel()
+        with suppress(asyncio.CancelledError, WorldStuck, WorldLimit):
+            loop.run_until_complete(self.waits)
+        self._stop()
+
+    def awaited(self) -> Iterator[asyncio.Task[Any]]:
+        """The tasks for whose end the run waits."""
+        clients = (one.task for one in self.clients if one.process.alive)
+        return (task for task in (self._main, *clients) if task is not None and not task.done())
 
     def _stop(self) -> None:
         """It is over: what the hosts were doing stands still. What ran on `localhost` ends as asyncio lets it."""

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from lastack.packetdrill import Outcome, play_file
+from lastack.packetdrill import play_file
 
 ROOT = Path(__file__).parent.parent
 SCRIPTS = ROOT / "conformance" / "scripts"
 # More than that of a script's time has to be waited for on a kernel.
 LONGEST = 12.0
-# A run whose own packets and calls were later than so many seconds says nothing of the kernel, and is not judged: the
-# player had to wait for a processor. So many of them in a row are more than a busy machine.
+# A run that does not come out as the document says, and whose own packets and calls were later than so many seconds,
+# says nothing of the kernel, and is repeated: the player had to wait for a processor.
 LATE = 0.004
 RUNS = 8
 DIFFERENCES = re.findall(
@@ -30,10 +30,6 @@ def test_each_difference_is_of_a_script():
     assert set(DIFFERENCES) <= set(NAMES)
 
 
-def in_time(outcome: Outcome) -> bool:
-    return outcome.late_seconds <= LATE
-
-
 @pytest.mark.interop
 @pytest.mark.parametrize("name", NAMES)
 def test_the_kernel_does_as_the_document_says(name: str):
@@ -42,11 +38,12 @@ def test_the_kernel_does_as_the_document_says(name: str):
     assert ours.ok, ours.message
     if ours.virtual_seconds > LONGEST:
         return  # nothing can be said of the kernel in time
-    runs = (play_file(path, on="kernel") for _ in range(RUNS))
-    outcome = next(filter(in_time, runs), None)
-    assert outcome is not None, f"the player was late in each of {RUNS} runs: this machine is too busy to tell"
-    if outcome.outcome == "unsupported" and any(one in outcome.message for one in ELSEWHERE):
-        return
-    assert outcome.ok != (name in DIFFERENCES), (
-        f"{outcome.outcome}: {outcome.place}: {outcome.message}\n{outcome.details}"
-    )
+    for _ in range(RUNS):
+        outcome = play_file(path, on="kernel")
+        if outcome.ok != (name in DIFFERENCES):
+            return
+        if outcome.outcome == "unsupported" and any(one in outcome.message for one in ELSEWHERE):
+            return
+        if outcome.late_seconds <= LATE:
+            break
+    pytest.fail(f"{outcome.outcome}: {outcome.place}: {outcome.message}\n{outcome.details}")

@@ -7,6 +7,8 @@ import errno
 
 import pytest
 
+from lastack.link.rules import Rate
+from lastack.link.targeted import Loop
 from tests.aio.programs import ask, give, sink, world
 
 
@@ -141,6 +143,52 @@ def test_both_ways_are_let_go_at_once(side: str):
 
     got: list[tuple[bytes, float]] = []
     w = world(talks)
+    w.run(main())
+
+
+def test_what_goes_round_both_ways_goes_on_as_it_came():
+    async def talks() -> None:
+        async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await asyncio.sleep(1 - w.now)
+            writer.write(b"from there")
+            assert await reader.readexactly(9) == b"from here"
+            writer.close()
+
+        async with await asyncio.start_server(handle, port=80) as server:
+            await server.serve_forever()
+
+    async def main() -> None:
+        reader, writer = await asyncio.open_connection("server", 80)
+        await asyncio.sleep(0.9 - w.now)
+        loop = Loop(cycle=1_000_000, hops=2)
+        assert w.links("localhost", "server").rule(loop) is loop
+        await asyncio.sleep(0.1)
+        writer.write(b"from here")
+        await asyncio.sleep(0.05)
+        assert loop.alive(round(w.now * 1e6)) == 2
+        w.release("localhost", "server")
+        assert await reader.readexactly(10) == b"from there"
+        assert w.now < 1.1
+        assert await reader.read() == b""
+        assert w.now < 1.2
+        writer.close()
+
+    w = world(talks)
+    w.run(main())
+
+
+def test_a_wire_both_ways_is_two_wires():
+    async def main() -> None:
+        w.links("other", "server").rule(Rate(1_000_000))
+        async with asyncio.TaskGroup() as group:
+            serves = group.create_task(w["other"].run(sink()))
+            assert await w["other"].run(give(100_000)) == pytest.approx(0.83, abs=0.02)
+            both = await asyncio.gather(w["other"].run(give(100_000)), w["server"].run(give(100_000, "other")))
+            assert both == [pytest.approx(0.87, abs=0.05)] * 2  # and the acknowledgments of the other
+            serves.cancel()
+
+    w = world(sink)
+    w.host("other")
     w.run(main())
 
 

@@ -58,6 +58,7 @@ def test_every_fin_once_lets_the_retransmission_pass() -> None:
         ("all SYN,ACK once", None, True),
         ("1,3 FIN", {1, 3}, False),
         ("2nd-4th data", {2, 3, 4}, False),
+        ("1st,11th-13th,21st,22nd,23rd,24th,112th data", {1, 11, 12, 13, 21, 22, 23, 24, 112}, False),
     ],
 )
 def test_choices_read(text: str, numbers: set[int] | None, once: bool) -> None:
@@ -71,7 +72,14 @@ def test_choices_read(text: str, numbers: set[int] | None, once: bool) -> None:
         ("3rd", "write for example"),
         ("3rd PUSH", "unknown kind of segment 'PUSH'"),
         ("third SYN", "'third' in 'third SYN' is not a number"),
-        ("0th SYN", "is not a number"),
+        ("0th SYN", "counted from 1, write 1st"),
+        ("0 SYN", "counted from 1, write 1st"),
+        ("-1st SYN", "'-1st' in '-1st SYN' is not a number: write 3rd"),
+        ("2rd SYN", "2rd in '2rd SYN' is no number: write 2nd"),
+        ("1th SYN", "write 1st"),
+        ("11st SYN", "write 11th"),
+        ("1st,112nd SYN", "write 112th"),
+        ("1st-3th SYN", "3th in '1st-3th SYN' is no number: write 3rd"),
         ("4-2 SYN", "no range"),
         ("3rd SYN once", "'once' goes with 'every'"),
     ],

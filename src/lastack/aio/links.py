@@ -9,7 +9,8 @@ from lastack.aio.decisions import Decisions
 from lastack.link.frame import Frame
 from lastack.link.match import EVERYTHING, parse_choice
 from lastack.link.rules import Deliveries, Partition, Rate, Rule
-from lastack.link.targeted import Chosen, Drop, Hold
+from lastack.link.sides import Side
+from lastack.link.targeted import Chosen, Drop, Hold, Loop
 from lastack.sim.network import Path
 from lastack.sim.world import SECOND, World
 
@@ -71,19 +72,6 @@ class Late(Chosen):
         return [(now + self.delay, frame)]
 
 
-class Side(Hold):
-    """What a rule that holds in several directions holds in one: let go, each frame goes on the way that it came."""
-
-    def __init__(self, whole: Hold) -> None:
-        super().__init__(copy=whole.copy, limit=whole.limit, name=whole.name)
-        self.whole = whole
-        self.counters = whole.counters
-
-    def means(self, frame: Frame) -> bool:
-        """As the whole rule does, which counts in all directions."""
-        return self.whole.on and self.whole.means(frame)
-
-
 class Owner(Protocol):
     """Whose links they are: a world of ours, which decides what happens by chance, over one of `lastack.sim`."""
 
@@ -140,7 +128,7 @@ class Link:
     def release(self) -> None:
         """Let go all that is held, and hold nothing more."""
         for path in self.paths:
-            for rule in [one for one in path.pipeline.rules if isinstance(one, Hold)]:
+            for rule in [one for one in path.pipeline.rules if isinstance(one.whole, Hold | Loop)]:
                 rule.on = False
                 self.world.sim.network.release(path, rule)
                 path.pipeline.rules.remove(rule)
@@ -155,9 +143,10 @@ class Link:
         return self.rule(Late(choice, _us(seconds)))
 
     def rule(self, rule: Rule) -> Rule:
-        """Add a rule of `lastack.link` in front of all others; returns it."""
+        """Add a rule of `lastack.link` in front of all others; returns it. What it holds in each direction, and how
+        busy its wire is there, are things apart; numbers ("3rd SYN") are counted in both together."""
         for path in self.paths:
-            path.pipeline.insert(Side(rule) if isinstance(rule, Hold) and len(self.paths) > 1 else rule)
+            path.pipeline.insert(Side(rule) if len(self.paths) > 1 else rule)
         return rule
 
     def _replace(self, path: Path, name: str, rule: Rule | None, *, first: bool = False) -> None:

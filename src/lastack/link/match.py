@@ -86,7 +86,13 @@ def ports(source: int | None = None, destination: int | None = None) -> Match:
     )
 
 
-_ORDINAL = re.compile(r"(?P<first>\d+)(?:st|nd|rd|th)?(?:-(?P<last>\d+)(?:st|nd|rd|th)?)?$")
+_ORDINAL = re.compile(r"(\d+)(st|nd|rd|th)?(?:-(\d+)(st|nd|rd|th)?)?$", re.ASCII)
+
+
+def _ordinal(number: int) -> str:
+    """2 is "2nd"."""
+    endings = {} if number % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}
+    return f"{number}{endings.get(number % 10, 'th')}"
 
 
 def parse_choice(text: str) -> tuple[Match, frozenset[int] | None, bool]:
@@ -109,10 +115,15 @@ def parse_choice(text: str) -> tuple[Match, frozenset[int] | None, bool]:
     numbers: set[int] = set()
     for part in words[0].split(","):
         found = _ORDINAL.match(part)
-        if found is None or int(found["first"]) < 1:
+        if found is None:
             raise ValueError(f"{part!r} in {text!r} is not a number: write 3rd, 2-4 or 'every'")
-        first = int(found["first"])
-        last = int(found["last"] or first)
+        if not int(found[1]):
+            raise ValueError(f"{part!r} in {text!r}: they are counted from 1, write 1st")
+        for digits, ending in (found.group(1, 2), found.group(3, 4)):
+            if ending and digits + ending != _ordinal(int(digits)):
+                raise ValueError(f"{digits}{ending} in {text!r} is no number: write {_ordinal(int(digits))}")
+        first = int(found[1])
+        last = int(found[3] or first)
         if not first <= last <= first + 10_000:
             raise ValueError(f"{part!r} in {text!r} is no range from low to high")
         numbers.update(range(first, last + 1))

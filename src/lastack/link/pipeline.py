@@ -24,24 +24,38 @@ class Pipeline:
     """
 
     def __init__(self, rules: Iterable[Rule] = ()) -> None:
-        self.rules: list[Rule] = list(rules)
+        self.rules: list[Rule] = []
         self.lost: list[tuple[Frame, Rule]] = []
         self.replies: list[Packet] = []
+        for rule in rules:
+            self.add(rule)
 
     def add(self, rule: Rule) -> Rule:
-        """Put a rule at the end; returns it."""
+        """Put a rule at the end; returns it. ValueError for one that remembers what is on another way."""
+        self._take_in(rule)
         self.rules.append(rule)
         return rule
 
     def insert(self, rule: Rule) -> Rule:
-        """Put a rule at the beginning, where it sees frames as they leave their sender; returns it."""
+        """Put a rule at the beginning, where it sees frames as they leave their sender; returns it. As `add`."""
+        self._take_in(rule)
         self.rules.insert(0, rule)
         return rule
+
+    def _take_in(self, rule: Rule) -> None:
+        other = rule.pipeline
+        if rule.of_one_way and other is not None and other is not self and rule in other.rules:
+            raise ValueError(f"{rule!r} stands on another way: give each a rule of its own, or a Side(rule)")
+        rule.pipeline = self
 
     def remove(self, rule: Rule) -> None:
         """Take a rule out; frames on their way no longer meet it. ValueError where it is not there."""
         self.rules.remove(rule)
         rule.on = False
+
+    def places(self, rule: Rule) -> list[Rule]:
+        """The rule itself where it stands here, or what stands here for it."""
+        return [one for one in self.rules if one is rule or one.whole is rule]
 
     def __getitem__(self, name: str) -> Rule:
         """The first rule of that name; KeyError where there is none."""

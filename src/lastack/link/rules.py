@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from random import Random
+from typing import Any, ClassVar
 
 from lastack.link.frame import Frame
 from lastack.wire.packet import Packet
@@ -18,7 +19,13 @@ Deliveries = list[tuple[int, Frame]]
 
 
 class Rule:
-    """A rule that lets everything pass. `on` switches it; `counters` tell what it did."""
+    """A rule that lets everything pass. `on` switches it; `counters` tell what it did.
+
+    One that remembers something of the frames on one way (`of_one_way`) keeps it by `side`, which is that of the frame
+    at hand: 0 but for a rule that stands on several (`lastack.link.sides.Side`).
+    """
+
+    of_one_way: ClassVar[bool] = False
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -28,6 +35,14 @@ class Rule:
         self.counters: Counter[str] = Counter()
         self.replies: list[Packet] = []  # what this rule sends back to the sender (ICMP)
         self.lost: list[Frame] = []  # for who draws or counts; the pipeline takes them
+        self.pipeline: Any = None  # in which it stands, or has stood
+        self.side = 0
+        self.sides = 0  # how many ways it was given
+
+    @property
+    def whole(self) -> Rule:
+        """The rule itself, of what stands for it on one of several ways."""
+        return self
 
     def during(self, start: int | None, end: int | None) -> Rule:
         """Let the rule act from `start` on and before `end` alone; None means no bound. Returns the rule."""
@@ -93,6 +108,8 @@ class Delay(Rule):
     Jitter alone does not put frames out of order, as a queue does not; with `keep_order` False it may.
     """
 
+    of_one_way = True
+
     def __init__(
         self, delay: int, generator: Random, jitter: int = 0, keep_order: bool = True, name: str = "delay"
     ) -> None:
@@ -101,14 +118,14 @@ class Delay(Rule):
         self.jitter = jitter
         self.generator = generator
         self.keep_order = keep_order
-        self._last = 0
+        self._last: dict[int, int] = {}  # by side
 
     def apply(self, now: int, frame: Frame) -> Deliveries:
         at = now + self.delay
         if self.jitter:
             at = max(now, at + self.generator.randint(-self.jitter, self.jitter))
         if self.keep_order:
-            at = self._last = max(at, self._last)
+            at = self._last[self.side] = max(at, self._last.get(self.side, 0))
         self.counters["delayed"] += 1
         return [(at, frame)]
 
@@ -166,21 +183,25 @@ class Corrupt(Rule):
 class Rate(Rule):
     """A wire of `rate` bits a second with a queue of `limit` bytes in front of it; what it cannot take is lost."""
 
+    of_one_way = True
+
     def __init__(self, rate: int, limit: int = 256 * 1024, name: str = "rate") -> None:
         super().__init__(name)
         self.rate = rate
         self.limit = limit
-        self._free_at = 0  # in billionths of a second: at 100 Gbit/s a byte takes less than a microsecond
+        # In billionths of a second: at 100 Gbit/s a byte takes less than a microsecond.
+        self._free_at: dict[int, int] = {}
 
     def apply(self, now: int, frame: Frame) -> Deliveries:
         size, now_ns = len(frame.data), now * 1000
-        waiting = max(0, self._free_at - now_ns) * self.rate // 8_000_000_000
+        free_at = self._free_at.get(self.side, 0)
+        waiting = max(0, free_at - now_ns) * self.rate // 8_000_000_000
         if waiting + size > max(self.limit, size):
             return self.lose(frame, "queue full")
-        self._free_at = max(self._free_at, now_ns) + size * 8_000_000_000 // self.rate
+        self._free_at[self.side] = free_at = max(free_at, now_ns) + size * 8_000_000_000 // self.rate
         self.counters["sent"] += 1
         self.counters["bytes"] += size
-        return [(-(-self._free_at // 1000), frame)]
+        return [(-(-free_at // 1000), frame)]
 
 
 class Partition(Rule):

@@ -84,9 +84,11 @@ class Drop(Chosen):
 class Hold(Chosen):
     """Keep the frames that match until they are released: a wandering duplicate on a lead.
 
-    With `copy` the frame passes as well and what is held is its duplicate. At most `limit` frames are held; more are
-    lost (or, with `copy`, just pass).
+    With `copy` the frame passes as well and what is held is its duplicate. At most `limit` frames are held of one way;
+    more are lost (or, with `copy`, just pass).
     """
+
+    of_one_way = True
 
     def __init__(
         self,
@@ -100,14 +102,20 @@ class Hold(Chosen):
         super().__init__(name, matches, numbers, once)
         self.copy = copy
         self.limit = limit
-        self.held: list[Frame] = []
+        self._held: dict[int, list[Frame]] = {}
+
+    @property
+    def held(self) -> list[Frame]:
+        """What it holds, of each way the oldest first."""
+        return [frame for held in self._held.values() for frame in held]
 
     def apply(self, now: int, frame: Frame) -> Deliveries:
         """Keep what is meant."""
         if not self.means(frame):
             return [(now, frame)]
-        if len(self.held) < self.limit:
-            self.held.append(frame)
+        held = self._held.setdefault(self.side, [])
+        if len(held) < self.limit:
+            held.append(frame)
             self.counters["held"] += 1
         elif not self.copy:
             return self.lose(frame)
@@ -115,8 +123,8 @@ class Hold(Chosen):
 
     def release(self, now: int) -> list[Frame]:
         """Let it go on."""
-        self.counters["released"] += len(self.held)
-        held, self.held = self.held, []
+        held = self._held.pop(self.side, [])
+        self.counters["released"] += len(held)
         return held
 
 
@@ -126,6 +134,8 @@ class Loop(Chosen):
     Each router takes one from the hop limit; a frame whose limit is used up dies in the loop (RFC 791 section 3.2,
     RFC 8200 section 3). `release` is the repair: who is still alive goes on, with what is left of its limit.
     """
+
+    of_one_way = True
 
     def __init__(
         self,
@@ -138,13 +148,18 @@ class Loop(Chosen):
         super().__init__(name, matches, numbers)
         self.cycle = cycle
         self.hops = hops
-        self.caught: list[tuple[int, Frame]] = []
+        self._caught: dict[int, list[tuple[int, Frame]]] = {}
+
+    @property
+    def caught(self) -> list[tuple[int, Frame]]:
+        """(since when, the frame) of what goes round, of each way the oldest first."""
+        return [one for caught in self._caught.values() for one in caught]
 
     def apply(self, now: int, frame: Frame) -> Deliveries:
         """Catch what is meant."""
         if not self.means(frame):
             return [(now, frame)]
-        self.caught.append((now, frame))
+        self._caught.setdefault(self.side, []).append((now, frame))
         self.counters["caught"] += 1
         return []
 
@@ -157,22 +172,28 @@ class Loop(Chosen):
         return since - (-frame.hop_limit * self.cycle // self.hops)
 
     def alive(self, now: int) -> int:
-        """How many frames still go round; the dead are counted and forgotten."""
-        caught, self.caught = self.caught, []
-        for since, frame in caught:
-            if self.hops_taken(since, now) < frame.hop_limit:
-                self.caught.append((since, frame))
+        """How many frames still go round; the dead are counted and forgotten (of several ways: when it is repaired)."""
+        self._forget_dead(now)
+        return sum(self._lives(since, frame, now) for since, frame in self.caught)
+
+    def _lives(self, since: int, frame: Frame, now: int) -> bool:
+        return self.hops_taken(since, now) < frame.hop_limit
+
+    def _forget_dead(self, now: int) -> None:
+        living = []
+        for since, frame in self._caught.pop(self.side, []):
+            if self._lives(since, frame, now):
+                living.append((since, frame))
             else:
                 self.lose(frame, "died")
-        return len(self.caught)
+        self._caught[self.side] = living
 
     def release(self, now: int) -> list[Frame]:
         """Let it go on."""
-        self.alive(now)
-        freed = [frame.with_hop_limit(frame.hop_limit - self.hops_taken(since, now)) for since, frame in self.caught]
-        self.counters["released"] += len(freed)
-        self.caught = []
-        return freed
+        self._forget_dead(now)
+        caught = self._caught.pop(self.side)
+        self.counters["released"] += len(caught)
+        return [frame.with_hop_limit(frame.hop_limit - self.hops_taken(since, now)) for since, frame in caught]
 
 
 class Mtu(Rule):

@@ -192,8 +192,8 @@ class World:
     def release(self, rule: Rule) -> None:
         """Let go what a rule holds, on whatever path it stands."""
         for path in self.network.paths.values():
-            if rule in path.pipeline.rules:
-                self.network.release(path, rule)
+            for place in path.pipeline.places(rule):
+                self.network.release(path, place)
 
     def heal(self) -> None:
         """Repair the network: every rule goes, and what was held arrives."""

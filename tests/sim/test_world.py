@@ -210,6 +210,7 @@ def test_what_never_ends_is_stopped_and_says_at_which_limit() -> None:
     slow["a"].say(1001, B, 1)
     with pytest.raises(WorldLimit, match="max_time=1000"):
         slow.run()
+    assert slow.now == 1000
 
 
 def test_a_deadline_that_does_not_move_is_a_fault_of_the_host() -> None:

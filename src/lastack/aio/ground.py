@@ -16,7 +16,7 @@ from lastack.aio.decisions import Decisions
 from lastack.aio.errors import Escaped
 from lastack.aio.names import Names
 from lastack.aio.selector import Ready
-from lastack.aio.standing import told_handle, told_task, traceback_of
+from lastack.aio.standing import told_handle, told_task, traceback_of, wakes_a_task
 from lastack.aio.waiting import WorldSelector
 from lastack.sim.world import SECOND, World
 
@@ -157,6 +157,14 @@ class Ground:
         for handle in (*self.loop._ready, *sorted(due), *watched):
             if not handle._cancelled:
                 yield told_handle(handle)
+
+    def keep_going(self) -> Iterator[str]:
+        """For whom a world goes on: who is waited for, what timers of programs are going to call, and who waits."""
+        yield from map(told_task, self.awaited())
+        for timer in sorted(self.loop._scheduled):
+            if not timer._cancelled and not wakes_a_task(timer):
+                yield told_handle(timer)
+        yield from sorted(told_task(task) for task in asyncio.all_tasks(self.loop) if task is not self.waits)
 
     def awaited(self) -> Iterator[asyncio.Task[Any]]:
         """The tasks for whose end the run waits."""

@@ -50,6 +50,11 @@ def told_task(task: asyncio.Task[Any]) -> str:
     return f"{task.get_name()}, in {frames[-1].f_code.co_filename}:{frames[-1].f_lineno}" if frames else task.get_name()
 
 
+def wakes_a_task(handle: asyncio.Handle) -> bool:
+    """Whether it is asyncio's own, for a task that waits by `asyncio.sleep`, `timeout` and the like."""
+    return str(getattr(_plain(handle._callback), "__module__", "")).startswith("asyncio.")  # type: ignore[attr-defined]
+
+
 def told_handle(handle: asyncio.Handle) -> str:
     """What is going to be called: a step of a task, or a callback."""
     call = handle._callback  # type: ignore[attr-defined]
@@ -57,7 +62,12 @@ def told_handle(handle: asyncio.Handle) -> str:
     if isinstance(task, asyncio.Task):
         return told_task(task)
     place = _get_function_source(call)
-    while isinstance(call, partial):
-        call = call.func
+    call = _plain(call)
     name = f"callback {getattr(call, '__qualname__', type(call).__qualname__)}"
     return f"{name}, in {place[0]}:{place[1]}" if place else name
+
+
+def _plain(call: Any) -> Any:
+    while isinstance(call, partial):
+        call = call.func
+    return call

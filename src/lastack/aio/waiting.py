@@ -31,6 +31,9 @@ class Programs(Protocol):
     def next_to_run(self, ready: Ready) -> Iterable[str]:
         """What the loop is going to call, when these sockets are ready."""
 
+    def keep_going(self) -> Iterable[str]:
+        """Who keeps the world from its end: what is waited for first."""
+
     def ended_by(self, error: Exception) -> Exception:
         """The world comes to its end by this, which will be raised."""
 
@@ -86,36 +89,52 @@ class WorldSelector(HostSelector):
         self._turns += 1
         if self._turns > TURNS_LIMIT - _LAST_TURNS:
             self._count(sim.now)
-        if sim.clock.now > sim.max_time:  # programs' own timers are none of the simulator's events
-            sim.counters["limit: max_time"] += 1
-            raise WorldLimit(f"more than max_time={sim.max_time / SECOND:g} s have passed")
-        if ready:
-            sim.settle()  # what programs have sent is on its way before anything else happens
-        elif timeout is not None:
-            self._sleep(timeout)
-        elif not sim.run(self._some_ready):
-            raise WorldStuck(self._programs.stuck())
+        try:
+            if ready:
+                sim.settle()  # what programs have sent is on its way before anything else happens
+            elif timeout is not None:
+                self._sleep(timeout)
+            elif not sim.run(self._some_ready):
+                raise WorldStuck(self._programs.stuck())
+        except WorldLimit as error:
+            raise WorldLimit(self._told(error), error.limit) from None
+
+    def _told(self, error: WorldLimit) -> str:
+        """The limit, as it was given to a world of programs, and who has come up to it."""
+        sim, what = self._sim, str(error)
+        if error.limit == "max_time":
+            what = f"max_time={sim.max_time / SECOND:.15g} s have passed"
+        elif error.limit == "max_events":
+            what = f"max_events={sim.max_events:,} packets and timers of hosts have come to pass"
+        return _listed(f"{what}, and the world goes on for these:", self._programs.keep_going())
 
     def _count(self, now: int) -> None:
         """Remember what runs in one of the last turns. WorldLimit after them."""
         self._busy.update(dict.fromkeys(self._programs.next_to_run(self._found)))
         if self._turns > TURNS_LIMIT:
             self._sim.counters["limit: turns at one moment"] += 1
-            told = [*self._busy]
-            more = [f"... and {len(told) - _TOLD:,} more"] if len(told) > _TOLD else []
             first = f"the program does not come to rest at {now / SECOND:.6f} s: {TURNS_LIMIT:,} turns, the last of:"
-            raise WorldLimit("\n  ".join([first, *told[:_TOLD], *more]))
+            raise WorldLimit(_listed(first, self._busy))
 
     def _sleep(self, timeout: float) -> None:
         """Let so many seconds pass, to the last digit. A deadline is a sum of floats, and may come a trifle after the
         microsecond that is meant: it belongs to that, but a clock that stood before it would send who looks at it back
         to sleep, for ever."""
         then = self.now + timeout
-        microseconds = ceil(then * SECOND - self._sim.clock.now - _TRIFLE)
-        self._sim.run(self._some_ready, max(microseconds, 0))
+        microseconds, left = ceil(then * SECOND - self._sim.clock.now - _TRIFLE), self._sim.time_left()
+        self._sim.run(self._some_ready, max(min(microseconds, left), 0))
+        if not self._found and microseconds > left:
+            raise self._sim.out_of_time()
         if not self._found and self.now < then:
             self._reached = then
 
     def _some_ready(self) -> bool:
         self._found = self._ready() if self._ask else []
         return bool(self._found)
+
+
+def _listed(first: str, names: Iterable[str]) -> str:
+    """Some of them, each on a line."""
+    told = list(dict.fromkeys(names))
+    more = [f"... and {len(told) - _TOLD:,} more"] if len(told) > _TOLD else []
+    return "\n  ".join([first, *told[:_TOLD], *more])

@@ -30,7 +30,12 @@ _ROUNDS = 10_000
 
 
 class WorldLimit(RuntimeError):
-    """A world went on for longer than its limits allow; the text names the limit."""
+    """A world went on for longer than its limits allow; the text names the limit, and `limit` does where it is one of
+    the world's own: "max_time" or "max_events"."""
+
+    def __init__(self, text: str, limit: str = "") -> None:
+        self.limit = limit
+        super().__init__(text)
 
 
 class CheckFailed(AssertionError):
@@ -248,6 +253,16 @@ class World:
         if node.host is not None and (packets := node.host.transmit(self.clock.now)):
             self._send(node, packets)
 
+    def time_left(self) -> int:
+        """How much time may still pass."""
+        return self._start + self.max_time - self.now
+
+    def out_of_time(self) -> WorldLimit:
+        """The error where nothing happens before the end of what time there is, which has come now."""
+        self.clock.advance(self._start + self.max_time)
+        self.counters["limit: max_time"] += 1
+        return WorldLimit(f"more than max_time={self.max_time} us have passed", "max_time")
+
     def settle(self) -> None:
         """Send what hosts want to send after calls from outside; `step` and `run` do so themselves."""
         if touched := self._from_outside():
@@ -309,7 +324,7 @@ class World:
         self.events += 1
         if self.events > self.max_events:
             self.counters["limit: max_events"] += 1
-            raise WorldLimit(f"more than max_events={self.max_events} events, at {self.now} us")
+            raise WorldLimit(f"more than max_events={self.max_events} events, at {self.now} us", "max_events")
         if due is None:
             self._stuck = 0
             touched = clock.happen()
@@ -322,8 +337,7 @@ class World:
     def _pass(self, time: int, due: Node | None) -> None:
         """Let time pass until something happens: a timer of the host that is `due`, or what is planned."""
         if time - self._start > self.max_time:
-            self.counters["limit: max_time"] += 1
-            raise WorldLimit(f"more than max_time={self.max_time} us have passed")
+            raise self.out_of_time()
         if due is not None:
             self._stuck = self._stuck + 1 if time == self.now else 0
             if self._stuck > _STUCK:

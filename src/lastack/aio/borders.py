@@ -22,7 +22,7 @@ from functools import partial
 from types import ModuleType
 from typing import Any, ClassVar
 
-from lastack.aio import signals
+from lastack.aio import services, signals
 from lastack.aio.clocks import clocks
 from lastack.aio.early import exchanged
 from lastack.aio.errors import Escaped
@@ -36,6 +36,7 @@ _MAKE_A_CONNECTION = (
     "and a second event loop, which would make a pair, cannot run here: await what it would run"
 )
 _NAMES = "use the loop's getaddrinfo, which knows the world's hosts"
+_SERVICES = "call it as socket.getservby..., which knows the world's names, not by what was kept of it"
 _A_WAIT = "waiting for another thread (threading's Event, queue.Queue, a Future's result() ...)"
 _AWAIT = "await in the loop (asyncio.Event, asyncio.Queue, the coroutine itself); nothing else runs while this waits"
 _THREADS = "use asyncio.to_thread or the loop's run_in_executor, which call it at once"
@@ -51,6 +52,8 @@ _OUTSIDE: dict[str, tuple[str, str]] = {
     "socket.gethostbyname": ("asking the machine for an address", _NAMES),
     "socket.gethostbyaddr": ("asking the machine for a name", _NAMES),
     "socket.getnameinfo": ("asking the machine for a name", _NAMES),
+    "socket.getservbyname": ("asking the machine for a port", _SERVICES),
+    "socket.getservbyport": ("asking the machine for a port's name", _SERVICES),
     "subprocess.Popen": ("a process", _MAKE_A_HOST),
     "os.system": ("a process", _MAKE_A_HOST),
     "os.posix_spawn": ("a process", _MAKE_A_HOST),
@@ -128,6 +131,8 @@ def _replacements(world: Ground) -> Iterator[tuple[Any, str, Any]]:
     yield socket, "gethostbyname_ex", _within(socket.gethostbyname_ex, lambda w: w.names.gethostbyname_ex)
     yield socket, "gethostbyaddr", _within(socket.gethostbyaddr, lambda w: w.names.gethostbyaddr)
     yield socket, "getnameinfo", _within(socket.getnameinfo, lambda w: w.names.look_back)
+    yield socket, "getservbyname", _within(socket.getservbyname, lambda w: services.getservbyname)
+    yield socket, "getservbyport", _within(socket.getservbyport, lambda w: services.getservbyport)
     for module, name, chosen in tuple(clocks()):  # which stand on each other, so all of them are the real ones
         yield module, name, _within(getattr(module, name), chosen)
     yield time, "sleep", _sleeping(time.sleep)

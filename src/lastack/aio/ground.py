@@ -66,7 +66,7 @@ class Ground:
         self.chance = Random(f"random {seed}").getstate()  # of the module `random`
         self.decisions = Decisions(seed, only)
         self.sim = World(seed, max_time=round(max_time * SECOND), max_events=max_events, told=True)
-        self.names = Names()
+        self.names = Names(well_known=True)
         self.selector = WorldSelector(self.sim, self)
         self.loop = None
         self.graves: list[Any] = []

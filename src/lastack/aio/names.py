@@ -9,17 +9,24 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 
+from lastack.aio import services
 from lastack.aio.gate import open_gate
 
 _real_getaddrinfo = socket.getaddrinfo
+_real_getservbyport = socket.getservbyport
+# A port as a text, that is a number and no name.
+_NUMBER = re.compile(r"(\s*[+-]?[0-9]+)?")
+_PROTOCOLS = {socket.SOCK_STREAM: "tcp", socket.SOCK_DGRAM: "udp"}
 _LOCAL = ("localhost", "localhost.localdomain")
 
 
 class Names:
-    """Each host under its own name and its aliases; `localhost` is the host of who asks."""
+    """Each host under its own name and its aliases; `localhost` is the host of who asks. Ports have the names that the
+    machine knows, or with `well_known` those of `lastack.aio.services` alone."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, well_known: bool = False) -> None:
         self._hosts: dict[str, tuple[str, ...]] = {}
+        self._well_known = well_known
 
     def add(self, name: str, addresses: str | Iterable[str]) -> None:
         """Let a name stand for these addresses (text), in that order; an alias, or a host of several machines.
@@ -54,6 +61,8 @@ class Names:
         self, host: Any, port: Any, family: int = 0, type: int = 0, proto: int = 0, flags: int = 0
     ) -> list[Any]:
         """As socket.getaddrinfo. Raises socket.gaierror."""
+        if self._well_known and (service := _service(port)) is not None:
+            return self._look_up_service(service, host, family, type, proto, flags)
         name = host.decode("idna") if isinstance(host, bytes) else host
         if name is None:
             passive = flags & socket.AI_PASSIVE
@@ -79,13 +88,27 @@ class Names:
             found[0] = (*found[0][:3], str(name), found[0][4])
         return found
 
+    def _look_up_service(self, service: str, host: Any, family: int, type: int, proto: int, flags: int) -> list[Any]:
+        if flags & socket.AI_NUMERICSERV:
+            raise _unknown()
+        found = []
+        for one in self.look_up(host, None, family, type, proto, flags):
+            port = services.port_of(service, _PROTOCOLS.get(one[1], ""))
+            if port is not None:
+                address, _, *more = one[4]
+                found.append((*one[:4], (address, port, *more)))
+        if not found:
+            raise socket.gaierror(socket.EAI_SERVICE, "Servname not supported for ai_socktype")
+        return found
+
     def look_back(self, sockaddr: Any, flags: int = 0) -> tuple[str, str]:
         """As socket.getnameinfo. Raises socket.gaierror where a name is required and there is none."""
         address, port = sockaddr[:2]
         service = str(port)
         if not flags & socket.NI_NUMERICSERV:
             with suppress(OSError):
-                service = socket.getservbyport(port, "udp" if flags & socket.NI_DGRAM else "tcp")
+                name_of_port = services.getservbyport if self._well_known else _real_getservbyport
+                service = name_of_port(port, "udp" if flags & socket.NI_DGRAM else "tcp")
         found = None if flags & socket.NI_NUMERICHOST else self.name_of(address)
         if found is None and flags & socket.NI_NAMEREQD:
             raise _unknown()
@@ -129,6 +152,13 @@ def check_name(name: str) -> None:
         raise ValueError(f"a host has a name, not {name!r}")
     if _is_address(name):
         raise ValueError(f"{name} is an address, which needs no name: it goes to addresses=")
+
+
+def _service(port: Any) -> str | None:
+    """The name of a port, where it is one."""
+    if isinstance(port, bytes):
+        port = port.decode("latin-1")
+    return port if isinstance(port, str) and not _NUMBER.fullmatch(port) else None
 
 
 def _is_address(text: str) -> bool:

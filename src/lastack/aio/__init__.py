@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lastack.aio.device import DeviceLoop as DeviceLoop
     from lastack.aio.errors import Escaped as Escaped
+    from lastack.aio.errors import EscapedWarning as EscapedWarning
     from lastack.aio.errors import HostDown as HostDown
     from lastack.aio.errors import WorldStuck as WorldStuck
     from lastack.aio.simulated import SimulatedLoop as SimulatedLoop
@@ -16,12 +17,13 @@ if TYPE_CHECKING:
 _PLACES = {
     "DeviceLoop": "device",
     "Escaped": "errors",
+    "EscapedWarning": "errors",
     "HostDown": "errors",
     "SimulatedLoop": "simulated",
     "World": "world",
     "WorldStuck": "errors",
 }
-__all__ = ["DeviceLoop", "Escaped", "HostDown", "SimulatedLoop", "World", "WorldStuck"]
+__all__ = ["DeviceLoop", "Escaped", "EscapedWarning", "HostDown", "SimulatedLoop", "World", "WorldStuck"]
 
 
 def __getattr__(name: str) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 
 class Escaped(RuntimeError):
     """The program would have left the simulation, or done another thing that its loop cannot let happen: `what` it did,
@@ -13,7 +15,16 @@ class Escaped(RuntimeError):
     def __init__(self, what: str, instead: str, would: str = "leave the simulation") -> None:
         self.what = what
         self.instead = instead
+        self.told = ""  # how a world remembers it
         super().__init__(f"{what} would {would}: {instead}")
+        world = getattr(asyncio._get_running_loop(), "world", None)
+        if world is not None:
+            world.escapes_by(self)
+
+
+class EscapedWarning(RuntimeWarning):
+    """The run of a world has ended well, but somebody caught an `Escaped`: what the program was kept from was not done.
+    Who means it so ignores this warning."""
 
 
 def blocks(instead: str) -> Escaped:

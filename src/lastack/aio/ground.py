@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from lastack.aio.decisions import Decisions
 from lastack.aio.errors import Escaped
+from lastack.aio.escapes import Escapes
 from lastack.aio.names import Names
 from lastack.aio.selector import Ready
 from lastack.aio.standing import told_handle, told_task, traceback_of, wakes_a_task
@@ -73,6 +74,7 @@ class Ground:
         self.waits: Any = None  # the task that waits for all the others
         self.sleeps: list[Sleep] = []  # of what is called in place of threads just now
         self.last_tick = 0  # of the last uuid1
+        self.escapes = Escapes()  # what programs were kept from
         self.over = False  # whether the run is, and only ends what is left of it
 
     # --- whose turn it is ---
@@ -137,6 +139,12 @@ class Ground:
     def kill(self, name: Any) -> None:
         """End a host's program."""
         raise NotImplementedError
+
+    def escapes_by(self, error: Escaped) -> None:
+        """Something would leave the simulation, and whoever calls it is about to be told."""
+        program: Program = self.process
+        if program.alive:  # what its `finally` does, once it stands still, counts no more
+            self.escapes.note(error, program.name)
 
     def escaped(self, error: Escaped) -> None:
         """Something would have left the simulation, and no program has caught that."""

@@ -144,6 +144,15 @@ class World(Controlled):
         ever; WorldLimit."""
         if self._ran and main is not None:
             main.close()  # nobody is going to await it
+        try:
+            result = self._run(main)
+        except BaseException as error:
+            self.escapes.add_to(error)
+            raise
+        self.escapes.warn()
+        return result
+
+    def _run(self, main: Coroutine[Any, Any, Any] | None) -> Any:
         with asyncio.Runner(loop_factory=lambda: SimulatedLoop(self)) as runner:
             try:
                 return runner.run(self._whole(main))
@@ -239,6 +248,8 @@ class World(Controlled):
         self.loop = None
         self.close_files()
         bury(self, loop)
+        if self._over is None:  # nobody has called `run`, who will say so
+            self.escapes.warn()
 
     def chaos(self, **faults: Any) -> Chaos:
         """Let things go wrong by chance, from now on or from when the world begins; `faults` are those of

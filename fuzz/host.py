@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from fuzz.limits import LIMITS
 from fuzz.some_way import some_way
 from lastack.host.host import Host
-from lastack.host.options import SHUT_RDWR, SHUT_WR
+from lastack.host.options import SHUT_RDWR, SHUT_WR, SO_REUSEADDR, SOL_SOCKET
 from lastack.host.sockets import Socket
 from lastack.sim.workers import each_in_processes, ended_by_sigterm
 from lastack.tcp.config import Config
@@ -65,7 +65,7 @@ class Case:
         rng = self.rng
         for version in (4, 6):
             listener = self.host.socket(version)
-            listener.reuse_address = rng.random() < 0.5
+            listener.setsockopt(SOL_SOCKET, SO_REUSEADDR, int(rng.random() < 0.5))
             listener.v6only = version == 6
             listener.bind(("", PORT))
             listener.listen(self.now, rng.choice((0, 1, 5)))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from tests.aio.ends import Recorder, close, connect
-from tests.aio.places import OverDevice, Place, Simulated
+from tests.aio.places import Place, Simulated
 
 
 async def visit(place: Place, address: Any, *, near: bool = False) -> Recorder:
@@ -179,23 +180,35 @@ async def test_what_cannot_be_served(place: Place):
 
 
 async def test_reuse_port(place: Place):
-    """A port of a host of ours has one listener: asyncio says what it says of systems without SO_REUSEPORT."""
+    """Servers that share a port share the connections, and those that are left get all."""
     loop = asyncio.get_running_loop()
-    if isinstance(place, Simulated):
-        with pytest.raises(ValueError, match="reuse_port not supported"):
-            await loop.create_server(Greeter, place.near, 0, reuse_port=True)
-        return
-    first = await loop.create_server(Greeter, place.near, 0, reuse_port=True)
+    counts = [0, 0]
+
+    def counted(number: int) -> Callable[[], asyncio.Protocol]:
+        def make() -> asyncio.Protocol:
+            counts[number] += 1
+            return Greeter()
+
+        return make
+
+    first = await loop.create_server(counted(0), place.near, 0, reuse_port=True)
     address = first.sockets[0].getsockname()
-    await (await visit(place, address)).lost
-    if isinstance(place, OverDevice):  # whose socket was the kernel's until it was bound
-        with pytest.raises(OSError, match="address already in use"):
-            await loop.create_server(Greeter, *address, reuse_port=True)
-    else:
-        second = await loop.create_server(Greeter, *address, reuse_port=True)
+    assert first.sockets[0].getsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT) == 1
+    with pytest.raises(OSError, match="address already in use"):
+        await loop.create_server(Greeter, *address)
+    second = await loop.create_server(counted(1), *address, reuse_port=True)
+    for _ in range(30):
         await (await visit(place, address)).lost
-        second.close()
+    assert sum(counts) == 30
+    assert min(counts) > 0
     first.close()
+    before = counts[1]
+    for _ in range(5):
+        await (await visit(place, address)).lost
+    assert counts[1] == before + 5
+    second.close()
+    with pytest.raises(ConnectionRefusedError):
+        await visit(place, address)
 
 
 async def test_the_first_address_refuses(place: Place):

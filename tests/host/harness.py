@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from lastack.host.host import Host
+from lastack.host.options import SO_REUSEADDR, SO_REUSEPORT, SOL_SOCKET
 from lastack.host.sockets import Socket
 from lastack.tcp.config import DEFAULT, Config
 from lastack.tcp.states import State
@@ -92,7 +93,8 @@ class Bench:
 
     def socket(self, version: int = 4, **options: Any) -> Socket:
         made = self.host.socket(version)
-        made.reuse_address = options.get("reuse", False)
+        made.setsockopt(SOL_SOCKET, SO_REUSEADDR, int(options.get("reuse", False)))
+        made.setsockopt(SOL_SOCKET, SO_REUSEPORT, int(options.get("shares", False)))
         return made
 
     def listen(self, port: int = 80, backlog: int = 5, version: int = 4, **options: Any) -> Socket:

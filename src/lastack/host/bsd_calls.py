@@ -18,6 +18,7 @@ BITS: dict[tuple[int, int], int] = {
     (o.SOL_SOCKET, o.SO_REUSEADDR): 0x4,
     (o.SOL_SOCKET, o.SO_KEEPALIVE): 0x8,
     (o.SOL_SOCKET, o.SO_OOBINLINE): 0x100,
+    (o.SOL_SOCKET, o.SO_REUSEPORT): 0x200,
     (o.IPPROTO_TCP, o.TCP_NODELAY): 0x4,  # TF_NODELAY
     (o.IPPROTO_TCP, o.TCP_CORK): 0x1000,  # TCP_NOPUSH: TF_NOPUSH
 }

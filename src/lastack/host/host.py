@@ -238,7 +238,8 @@ class Host(Tables):
 
     def listeners(self) -> list[Listener]:
         """Everything in LISTEN."""
-        return list(dict.fromkeys(self.listening.values()))  # one for both IP versions stands there twice
+        shared = [one for several in self.sharing.values() for one in several]
+        return list(dict.fromkeys([*self.listening.values(), *shared]))  # one for both IP versions stands there twice
 
     # --- segments, datagrams and messages in ---
 
@@ -268,7 +269,7 @@ class Host(Tables):
                 self.observer.segment_in(now, record, segment)
             self._in_time_wait(now, key, record, segment)
             return
-        listener = self.find_listener(local)
+        listener = self.find_listener(local, remote)
         if self.observer is not None:
             self.observer.segment_in(now, listener, segment)
         if listener is not None:

@@ -47,7 +47,7 @@ class Names(Settings):
         elif local not in self.host.addresses:
             number = errno.EINVAL if is_link_local(local) else errno.EADDRNOTAVAIL
             raise error(number, f"{address[0]} is not an address of this host")
-        holder = Holder(sizes, local, self.reuse_address)
+        holder = Holder(sizes, local, self.reuse_address, self.reuse_port)
         if port == 0:
             found = self.host.ports.ephemeral(local, (b"", 0), lambda port: self._unused(holder, port))
             if found is None:

@@ -138,7 +138,7 @@ def _cookie_returned(
     host.counters["SYN cookie received"] += 1
     if not _accept_queue_has_room(host, listener, "ACK"):
         return not host.config.abort_on_overflow
-    tcb = host.new_tcb(now, local, remote, listener.config, listener.socket.reuse_address, State.LISTEN)
+    tcb = host.new_tcb(now, local, remote, listener.config, listener.socket.reuse, State.LISTEN)
     tcb.socket = listener.socket
     ways.accepted(tcb, listener.socket.way, host.way_back)
     calls.set_iss(tcb, iss)
@@ -159,7 +159,7 @@ def _child(
     origin: State,
     fast: FastOpen | None,
 ) -> None:
-    tcb = host.new_tcb(now, local, remote, listener.config, listener.socket.reuse_address, origin)
+    tcb = host.new_tcb(now, local, remote, listener.config, listener.socket.reuse, origin)
     tcb.socket = listener.socket
     if host.way_back is not None or listener.socket.way is not None:
         ways.accepted(tcb, listener.socket.way, host.way_back)
@@ -201,7 +201,7 @@ def reopen(host: Tables, now: int, key: bytes, record: TimeWait, syn: Segment) -
     The record stays until the child is ESTABLISHED, so that an old duplicate SYN leads back to TIME-WAIT. The limits
     of half-open connections are for strangers (as on Linux): who is in TIME-WAIT has been here, and frees as much.
     """
-    listener = host.find_listener(record.local)
+    listener = host.find_listener(record.local, record.remote)
     if listener is None or not _accept_queue_has_room(host, listener, "SYN"):
         return False
     # Above the largest number that the old incarnation used (section 3.6.1 (1)).
@@ -215,7 +215,7 @@ def reopen_held(host: Tables, now: int, key: bytes, tcb: Tcb, segment: Segment) 
     """The same where the old connection's descriptor is still open: its `Tcb` leaves the tables for a record."""
     if segment.flags & (SYN | ACK | RST) != SYN or not time_wait.reopens(tcb, segment, tcb.config):
         return False
-    listener = host.find_listener(tcb.local)
+    listener = host.find_listener(tcb.local, tcb.remote)
     if listener is None:
         return False
     if not host.time_wait.takes(tcb.time_wait_at):

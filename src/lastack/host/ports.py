@@ -1,6 +1,7 @@
 """Local ports: who holds one, whether another may have it too, and which ephemeral one a connection gets.
 
-Ephemeral ports by RFC 6056 section 3.3.4 (double-hash), the rules of SO_REUSEADDR by the preset.
+Ephemeral ports by RFC 6056 section 3.3.4 (double-hash), the rules of SO_REUSEADDR by the preset, that of SO_REUSEPORT
+as Linux has it.
 """
 
 from __future__ import annotations
@@ -22,14 +23,16 @@ BOTH = (V6, V4)
 
 class Holder:
     """A bound socket. `sizes` are the lengths of the addresses whose ports it holds: each IP version has its own, and
-    an IPv6 socket bound to any address holds both, unless it is IPV6_V6ONLY (RFC 3493 section 5.3)."""
+    an IPv6 socket bound to any address holds both, unless it is IPV6_V6ONLY (RFC 3493 section 5.3). It `shares` its
+    port with others that do (SO_REUSEPORT)."""
 
-    __slots__ = ("address", "listening", "reuse", "sizes")
+    __slots__ = ("address", "listening", "reuse", "shares", "sizes")
 
-    def __init__(self, sizes: tuple[int, ...], address: bytes, reuse: bool) -> None:
+    def __init__(self, sizes: tuple[int, ...], address: bytes, reuse: bool, shares: bool = False) -> None:
         self.sizes = sizes
         self.address = address
         self.reuse = reuse
+        self.shares = shares
         self.listening = False
 
     def meets(self, other: Holder) -> bool:
@@ -62,7 +65,7 @@ class Ports:
         """The rule of SO_REUSEADDR. Linux: the old one must have had it too. BSD: the new one is enough."""
         both = self.config.reuse_needs_both
         for other in self._holders.get(port, ()):
-            if other is holder or not other.meets(holder):
+            if other is holder or not other.meets(holder) or (other.shares and holder.shares):
                 continue
             if not holder.reuse or other.listening or (both and not other.reuse):
                 return False
@@ -70,14 +73,14 @@ class Ports:
                 return False  # BSD: a second socket of the very same name, never
         for address, reuse in self._leftovers.get(port, ()):
             met = address == holder.address if holder.address else len(address) in holder.sizes
-            if met and not (holder.reuse and (reuse or not both)):
+            if met and not ((holder.reuse or holder.shares) and (reuse or not both)):
                 return False
         return True
 
     def may_listen(self, holder: Holder, port: int) -> bool:
-        """Whether nobody whose packets these could be listens already."""
-        others = self._holders.get(port, ())
-        return not any(other.listening and other is not holder and other.meets(holder) for other in others)
+        """Whether nobody whose packets these could be listens already, unless both share the port."""
+        others = [other for other in self._holders.get(port, ()) if other.listening and other is not holder]
+        return not any(other.meets(holder) and not (other.shares and holder.shares) for other in others)
 
     def release(self, holder: Holder, port: int) -> None:
         """A bound socket is closed."""

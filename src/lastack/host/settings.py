@@ -17,9 +17,13 @@ Value = int | str | bytes | tuple[int, int]
 
 
 class Settings:
-    """What a socket's options say, and what they act on. `linger` is None or seconds."""
+    """What a socket's options say, and what they act on. `linger` is None or seconds; `reuse` is what connections
+    leave behind: whether the port may be had again, by SO_REUSEADDR or SO_REUSEPORT."""
 
-    __slots__ = ("config", "holder", "host", "linger", "listener", "reuse_address", "tcb", "v6only", "way")
+    __slots__ = (
+        *("config", "holder", "host", "linger", "listener"),
+        *("reuse", "reuse_address", "reuse_port", "tcb", "v6only", "way"),
+    )
 
     def __init__(self, host: Tables) -> None:
         self.host = host
@@ -27,7 +31,7 @@ class Settings:
         self.tcb: Tcb | None = None
         self.listener: Listener | None = None
         self.holder: Holder | None = None
-        self.reuse_address = False
+        self.reuse = self.reuse_address = self.reuse_port = False
         self.linger: int | None = None
         self.way: Way | None = None  # IPv4 options set by the application
         self.v6only = host.config.v6only
@@ -45,9 +49,9 @@ def set_option(socket: Settings, level: int, option: int, value: Value) -> None:
     elif not isinstance(value, int):
         raise OSError(errno.EINVAL, f"option {option} takes a number")
     elif name == (o.SOL_SOCKET, o.SO_REUSEADDR):
-        socket.reuse_address = bool(value)
-        if socket.holder is not None:
-            socket.holder.reuse = bool(value)
+        _set_reuse(socket, bool(value), socket.reuse_port)
+    elif name == (o.SOL_SOCKET, o.SO_REUSEPORT):
+        _set_reuse(socket, socket.reuse_address, bool(value))
     elif name == (o.IPPROTO_IPV6, o.IPV6_V6ONLY):
         if socket.holder is not None or socket.tcb is not None:
             raise OSError(errno.EINVAL, "IPV6_V6ONLY belongs before the bind")
@@ -63,6 +67,12 @@ def set_option(socket: Settings, level: int, option: int, value: Value) -> None:
         _set_setting(socket, name, value)
     else:
         raise OSError(errno.ENOPROTOOPT, f"no socket option {option} at level {level}")
+
+
+def _set_reuse(socket: Settings, address: bool, port: bool) -> None:
+    socket.reuse_address, socket.reuse_port, socket.reuse = address, port, address or port
+    if socket.holder is not None:
+        socket.holder.reuse, socket.holder.shares = address, port
 
 
 def _set_setting(socket: Settings, name: tuple[int, int], value: int) -> None:
@@ -124,6 +134,7 @@ def get_option(socket: Settings, level: int, option: int) -> object:
         return int(getattr(socket.config, o.FLAGS[name]))
     plain: dict[tuple[int, int], object] = {
         (o.SOL_SOCKET, o.SO_REUSEADDR): int(socket.reuse_address),
+        (o.SOL_SOCKET, o.SO_REUSEPORT): int(socket.reuse_port),
         (o.SOL_SOCKET, o.SO_TYPE): 1,  # SOCK_STREAM
         (o.SOL_SOCKET, o.SO_PROTOCOL): o.IPPROTO_TCP,
         (o.SOL_SOCKET, o.SO_SNDLOWAT): 1,

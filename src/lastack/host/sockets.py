@@ -54,8 +54,7 @@ class Socket(Stream):
         self.holder.listening = True
         fast_options.enable(self, backlog)
         self.listener = Listener(self.local, backlog, self.config, self, self.host.observer)
-        for size in self.holder.sizes:
-            self.host.listening[size, *self.local] = self.listener
+        self.host.listens(self.listener, self.holder.sizes)
         self.listener.open(now)
 
     def accept(self, now: int) -> tuple[Socket, Address]:
@@ -80,7 +79,7 @@ class Socket(Stream):
             raise error(errno.ECONNABORTED, "the peer has ended it already")
         child = Socket(self.host, self.version)
         child.config, child.reuse_address, child.linger = tcb.config, self.reuse_address, self.linger
-        child.v6only = self.v6only
+        child.v6only, child.reuse, child.reuse_port = self.v6only, self.reuse, self.reuse_port
         child.tcb, child.local, child._connect_told = tcb, tcb.local, True
         child.error = tcb.error
         tcb.socket = child
@@ -115,7 +114,7 @@ class Socket(Stream):
         remote = (self._destination(address[0]), address[1])
         local = self._choose_local(remote)
         self.error = 0
-        self.tcb = tcb = self.host.new_tcb(now, local, remote, self.config, self.reuse_address)
+        self.tcb = tcb = self.host.new_tcb(now, local, remote, self.config, self.reuse)
         tcb.socket = self
         ways.called(tcb, self.way, self.host.config.udp_tunneling_port)
         self._connect_told = False
@@ -218,8 +217,7 @@ class Socket(Stream):
     def _close_listener(self, now: int, listener: Listener) -> None:
         assert self.holder is not None
         self.holder.listening = False
-        for size in self.holder.sizes:
-            del self.host.listening[size, *self.local]
+        self.host.listens_no_more(listener, self.holder.sizes)
         for child in listener.close(now):
             half_open = child in listener.half_open
             self.host.half_open_ends(listener, child)

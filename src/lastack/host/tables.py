@@ -63,6 +63,7 @@ class Tables(Outgoing):
         "paths",
         "ports",
         "recent",
+        "sharing",
         "tcbs",
         "time_wait",
         "timers",
@@ -92,6 +93,7 @@ class Tables(Outgoing):
         self.fragments = Fragments(config, self.counters)
         self.tcbs: dict[bytes, Tcb] = {}
         self.listening: dict[tuple[int, bytes, int], Listener] = {}  # by (length of an address, address, port)
+        self.sharing: dict[tuple[int, bytes, int], list[Listener]] = {}  # all of them, where they are several
         self.half_open = 0  # children in SYN-RECEIVED, of all listeners
         self.ports = Ports(config, secret)
         self.paths = Paths(config, self.counters)
@@ -307,11 +309,40 @@ class Tables(Outgoing):
         record = self.time_wait.remove(key)
         self.ports.leave(record.local, record.reuse)
 
-    def find_listener(self, local: Endpoint) -> Listener | None:
-        """Who listens on an endpoint: the one bound to the address, else the one bound to any."""
+    def find_listener(self, local: Endpoint, remote: Endpoint) -> Listener | None:
+        """Who listens on an endpoint: the one bound to the address, else the one bound to any; of several that share a
+        port, the one to whom this remote endpoint falls."""
         address, port = local
         listening = self.listening
-        return listening.get((len(address), address, port)) or listening.get((len(address), b"", port))
+        found = listening.get((len(address), address, port)) or listening.get((len(address), b"", port))
+        if self.sharing and found is not None:
+            several = self.sharing.get((len(address), *found.local))
+            if several is not None:
+                # As Linux: by a hash of the four-tuple, whose parts of 32 bits fall to one each.
+                hashed = isn.keyed_hash(self.secret, b"sharing", isn.names(local, remote))
+                return several[hashed * len(several) >> 32]
+        return found
+
+    def listens(self, listener: Listener, sizes: Iterable[int]) -> None:
+        """A listener is open, for addresses of these lengths."""
+        for size in sizes:
+            name = (size, *listener.local)
+            first = self.listening.setdefault(name, listener)
+            if first is not listener:
+                self.sharing.setdefault(name, [first]).append(listener)
+
+    def listens_no_more(self, listener: Listener, sizes: Iterable[int]) -> None:
+        """It is closed; those with whom it shared the port go on."""
+        for size in sizes:
+            name = (size, *listener.local)
+            left = self.sharing.pop(name, [listener])
+            left.remove(listener)
+            if len(left) > 1:
+                self.sharing[name] = left
+            if left:
+                self.listening[name] = left[0]
+            else:
+                del self.listening[name]
 
 
 def _gone(tcb: Tcb) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import select
 import selectors
 import socket as constants
 import struct
@@ -127,3 +128,113 @@ def test_nothing_else_can_be_done_with_it(ours: Place):
         assert outcome(lambda: ours.socket.socket(fileno=client.fileno()))[1] == errno.EOPNOTSUPP
         assert outcome(ours.socket.socket, constants.AF_INET, constants.SOCK_DGRAM)[1] == errno.EPROTONOSUPPORT
         assert outcome(ours.socket.socket, constants.AF_UNIX)[1] == errno.EAFNOSUPPORT
+
+
+def told(one: Any, wanted: int) -> int:
+    """The events of poll, as soon as they are `wanted`, if that comes at all; POLLERR cannot be shown."""
+    asked = select.poll()
+    asked.register(one, ANY)
+    end = time.monotonic() + 1
+    while True:
+        found = asked.poll(20)
+        events = found[0][1] & ~select.POLLERR if found else 0
+        if events == wanted or time.monotonic() > end:
+            return int(events)
+
+
+ANY = select.POLLIN | select.POLLOUT | select.POLLRDHUP
+ENDS = select.POLLIN | select.POLLOUT | select.POLLRDHUP
+
+
+def test_the_end_of_a_connection_is_told_by_poll(there: Place):
+    with there.connected() as (client, server):
+        assert told(client, select.POLLOUT) == select.POLLOUT
+        server.sendall(b"hello")
+        assert told(client, select.POLLIN | select.POLLOUT) == select.POLLIN | select.POLLOUT
+        server.shutdown(constants.SHUT_WR)
+        assert told(client, ENDS) == ENDS
+        assert client.recv(10) == b"hello"
+        assert told(client, ENDS) == ENDS  # there is the end to be read
+        assert told(server, select.POLLOUT) == select.POLLOUT
+        client.shutdown(constants.SHUT_WR)
+        for one in (client, server):
+            assert told(one, ENDS | select.POLLHUP) == ENDS | select.POLLHUP
+        assert client.recv(1) == server.recv(1) == b""
+        assert told(client, ENDS | select.POLLHUP) == ENDS | select.POLLHUP
+
+
+def test_who_has_ended_may_still_be_told_something(there: Place):
+    """Our FIN alone is no POLLHUP; and who only reads is full sometimes."""
+    with there.connected() as (client, server):
+        client.setblocking(False)
+        assert told(client, select.POLLOUT) == select.POLLOUT
+        server.shutdown(constants.SHUT_WR)
+        assert told(client, ENDS) == ENDS
+        end = time.monotonic() + SOON
+        sent = 0
+        while told(client, ENDS & ~select.POLLOUT) & select.POLLOUT:
+            assert time.monotonic() < end
+            try:
+                while True:
+                    sent += client.send(bytes(1 << 20))
+            except BlockingIOError:
+                pass
+        while sent:
+            sent -= len(server.recv(1 << 20))
+        assert told(client, ENDS) == ENDS
+        assert told(server, select.POLLOUT) & select.POLLHUP == 0
+
+
+@pytest.mark.parametrize("kind", SELECTORS[1:])
+def test_a_reset_is_the_end_for_all(there: Place, kind: Any):
+    with there.connected() as (client, server), kind() as selector:
+        selector.register(client, READ)
+        assert ready(selector, client, 0) == 0
+        server.setsockopt(constants.SOL_SOCKET, constants.SO_LINGER, struct.pack("ii", 1, 0))
+        server.close()
+        assert ready(selector, client, READ) == READ
+        assert told(client, ENDS | select.POLLHUP) == ENDS | select.POLLHUP
+        with pytest.raises(ConnectionResetError):
+            client.recv(1)
+        assert told(client, ENDS | select.POLLHUP) == ENDS | select.POLLHUP
+
+
+def test_what_is_not_open_yet_has_not_ended(ours: Place):
+    """The same descriptor shows the connection that comes later, and an opening that is tried again."""
+    with ours.listener() as listener:
+        address = listener.getsockname()
+        taken = ours.listener()
+        refused = taken.getsockname()
+        taken.close()
+        with ours.client(), ours.socket.socket() as one, selectors.EpollSelector() as selector:
+            one.setblocking(False)
+            selector.register(one, READ | WRITE)
+            number = one.fileno()
+            assert told(one, select.POLLIN | select.POLLOUT) == select.POLLIN | select.POLLOUT
+            one.connect_ex(refused)
+            assert ready(selector, one) == READ | WRITE
+            assert one.getsockopt(constants.SOL_SOCKET, constants.SO_ERROR) == errno.ECONNREFUSED
+            assert one.connect_ex(refused) == errno.ECONNABORTED
+            assert one.connect_ex(address) == errno.EINPROGRESS
+            assert ready(selector, one, WRITE) == WRITE
+            assert told(one, select.POLLOUT) == select.POLLOUT
+            assert one.fileno() == number
+
+
+def test_who_begins_anew_after_the_end_has_not_ended(ours: Place):
+    """A connection that was reset before its connect() was asked how it went: the next connect() begins another."""
+    with ours.listener() as listener, ours.client(), ours.socket.socket() as one:
+        one.setblocking(False)
+        number = one.fileno()
+        assert one.connect_ex(listener.getsockname()) == errno.EINPROGRESS
+        server, _ = listener.accept()
+        assert told(one, select.POLLOUT) == select.POLLOUT
+        server.setsockopt(constants.SOL_SOCKET, constants.SO_LINGER, struct.pack("ii", 1, 0))
+        server.close()
+        assert told(one, ENDS | select.POLLHUP) == ENDS | select.POLLHUP
+        assert one.connect_ex(listener.getsockname()) == errno.ECONNRESET
+        assert one.connect_ex(listener.getsockname()) == errno.EINPROGRESS
+        assert told(one, select.POLLOUT) == select.POLLOUT
+        assert one.fileno() == number
+        listener.accept()[0].close()
+        assert told(one, ENDS) == ENDS

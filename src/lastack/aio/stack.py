@@ -20,8 +20,12 @@ def events_of(socket: Socket, wanted: int = READ | WRITE) -> int:
     """Which of READ and WRITE there are, as a selector over epoll would tell them."""
     if wanted == READ and socket.flows():  # as nearly always: 1 us less
         return READ if socket.readable() else 0
-    found = socket.poll()
-    return wanted & ((READ if found & _READABLE else 0) | (WRITE if found & _WRITABLE else 0))
+    return wanted & events_in(socket.poll())
+
+
+def events_in(found: int) -> int:
+    """What of READ and WRITE there is in events of poll(2)."""
+    return (READ if found & _READABLE else 0) | (WRITE if found & _WRITABLE else 0)
 
 
 class Stack(Protocol):

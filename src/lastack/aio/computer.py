@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from contextvars import Context, copy_context
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 from weakref import WeakValueDictionary
 
 from lastack.aio.errors import Escaped, HostDown
@@ -19,6 +19,10 @@ from lastack.host.host import Host
 from lastack.host.sockets import Socket
 from lastack.sim.world import SECOND
 
+if TYPE_CHECKING:
+    from lastack.aio.outcome import Running
+
+T = TypeVar("T")
 Main = Callable[[], Awaitable[Any]]
 
 
@@ -66,7 +70,7 @@ class Computer:
         self.returned = task is self.task
         self.world.main_ended(task)
 
-    def run(self, coroutine: Any) -> asyncio.Future[Any]:
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> Running[T]:
         """Run a coroutine as part of this host's program. What this returns ends as the coroutine does, or by HostDown
         where the program is ended; to cancel it cancels the coroutine. It can be awaited, gathered, and given to
         `create_task`, also of a TaskGroup. HostDown where there is no program."""
@@ -79,7 +83,7 @@ class Computer:
             if asyncio.iscoroutine(coroutine):
                 coroutine.close()  # nobody is going to await it
             raise problem
-        return self.process.outcome(self._begin(coroutine))
+        return cast("Running[T]", self.process.outcome(self._begin(coroutine)))
 
     def _begin(self, coroutine: Any) -> asyncio.Task[Any]:
         context = copy_context()

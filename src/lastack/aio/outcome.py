@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from contextvars import Context
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lastack.aio.errors import HostDown
+
+T = TypeVar("T")
+
+if TYPE_CHECKING:
+
+    class Running(asyncio.Future[T], Coroutine[Any, Any, T]):
+        """What `Computer.run` returns, to a type checker: a future that `create_task` takes as well, as the loop of a
+        world does (see `as_coroutine`)."""
 
 
 def as_coroutine(what: Any) -> Any:

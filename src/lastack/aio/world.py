@@ -14,7 +14,7 @@ from contextlib import suppress
 from inspect import iscoroutine, signature
 from ipaddress import ip_interface
 from math import inf
-from typing import Any
+from typing import Any, TypeVar, overload
 
 from lastack.aio.burial import bury
 from lastack.aio.chaos import Chaos, Faults
@@ -31,6 +31,7 @@ from lastack.sim.world import HOUR, SECOND, WorldLimit
 from lastack.tcp.config import DEFAULT, Config
 from lastack.tcp.presets import preset
 
+T = TypeVar("T")
 LOCALHOST = "localhost"
 _LOOPBACK = ("127.0.0.1/8", "::1/128")
 
@@ -137,6 +138,12 @@ class World(Controlled):
         return self.computers[LOCALHOST].process
 
     # --- running ---
+
+    @overload
+    def run(self, main: None = None) -> None: ...
+
+    @overload
+    def run(self, main: Coroutine[Any, Any, T]) -> T: ...
 
     def run(self, main: Coroutine[Any, Any, Any] | None = None) -> Any:
         """Run until the `main` of every client has returned, and `main` too, whose result is returned; it runs on

@@ -27,6 +27,9 @@ import pytest
 
 from lastack.aio import Escaped, World
 
+# These tests catch it on purpose.
+pytestmark = pytest.mark.filterwarnings("ignore::lastack.aio.EscapedWarning")
+
 TRUE = [sys.executable, "-c", ""]
 
 

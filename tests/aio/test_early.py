@@ -24,6 +24,9 @@ from aiohttp import ClientSession, TCPConnector, web
 from lastack.aio import Escaped, World
 from lastack.aio.ground import BEGINNING
 
+# These tests catch it on purpose.
+pytestmark = pytest.mark.filterwarnings("ignore::lastack.aio.EscapedWarning")
+
 
 def test_names_that_were_imported_early_are_the_worlds():
     held = (early_monotonic, early_time, early_sleep, early_urandom, early_socket)

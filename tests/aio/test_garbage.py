@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from lastack.aio import World, garbage
+from lastack.aio import World, WorldStuck, garbage
 
 
 @pytest.fixture(autouse=True)
@@ -75,7 +75,7 @@ def test_it_is_collected_at_the_same_moments(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_what_was_there_before_is_left_alone():
-    """And nothing of it is left out once the run is over."""
+    """Also by the end of the world, which looks for what the world has left; once it is over nothing is left out."""
 
     class Thing:
         def __del__(self) -> None:
@@ -93,8 +93,20 @@ def test_what_was_there_before_is_left_alone():
         assert not died
 
     world.run(main())
+    assert not died
     gc.collect()
     assert died == [0]
+
+
+def test_the_collector_is_as_it_was_however_a_run_ends():
+    async def fail() -> None:
+        assert gc.get_freeze_count() > 0 and not gc.isenabled()
+        raise ValueError
+
+    for end in (ValueError, WorldStuck):
+        with pytest.raises(end):
+            World().run(fail() if end is ValueError else asyncio.Event().wait())
+        assert gc.get_freeze_count() == 0 and gc.isenabled()
 
 
 @pytest.mark.slow

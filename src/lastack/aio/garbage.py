@@ -10,24 +10,37 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import ClassVar
 
 # Turns of the loop between two collections, and how many more for each socket: their number is what a collection costs.
 _TURNS = 10_000
 _TURNS_FOR_A_SOCKET = 4
 
 
+class _Held:
+    """How many hold it (there is one collector): the first has done it, and the last undoes it."""
+
+    count: ClassVar[int] = 0
+    enabled: ClassVar[bool] = True
+
+
 @contextmanager
 def held() -> Iterator[None]:
-    """Meanwhile Python collects nothing by itself, and `Rounds` only what comes into being from now on."""
-    enabled = gc.isenabled()
-    gc.disable()
-    gc.freeze()
+    """Meanwhile Python collects nothing by itself, and who collects finds only what comes into being from now on: so
+    the end of a world, which looks for what the world has left, costs nothing for what else there is in the process."""
+    if not _Held.count:
+        _Held.enabled = gc.isenabled()
+        gc.disable()
+        gc.freeze()
+    _Held.count += 1
     try:
         yield
     finally:
-        gc.unfreeze()
-        if enabled:
-            gc.enable()
+        _Held.count -= 1
+        if not _Held.count:
+            gc.unfreeze()
+            if _Held.enabled:
+                gc.enable()
 
 
 class Rounds:

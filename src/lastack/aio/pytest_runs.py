@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import inspect
 import os
 import shlex
@@ -36,12 +35,7 @@ class Test:
 
     def run(self, nextitem: pytest.Item | None) -> list[pytest.TestReport]:
         """The reports of the run that is shown: the one that failed, or the last."""
-        # The end of each world looks for garbage, and need not look through all that pytest has loaded: 12 ms.
-        gc.freeze()
-        try:
-            run = self._all()
-        finally:
-            gc.unfreeze()
+        run = self._all()
         for report in run.reports:
             if report.when == "call":
                 report.duration = self.seconds

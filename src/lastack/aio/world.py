@@ -16,6 +16,7 @@ from ipaddress import ip_interface
 from math import inf
 from typing import Any, TypeVar, overload
 
+from lastack.aio import garbage
 from lastack.aio.burial import bury
 from lastack.aio.chaos import Chaos, Faults
 from lastack.aio.computer import Computer, Main, Process
@@ -160,7 +161,7 @@ class World(Controlled):
         return result
 
     def _run(self, main: Coroutine[Any, Any, Any] | None) -> Any:
-        with asyncio.Runner(loop_factory=lambda: SimulatedLoop(self)) as runner:
+        with garbage.held(), asyncio.Runner(loop_factory=lambda: SimulatedLoop(self)) as runner:
             try:
                 return runner.run(self._whole(main))
             except (WorldStuck, WorldLimit):

@@ -24,15 +24,12 @@ class Pair:
     """Two hosts without observers, one connection, and a network that does to packets what networks do."""
 
     def __init__(self, seed: int, version: int, gso: int) -> None:
-        self.rng = rng = random.Random(seed)
+        self.rng = random.Random(seed)
         self.now = 1_000_000
         self.gso = gso
-        ecn = "on" if seed % 5 == 0 else "off"
-        common = {"pingpong": seed % 3 == 0, "ecn": ecn}
-        settings = [common | {"sack": rng.random() < 0.8} for _ in ENDS[version]]
         self.hosts = [
             Host([address], DEFAULT.having(**one), secret=bytes(16), gso=gso, checksum_offload=gso > 0, name=address)
-            for address, one in zip(ENDS[version], settings, strict=True)
+            for address, one in zip(ENDS[version], self.settings(seed), strict=True)
         ]
         self.seen: list[object] = []
         self.travelling: list[tuple[int, int, Packet]] = []
@@ -45,6 +42,11 @@ class Pair:
         for _ in range(4):
             self.turn(faults=False)
         self.sockets: list[Socket] = [client, listener.accept(self.now)[0]]
+
+    def settings(self, seed: int) -> list[dict[str, object]]:
+        """Of both hosts."""
+        common = {"pingpong": seed % 3 == 0, "ecn": "on" if seed % 5 == 0 else "off"}
+        return [common | {"sack": self.rng.random() < 0.8} for _ in range(2)]
 
     def turn(self, faults: bool = True, calm: bool = False) -> None:
         """Some time passes, and what was under way arrives."""

@@ -15,7 +15,7 @@ from lastack.wire.datagram import build_tcp
 from lastack.wire.errors import WireError
 from lastack.wire.options import build_timestamp
 from lastack.wire.packet import COMPLETE, PARTIAL
-from lastack.wire.segment import ACK, Segment
+from lastack.wire.segment import ACK, PSH, Segment
 
 ENDS = {
     4: ((b"\x0a\0\0\1", 80), (b"\xff\xfe\xfd\2", 65535)),
@@ -57,6 +57,19 @@ def test_a_template_gives_what_build_gives(
     )
     for name in ("data", "payload", "checksum", "gso_size", "transport"):
         assert getattr(made, name) == getattr(built, name), name
+
+
+@given(WORD, WORD, st.integers(0, 65535), WORD, WORD, st.binary(min_size=1, max_size=100), st.sampled_from((4, 6)))
+def test_a_message_is_the_packet_of_its_segment(
+    seq: int, ack: int, window: int, val: int, ecr: int, text: bytes, version: int
+):
+    for partial in (False, True):
+        template = Template(*ENDS[version], DEFAULT.having(traffic_class=0x48), partial=partial)
+        numbers = 80, 65535, seq, ack, ACK | PSH, window, 0
+        packet = template.packet(Segment(*numbers, build_timestamp(val, ecr), (text,), len(text)))
+        made = template.message(seq, ack, window, val, ecr, (text,), len(text))
+        for name in ("data", "payload", "checksum", "gso_size", "transport"):
+            assert getattr(made, name) == getattr(packet, name), name
 
 
 @given(st.lists(segments(), max_size=6), st.sampled_from((4, 6)), st.booleans(), st.randoms(use_true_random=False))

@@ -7,12 +7,13 @@ import pytest
 from lastack.host import fast_in, host
 from lastack.host.tables import Tables
 from lastack.sim.simulation import run_simulation
-from lastack.tcp import clean, greeting, parting, predict, straight
+from lastack.tcp import clean, greeting, parting, predict, quiet, straight
 
 SHORT_CUTS = (
     (predict, "predicted"),
     (clean, "acknowledged"),
     (straight, "send"),
+    (quiet, "arrived"),
     (greeting, "completed"),
     (parting, "heard"),
     (parting, "send"),
@@ -24,6 +25,7 @@ def test_simulations_are_the_same_without_them(seed: int, monkeypatch: pytest.Mo
     with_them = run_simulation(seed)
     for module, name in SHORT_CUTS:
         monkeypatch.setattr(module, name, lambda *given: False)
+    monkeypatch.setattr(quiet, "leaving", lambda *given: None)
     monkeypatch.setattr(host, "glance", lambda packet: None)
     monkeypatch.setattr(fast_in, "taken", lambda *given: None)
     monkeypatch.setattr(Tables, "_template", lambda *given: None)

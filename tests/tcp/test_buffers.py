@@ -43,6 +43,7 @@ def test_a_send_buffer_is_a_queue_of_bytes(steps: list[tuple[str, int, int]]):
             buffer.clear()
             model = b""
         assert buffer.length == len(model)
+        assert b"".join(buffer.whole()) == model
     assert b"".join(buffer.view(0, len(model))) == model
 
 

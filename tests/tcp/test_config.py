@@ -69,3 +69,27 @@ def test_settings_upon_settings_are_not_kept_either():
 def test_a_congestion_control_that_nobody_registered_is_named():
     with pytest.raises(ValueError, match="no congestion control 'vegas': one of cubic, newreno"):
         opening(congestion="vegas")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"pingpong": True},
+        {"cork": True},
+        {"push_bursts": True},
+        {"send_units": True},
+        {"freebsd_windows": True},
+        {"window_clamp": 5000},
+        {"notsent_low_water": 1},
+        {"notsent_low_water_default": 1},
+        {"ack_second_segment": True},
+        {"delayed_ack": 0},
+        {"rto_slop": 1},
+        {"rto_min_above_srtt": True},
+        {"user_timeout": 1},
+        {"tail_loss_probes": False},
+    ],
+)
+def test_what_short_cuts_need_not_ask_for(other: dict[str, bool | int]):
+    assert DEFAULT.plain and DEFAULT.having(nagle=False, keepalive=True).plain
+    assert not DEFAULT.having(**other).plain

@@ -38,6 +38,7 @@ IGNORED = {
     "memory",
     "challenges",
     "template",
+    "quiet",
 }
 
 

@@ -77,7 +77,7 @@ class Connection:
         """The same without a copy: the bytes as they came, in pieces, [] at the end."""
         views = self.socket.take_views(now, size)
         if views:
-            self.reactor.counters["bytes in"] += sum(map(len, views))
+            self.reactor.counters["bytes in"] += len(views[0]) if len(views) == 1 else sum(map(len, views))
         return views
 
     def send(self, now: int, data: Buffer) -> int:
@@ -151,7 +151,11 @@ class Reactor:
             if socket.closed:  # since the list was made
                 continue
             if isinstance(user, Connection):
-                self._serve(now, user)
+                user.active_at = now
+                try:
+                    user.ready(now)
+                except OSError as error:
+                    user.failed(now, error)
             elif isinstance(user, Listening):
                 self._accept(now, user)
 
@@ -213,7 +217,10 @@ class Reactor:
             connection = listening.make(self, socket)
             self.counters["connections accepted"] += 1
             self._enter(now, connection)
-            self._serve(now, connection)
+            try:
+                connection.ready(now)
+            except OSError as error:
+                connection.failed(now, error)
         self.counters["limit: connections"] += 1
 
     def _enter(self, now: int, connection: Connection) -> None:
@@ -222,13 +229,6 @@ class Reactor:
         self.connections[connection] = None
         if connection.idle is not None:
             self._timed += 1
-
-    def _serve(self, now: int, connection: Connection) -> None:
-        connection.active_at = now
-        try:
-            connection.ready(now)
-        except OSError as error:
-            connection.failed(now, error)
 
     # --- closing ---
 

@@ -28,7 +28,7 @@ class Echo(Connection):
         self.pending: list[Buffer] = []
 
     def ready(self, now: int) -> None:
-        while self.send_pieces(now, self.pending):  # else nothing is read: the client's window closes
+        while not self.pending or self.send_pieces(now, self.pending):  # else nothing is read: the window closes
             views = self.receive_views(now)
             if views is None:
                 return

@@ -269,14 +269,15 @@ class Driver:
         if self._due is not None and now >= self._due:
             host.advance(now)
         # The application first: what acknowledges a request, or the peer's FIN, rides on its answer, or on its own FIN.
-        for rounds in range(_ROUNDS):
-            if on_ready is not None and (sockets := host.ready()):
+        for _ in range(_ROUNDS):
+            sockets = host.ready() if on_ready is not None else ()
+            if sockets and on_ready is not None:
                 on_ready(now, sockets)
-            elif rounds:
-                return
             # Once: the next round, or the next turn, hears what is left.
             if not self._queue and (packets := host.transmit(now)):
                 self._put(packets, now)
+            elif not sockets:
+                return
         self.wake()
 
     def _watch_device(self, events: int) -> None:
@@ -290,12 +291,26 @@ class Driver:
             self._flush()
             if not events & ~OUT:
                 return False
-        read, receive, line = self.device.read, self.host.receive, self.incoming
+        line = self.incoming
         straight = not self.taps and not line.pipeline.rules and not line.waiting
         each = not self.device.offload
         # To ask in vain costs 2 us. Where one packet came at a time, one is read; the loop comes back for others.
-        self._lone -= 1
-        most = 1 if self._lone > 0 else self.batch
+        most = self.batch
+        if self._lone > 0:
+            self._lone -= 1
+            most = 1
+        if most == 1 and straight and not each:
+            packet = self.device.read()
+            if packet is not None:
+                self.counters.packets_in += 1
+                self.counters.bytes_in += len(packet.data)
+                self.host.receive(now, packet)
+            return False
+        return self._take_batch(now, most, straight, each)
+
+    def _take_batch(self, now: int, most: int, straight: bool, each: bool) -> bool:
+        """As many packets as there are, and at most so many; whether that took a while."""
+        read, receive = self.device.read, self.host.receive
         packets: list[Packet] = []
         try:
             while len(packets) < most and (packet := read()) is not None:
@@ -354,9 +369,9 @@ class Driver:
         """Hand packets to the device; with `now` they come from the host, and meet taps and rules, if there are any."""
         if now is not None and (self.taps or self.outgoing.pipeline.rules or self.outgoing.waiting):
             packets = self._pass_out(now, packets)
-        write, queue, counters = self.device.write, self._queue, self.counters
+        queue, counters = self._queue, self.counters
         for packet in packets:
-            taken = 0 if queue else write(packet)
+            taken = 0 if queue else self.device.write(packet)
             if taken > 0:
                 counters.packets_out += 1
                 counters.bytes_out += taken

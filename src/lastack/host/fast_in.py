@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from struct import Struct
 
-from lastack.tcp import ecn, predict
+from lastack.tcp import ecn, predict, quiet
 from lastack.tcp.sequence import HALF, MASK
 from lastack.tcp.states import State
 from lastack.tcp.tcb import Tcb
 from lastack.wire.checksum import residue, sum_of
-from lastack.wire.packet import COMPLETE, Packet
+from lastack.wire.packet import COMPLETE, Buffer, Packet
 from lastack.wire.segment import PSH, TIMESTAMP_ALONE
 
 # IP without options or extension headers, TCP, and where a timestamp alone would stand. All is in 16-bit words, as far
@@ -68,8 +68,15 @@ def taken(connections: Mapping[bytes, Tcb], packet: Packet, now: int) -> Tcb | N
         return None
     if end > size or end < text:
         return None
-    payload = (memoryview(data)[text:end],) if end > text else ()
     mark = word & 3
+    if end > text:
+        view = data[text:end] if type(data) is memoryview else memoryview(data)[text:end]
+        if not (mark or packet.gso_size or not tcb.sent) and quiet.arrived(tcb, now, seq, ack, window, val, ecr, view):
+            return tcb
+        tcb.quiet = None
+        payload: tuple[Buffer, ...] = (view,)
+    else:
+        tcb.quiet, payload = None, ()
     return (
         tcb
         if predict.predicted(tcb, now, seq, ack, window, val, ecr, end - text, payload, packet.gso_size, mark)

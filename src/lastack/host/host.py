@@ -12,11 +12,11 @@ from lastack.host.listener import Listener
 from lastack.host.sockets import Socket
 from lastack.host.tables import Tables
 from lastack.host.timewait import TimeWait
-from lastack.tcp import arrives, output, time_wait, timeouts
+from lastack.tcp import arrives, output, quiet, time_wait, timeouts
 from lastack.tcp.observer import Observer
 from lastack.tcp.sequence import MASK
 from lastack.tcp.states import Event, State, move
-from lastack.tcp.tcb import Endpoint, Tcb
+from lastack.tcp.tcb import READABLE, WRITABLE, Endpoint, Tcb
 from lastack.wire.address import is_loopback, is_unicast
 from lastack.wire.datagram import Body, parse, parse_ip
 from lastack.wire.datagram import Header as AnyHeader
@@ -31,6 +31,7 @@ from lastack.wire.segment import ACK, FIN, SYN, Segment
 from lastack.wire.udp import Datagram
 
 _SYN_FIN = SYN | FIN
+_BOTH = READABLE | WRITABLE
 SYN_RCVD = State.SYN_RCVD
 TIME_WAIT = State.TIME_WAIT
 
@@ -50,6 +51,12 @@ class Host(Tables):
             if run is not None and run.goes_on(packet, now):
                 return
             tcb = fast_in.taken(self.tcbs, packet, now)
+            if tcb is not None and tcb.quiet is not None:
+                self._run = None
+                self._dirty[tcb] = None
+                if tcb.socket is not None:
+                    tcb.socket.signalled(tcb, _BOTH, now)
+                return
             if tcb is not None:
                 self.touched(tcb, now)
                 if tcb.ack_now and self.announced(tcb.socket):
@@ -145,6 +152,8 @@ class Host(Tables):
     def advance(self, now: int) -> None:
         """Time has passed: see to the timers that have run out."""
         self._run = None
+        if self._sent:
+            self._have_left()
         while (tcb := self.timers.due(now)) is not None:
             before = tcb.retransmissions
             probes = timeouts.advance(tcb, now)
@@ -161,18 +170,23 @@ class Host(Tables):
             errors_out.reassembly_timed_out(self, now, first)
 
     def transmit(self, now: int) -> list[Packet]:
-        """The packets to send now; [] when there are no more.
+        """The packets to send now; [] when there are no more. Those of the last call have left then.
 
         Packets to our own addresses never leave: a socket that connects to itself, or to one beside it. Those that
         still answer each other after `loop_back_rounds` are dropped, as a network would, and counted.
         """
+        self._run = None
+        if self._sent:
+            self._have_left()
         leaving: list[Packet] = []
         rounds = 0
-        self._run = None
         while self._dirty or self._out:
             rounds += 1
             dirty, self._dirty = self._dirty, {}
             for tcb in dirty:
+                if tcb.send_buffer.length and not tcb.sent and self._small(now, tcb):
+                    continue
+                tcb.quiet = None
                 segments = output.transmit(tcb, now)
                 if segments:
                     self.send(now, tcb, segments)
@@ -183,6 +197,32 @@ class Host(Tables):
                 out = self._outward(now, out, rounds)
             leaving += out
         return leaving
+
+    def _small(self, now: int, tcb: Tcb) -> bool:
+        """Whether the short cut for small messages sends what a connection has to say; `_have_left` must follow."""
+        template = tcb.template
+        if (
+            self.observer is not None  # which would hear of a segment
+            or template is None
+            or template.config is not tcb.config
+            or template.flow_label != tcb.flow_label
+        ):
+            return False
+        numbers = quiet.leaving(tcb, now)
+        if numbers is None:
+            return False
+        self.counters["packets out"] += 1
+        self._out.append(template.message(*numbers))
+        self._sent.append(tcb)
+        self._sent_at = now
+        return True
+
+    def _have_left(self) -> None:
+        """What left last by the short cut has left: arm the timers that wait for its acknowledgment."""
+        sent, self._sent = self._sent, []
+        for tcb in sent:
+            quiet.left(tcb, self._sent_at)
+            self.timers.schedule(tcb)
 
     def _outward(self, now: int, packets: list[Packet], rounds: int) -> list[Packet]:
         """Those of `packets` that leave; the others come in."""
@@ -202,6 +242,8 @@ class Host(Tables):
 
     def deadline(self) -> int | None:
         """When `advance` is next needed, or None."""
+        if self._sent:
+            self._have_left()
         at = self.timers.deadline()
         expiry = self.time_wait.deadline()
         if expiry is not None and (at is None or expiry < at):
@@ -214,10 +256,10 @@ class Host(Tables):
 
         One of them may have been closed meanwhile.
         """
-        if not self._ready:
+        if not self.readied:
             return []
         self._run = None
-        ready, self._ready = self._ready, {}
+        ready, self.readied = self.readied, {}
         return list(ready)
 
     # --- what may be looked at ---
@@ -227,6 +269,7 @@ class Host(Tables):
         self.observer = self.time_wait.observer = observer
         for tcb in self.tcbs.values():
             tcb.observer = observer
+            tcb.quiet = None
 
     def socket(self, version: int = 4) -> Socket:
         """A new socket for IPv4 or IPv6."""

@@ -18,6 +18,7 @@ from lastack.tcp.window import receive_window
 from lastack.wire.packet import Buffer
 
 ESTABLISHED = State.ESTABLISHED
+_NEWS = ENDED | OPENED | URGENT
 
 
 def _opening(tcb: Tcb) -> bool:
@@ -48,14 +49,18 @@ class Stream(Names):
         can bear; BlockingIOError (EINPROGRESS) where it bears nothing. MSG_FASTOPEN (see `Socket.sendto`) says nothing
         of a connection that is open; BlockingIOError (EALREADY) where it is being opened.
         """
-        self._open()
         tcb = self.tcb
-        if self.error or tcb is None or tcb.state is CLOSED:
+        if self.closed or self.error or tcb is None or tcb.state is CLOSED:
+            self._open()
             raise error(self._send_error())
         if type(data) is memoryview and (data.ndim != 1 or data.itemsize != 1):
             data = data.cast("B")  # bytes are sent, whatever they stand for
         if not flags and tcb.state is ESTABLISHED and tcb.fast_open is None:  # 0.8 us less for what nearly all are
-            taken = calls.send(tcb, data, now)
+            known = tcb.quiet is not None
+            taken = calls.queue(tcb, data, now) if known else calls.send(tcb, data, now)
+            if taken == len(data) and known:
+                self.host.wrote(tcb)
+                return taken
             if not taken and len(data):
                 raise BlockingIOError(errno.EAGAIN, "the send buffer is full")
             self.host.touched(tcb, now)
@@ -115,19 +120,27 @@ class Stream(Names):
     def take_views(self, now: int, size: int) -> list[Buffer] | None:
         """`take` without a copy: the bytes as they lie in the receive buffer, `bytes` or views, not to be written to,
         which may be sent again as they are. [] at the end; None where nothing has come."""
-        tcb = self._connected_tcb()
+        tcb = self.tcb
+        if tcb is None or self.closed:
+            tcb = self._connected_tcb()
+        views: list[Buffer] = []
         if tcb.rcv_up is not None:
             data = self._read(tcb, size, 0, now)
-            views: list[Buffer] = [data] if data else []
-        else:
-            views = calls.receive_views(tcb, size, now) if tcb.receive_buffer.length else []
+            if data:
+                views.append(data)
+        elif tcb.receive_buffer.length:
+            views = calls.receive_views(tcb, size, now)
             if tcb.ack_now:
                 self.host.touched(tcb, now)
+        elif tcb.state is ESTABLISHED and not self.error and not self._shut_read and size:
+            return None  # `_ends`, for nearly all
         return views if views or self._ends(tcb, size) else None
 
     def _ends(self, tcb: Tcb, size: int) -> bool:
         """Whether a read that gave nothing is the end, and not just too early. Raises the error that there was."""
-        if size == 0 or (calls.at_end(tcb) and not (self.error and self.config.socket_calls == "bsd")):
+        if size == 0:
+            return True
+        if tcb.fin_received and calls.at_end(tcb) and not (self.error and self.config.socket_calls == "bsd"):
             return True
         if self.error:
             raise error(self._take_error())
@@ -221,11 +234,17 @@ class Stream(Names):
             self._discard(tcb, now)
         if tcb.send_buffer.length > tcb.snd_buf // 2 and not self.config.send_units:
             autotune.grow_send(tcb, 2 * tcb.congestion.cwnd, now)
-        host = self.host
-        if host.announced(self):
+        readied = self.host.readied
+        if self in readied:
             return
-        if signals & (ENDED | OPENED | URGENT) or self.readable() or self.writable():
-            host.announce(self)
+        waits = tcb.receive_buffer.length
+        if (
+            (waits and waits >= self.config.receive_low_water and tcb.rcv_up is None)  # `readable`, for most
+            or signals & _NEWS
+            or self.readable()
+            or self.writable()
+        ):
+            readied[self] = None
 
     def sent(self, now: int) -> None:
         """What could leave has left: there may be room now for who found none."""

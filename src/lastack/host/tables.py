@@ -46,8 +46,9 @@ class Tables(Outgoing):
 
     __slots__ = (
         "_dirty",
-        "_ready",
         "_run",
+        "_sent",
+        "_sent_at",
         "broadcasts",
         "challenges",
         "fast_opens",
@@ -62,6 +63,7 @@ class Tables(Outgoing):
         "orphans",
         "paths",
         "ports",
+        "readied",
         "recent",
         "sharing",
         "tcbs",
@@ -106,8 +108,10 @@ class Tables(Outgoing):
         self.orphans: set[Tcb] = set()  # closed by their users
         self.memory = Memory()
         self._dirty: dict[Tcb, None] = {}
-        self._ready: dict[Any, None] = {}
+        self.readied: dict[Any, None] = {}  # sockets whose readiness has changed: their users will be told
         self._run: Run | None = None  # the transfer that is going on
+        self._sent: list[Tcb] = []  # whose segments leave just now by the short cut, and since when
+        self._sent_at = 0
 
     def configure(self, **values: Any) -> None:
         """Give the host other settings, for what is opened from now on. ValueError, TypeError as `Config.having`."""
@@ -160,7 +164,7 @@ class Tables(Outgoing):
 
     def touched(self, tcb: Tcb, now: int) -> None:
         """Something happened to a connection: it may have to send, and its user to be told."""
-        self._run = None
+        tcb.quiet = self._run = None
         self._dirty[tcb] = None
         if tcb.counts is not None:
             self.counters.add(tcb.counts)
@@ -189,6 +193,11 @@ class Tables(Outgoing):
 
     def stir(self, tcb: Tcb) -> None:
         """A setting of a connection has changed: it may have to send."""
+        tcb.quiet = self._run = None
+        self._dirty[tcb] = None
+
+    def wrote(self, tcb: Tcb) -> None:
+        """Its user has sent something, which was taken as it is: on a `quiet` connection that is all."""
         self._run = None
         self._dirty[tcb] = None
 
@@ -231,7 +240,7 @@ class Tables(Outgoing):
             socket.listener.accepted.append(tcb)
             tcb.socket = None
             tcb.signals |= READABLE
-            self._ready[socket] = None
+            self.readied[socket] = None
 
     def half_open_begins(self, listener: Listener, tcb: Tcb) -> None:
         """A child in SYN-RECEIVED."""
@@ -246,11 +255,11 @@ class Tables(Outgoing):
 
     def announce(self, socket: Any) -> None:
         """The readiness of a socket has changed."""
-        self._ready[socket] = None
+        self.readied[socket] = None
 
     def announced(self, socket: Any) -> bool:
         """Whether its user will be told anyway."""
-        return socket in self._ready
+        return socket in self.readied
 
     def settle(self, tcb: Tcb, now: int) -> None:
         """What it had to say is said: let a TIME-WAIT shrink to its record, arm the timers of any other."""

@@ -14,8 +14,8 @@ from lastack.tcp.config import Config
 from lastack.tcp.tcb import Endpoint
 from lastack.wire.checksum import residue, sum_of
 from lastack.wire.datagram import TCP, build_tcp
-from lastack.wire.packet import COMPLETE, PARTIAL, Packet
-from lastack.wire.segment import Segment
+from lastack.wire.packet import COMPLETE, PARTIAL, Buffer, Packet
+from lastack.wire.segment import ACK, PSH, TIMESTAMP_ALONE, Segment
 
 # Version, class | length | identification, flags, TTL, protocol | checksum | addresses, ports | TCP, options.
 _4 = Struct("!HH6sH12sIIHHHH").pack
@@ -23,6 +23,10 @@ _4_STAMPED = Struct("!HH6sH12sIIHHHH12s").pack
 # Version, class, label | length | protocol, hop limit | addresses, ports | TCP, options.
 _6 = Struct("!IH2s36sIIHHHH").pack
 _6_STAMPED = Struct("!IH2s36sIIHHHH12s").pack
+# The same with the option as three numbers, and what stands before the window of a small segment: ACK and PSH.
+_4_MESSAGE = Struct("!HH6sH12sIIHHHHIII").pack
+_6_MESSAGE = Struct("!IH2s36sIIHHHHIII").pack
+_MESSAGE = 0x8000 | ACK | PSH
 _BARE, _STAMPED = 0x5000, 0x8000  # the data offset of a header without options, and with 12 bytes
 _LONGEST = 65_483  # bytes of text that always fit
 
@@ -129,6 +133,29 @@ class Template:
             return Packet(data, tcp.payload, checksum, tcp.gso_size, 40)
         except StructError:  # a number that no field takes: it is told which
             return self._built(tcp)
+
+    def message(
+        self, seq: int, ack: int, window: int, val: int, ecr: int, payload: tuple[Buffer, ...], length: int
+    ) -> Packet:
+        """What `packet` makes of a small segment with a timestamp, ACK and PSH, in 110 bytecodes less."""
+        size = 32 + length
+        if self._partial:
+            field = (self._sum + size) % 65535 or 65535
+            checksum = PARTIAL
+        else:
+            total = self._sum + size + seq + ack + _MESSAGE + window + TIMESTAMP_ALONE + val + ecr
+            field = -(total + residue(sum_of(*payload))) % 65535
+            checksum = COMPLETE
+        first, fixed, ends = self._first, self._fixed, self._ends
+        if self._ip_sum:
+            size += 20
+            ip = -(self._ip_sum + size) % 65535
+            data = _4_MESSAGE(
+                first, size, fixed, ip, ends, seq, ack, _MESSAGE, window, field, 0, TIMESTAMP_ALONE, val, ecr
+            )
+            return Packet(data, payload, checksum, 0, 20)
+        data = _6_MESSAGE(first, size, fixed, ends, seq, ack, _MESSAGE, window, field, 0, TIMESTAMP_ALONE, val, ecr)
+        return Packet(data, payload, checksum, 0, 40)
 
     def _built(self, tcp: Segment) -> Packet:
         ends, half = self._ends, (len(self._ends) - 4) // 2

@@ -47,10 +47,13 @@ class SendBuffer:
         size = len(data)
         if not size:
             return
-        kept = type(data) is bytes or (size >= _GATHER and _is_view_of_bytes(data))
-        chunk: Buffer = data if kept and not isinstance(data, bytearray) else bytes(data)
+        chunk: Buffer
+        if type(data) is bytes or (isinstance(data, memoryview) and size >= _GATHER and _is_view_of_bytes(data)):
+            chunk = data
+        else:
+            chunk = bytes(data)
         chunks = self._chunks
-        if size < _GATHER and len(chunks) > self._head and len(chunks[-1]) < _GATHER:
+        if chunks and size < _GATHER and len(chunks[-1]) < _GATHER:
             chunks[-1] = b"".join((chunks[-1], chunk))  # a new object: views of the old one stay valid
         else:
             chunks.append(chunk)
@@ -112,12 +115,24 @@ class SendBuffer:
             index += 1
         return tuple(views)
 
+    def whole(self) -> tuple[Buffer, ...]:
+        """All that is held, as `view` gives it; without a view where it is one chunk: 40 bytecodes less."""
+        chunks = self._chunks
+        if len(chunks) == 1 and self._starts[0] == self._dropped:
+            return (chunks[0],)
+        return self.view(0, self.length)
+
     def drop(self, size: int) -> None:
         """Forget the first `size` bytes: they are acknowledged."""
-        assert size <= self.length, "more dropped than held"
-        self.length -= size
         self._dropped += size
         chunks, starts, head = self._chunks, self._starts, self._head
+        if size >= self.length:  # all of it: no chunk need be looked at
+            assert size == self.length, "more dropped than held"
+            chunks.clear()
+            starts.clear()
+            self._head = self.length = 0
+            return
+        self.length -= size
         while head < len(chunks) and starts[head] + len(chunks[head]) <= self._dropped:
             chunks[head] = b""
             head += 1
@@ -139,8 +154,8 @@ class SendBuffer:
         return other
 
 
-def _is_view_of_bytes(data: Buffer | bytearray) -> bool:
-    return isinstance(data, memoryview) and type(data.obj) is bytes and data.contiguous and data.itemsize == 1
+def _is_view_of_bytes(data: memoryview) -> bool:
+    return type(data.obj) is bytes and data.contiguous and data.itemsize == 1
 
 
 class ReceiveBuffer:

@@ -91,23 +91,36 @@ def send(
             _begin(tcb, Event.SEND, now, iss)
         elif state is CLOSED or state is State.LISTEN:
             raise OSError(ENOTCONN, "connection does not exist")
-    if tcb.fin_queued or tcb.close_pending or state in SEND_CLOSED:
+        if state in SEND_CLOSED:
+            raise BrokenPipeError(EPIPE, "connection closing")
+    if tcb.fin_queued or tcb.close_pending:
         raise BrokenPipeError(EPIPE, "connection closing")
     if tcb.observer is not None:
         _told(tcb, now, "SEND", str(len(data)))
-    tcb.hold, tcb.more_at = MORE_FOLLOWS if more else NOTHING_SAID, tcb.statistics.segments_in
+    tcb.hold = MORE_FOLLOWS if more else NOTHING_SAID
     if tcb.fast_open is not None:
         tcb.fast_open.waits = False
-    size = _room(tcb, len(data), now)
-    tcb.statistics.wants_room = size < len(data)
+    size = queue(tcb, data, now)
+    if record and size and size == len(data):
+        tcb.send_buffer.end_record()
+    if urgent and size:
+        tcb.snd_up = (handshake.text_start(tcb) + tcb.send_buffer.length) & MASK
+    return size
+
+
+def queue(tcb: Tcb, data: Buffer, now: int) -> int:
+    """What SEND does where the connection is known to be open, and plain data is all it is given (`Tcb.quiet`)."""
+    counted = tcb.statistics
+    tcb.more_at = counted.segments_in
+    size = whole = len(data)
+    # Where there is room as it is, nothing need be asked: 50 bytecodes less.
+    if whole > tcb.snd_buf - tcb.send_buffer.length or not tcb.config.plain:
+        size = _room(tcb, whole, now)
+    counted.wants_room = size < whole
     if size <= 0:
         return 0
-    tcb.statistics.bytes_written += size
-    tcb.send_buffer.append(data if size == len(data) else memoryview(data)[:size])
-    if record and size == len(data):
-        tcb.send_buffer.end_record()
-    if urgent:
-        tcb.snd_up = (handshake.text_start(tcb) + tcb.send_buffer.length) & MASK
+    counted.bytes_written += size
+    tcb.send_buffer.append(data if size == whole else memoryview(data)[:size])
     return size
 
 
@@ -161,14 +174,16 @@ def receive(tcb: Tcb, size: int, now: int) -> bytes:
 
 def receive_views(tcb: Tcb, size: int, now: int) -> list[Buffer]:
     """RECEIVE without a copy: the same bytes as they lie in the receive buffer."""
-    before = tcb.receive_buffer.length
-    views = tcb.receive_buffer.take(size)
-    _has_read(tcb, before - tcb.receive_buffer.length, now)
+    buffer = tcb.receive_buffer
+    before = buffer.length
+    views = buffer.take(size)
+    _has_read(tcb, before - buffer.length, now)
     return views
 
 
 def _has_read(tcb: Tcb, size: int, now: int) -> None:
-    tcb.end_read = tcb.fin_received and not tcb.receive_buffer.length
+    if tcb.fin_received:
+        tcb.end_read = not tcb.receive_buffer.length
     if not size:
         return
     if tcb.observer is not None:

@@ -329,6 +329,26 @@ class Config:
         return self.keepalive or self.always_keepalive
 
     @cached_property
+    def plain(self) -> bool:
+        """Whether none of those is set that make a difference to what is sent and taken step by step: for short cuts,
+        which then need not ask for each."""
+        return self.tail_loss_probes and not (
+            self.pingpong
+            or self.cork
+            or self.push_bursts
+            or self.send_units
+            or self.freebsd_windows
+            or self.window_clamp
+            or self.notsent_low_water
+            or self.notsent_low_water_default
+            or self.ack_second_segment
+            or not self.delayed_ack
+            or self.rto_slop
+            or self.rto_min_above_srtt
+            or self.user_timeout
+        )
+
+    @cached_property
     def first_send_buffer(self) -> int:
         """The size that a send buffer begins with."""
         return min(self.send_buffer_initial, self.send_buffer) if self.autotuning else self.send_buffer

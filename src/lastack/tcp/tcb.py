@@ -174,6 +174,7 @@ class Tcb:
         "pipe",
         "probes",
         "quick_acks",
+        "quiet",
         "rack",
         "rcv_adv",
         "rcv_buf",
@@ -322,6 +323,9 @@ class Tcb:
         self.pingpong: Pingpong | None = None  # made by the first text, with `Config.pingpong`
         self.last_ack_sent = 0
         self.replies: list[Segment] = []  # RSTs, to send as they are
+
+        # The configuration while nothing is out of the ordinary, or None (`lastack.tcp.quiet`)
+        self.quiet: Config | None = None
 
         # Timestamps, RFC 7323 (a clock of 1 ms)
         self.ts_on = False

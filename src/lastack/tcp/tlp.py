@@ -9,7 +9,7 @@ from lastack.tcp.sequence import HALF, MASK
 from lastack.tcp.tcb import Tcb
 
 # A path shorter than that leaves its peer no time to answer: two ticks of Linux's clock (TCP_TIMEOUT_MIN).
-_LEAST = 2 * MILLISECOND
+LEAST = 2 * MILLISECOND
 
 
 def arm(tcb: Tcb, rack: Rack, now: int) -> None:
@@ -31,7 +31,7 @@ def arm(tcb: Tcb, rack: Rack, now: int) -> None:
     if tcb.pipe != flight:
         return  # something is marked lost and goes again
     srtt *= 2
-    at = now + (srtt if srtt > _LEAST else _LEAST)
+    at = now + (srtt if srtt > LEAST else LEAST)
     if flight <= tcb.snd_mss:
         at += tcb.config.max_ack_delay
     rack.probe_at = at if at < tcb.retransmission_at else tcb.retransmission_at

@@ -85,8 +85,10 @@ def update_due(tcb: Tcb) -> bool:
     """Whether the peer should be told at once that the user has read: the window would at least double."""
     if tcb.config.freebsd_windows:
         return tcb.state not in RECEIVE_CLOSED and tcb.state is not State.SYN_RCVD and _due_on_freebsd(tcb)
-    free = room(tcb)
     offered = (tcb.rcv_adv - tcb.rcv_nxt) & MASK
+    if 2 * offered > tcb.rcv_buf and 2 * offered > 1 << tcb.rcv_wscale:
+        return False  # there is not so much room at all: no need to ask how much, 50 bytecodes less
+    free = room(tcb)
     if free < 2 * offered or free - offered < step(tcb):
         return False
     # In SYN-RECEIVED the SYN,ACK says what there is to say.

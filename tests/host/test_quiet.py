@@ -1,0 +1,162 @@
+"""The law of the short cut for small messages: it can be deleted without any observable change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+
+import pytest
+
+from lastack.host import fast_in, options
+from lastack.host.host import Host
+from lastack.host.tables import Tables
+from lastack.tcp import clean, predict, quiet, straight
+from lastack.tcp.config import NEVER
+from lastack.tcp.sequence import MASK
+from tests.host.test_fast_in import WAYS, Pair
+from tests.tcp.test_prediction import variables
+
+# What an application may do between two messages, each of which is no matter for the short cut, or ends it.
+ODD: list[Callable[[Pair, int], object]] = [
+    lambda pair, who: pair.sockets[who].send(pair.now, b"more", options.MSG_MORE),
+    lambda pair, who: pair.sockets[who].send(pair.now, b"urgent", options.MSG_OOB),
+    lambda pair, who: pair.sockets[who].send(pair.now, b"record", options.MSG_EOR),
+    lambda pair, who: pair.sockets[who].send(pair.now, bytes(pair.rng.choice((1447, 1448, 1449, 30_000)))),
+    lambda pair, who: pair.sockets[1 - who].recv(pair.now, 3),
+    lambda pair, who: pair.option(who, options.IPPROTO_TCP, options.TCP_NODELAY, 1),
+    lambda pair, who: pair.option(who, options.IPPROTO_TCP, options.TCP_CORK, pair.rng.randrange(2)),
+    lambda pair, who: pair.option(who, options.IPPROTO_TCP, options.TCP_QUICKACK, pair.rng.randrange(2)),
+    lambda pair, who: pair.option(who, options.IPPROTO_TCP, options.TCP_WINDOW_CLAMP, 30_000),
+    lambda pair, who: pair.option(who, options.IPPROTO_TCP, options.TCP_USER_TIMEOUT, 60_000),
+    lambda pair, who: pair.option(who, options.IPPROTO_TCP, options.TCP_NOTSENT_LOWAT, 3_000),
+    lambda pair, who: pair.option(who, options.SOL_SOCKET, options.SO_RCVLOWAT, pair.rng.randrange(1, 3)),
+    lambda pair, who: pair.option(who, options.SOL_SOCKET, options.SO_RCVBUF, 5_000),
+    lambda pair, who: pair.option(who, options.SOL_SOCKET, options.SO_SNDBUF, 5_000),
+    lambda pair, who: pair.option(who, options.SOL_SOCKET, options.SO_KEEPALIVE, 1),
+    lambda pair, who: pair.sockets[who].shutdown(pair.now, options.SHUT_RD),
+    lambda pair, who: setattr(pair, "now", pair.now + 2_000_000),  # longer than the RTO
+    lambda pair, who: setattr(pair, "now", pair.now + 60_000_000),
+]
+
+
+class Talk(Pair):
+    """One asks, the other answers; now and then something else happens."""
+
+    def settings(self, seed: int) -> list[dict[str, object]]:
+        return [{"ecn": "on" if seed == 3 else "off", "timestamps": seed != 4, "pingpong": seed == 5}] * 2
+
+    def option(self, who: int, level: int, option: int, value: int) -> None:
+        self.sockets[who].setsockopt(level, option, value)
+
+    def turn(self, faults: bool = True, calm: bool = True) -> None:
+        super().turn(faults=faults, calm=calm)
+        self.seen.append([host.deadline() for host in self.hosts])
+        self.hold_true()
+
+    def hold_true(self) -> None:
+        """What was found out once holds."""
+        for host in self.hosts:
+            for tcb in host.tcbs.values():
+                if tcb.quiet is tcb.config and tcb.path is None:
+                    assert quiet.found(tcb)
+                    ends = [(one.first, one.end, one.transmissions) for one in tcb.sent]
+                    assert ends == ([(tcb.snd_una, tcb.snd_nxt, 1)] if tcb.sent else [])
+                    assert tcb.pipe == (tcb.snd_nxt - tcb.snd_una) & MASK
+                    assert not tcb.sent or tcb.last_ack_sent == tcb.rcv_nxt
+
+    def say(self, who: int) -> None:
+        with suppress(OSError):
+            socket = self.sockets[who]
+            for _ in range(1 if self.rng.random() < 0.9 else 3):
+                self.seen.append(socket.send(self.now, bytes(self.rng.choice((1, 1, 10, self.rng.randrange(1448))))))
+
+    def step(self, calm: bool) -> None:
+        rng = self.rng
+        if rng.random() < (0.03 if calm else 0.25):
+            with suppress(OSError):
+                rng.choice(ODD)(self, rng.randrange(2))
+            self.hold_true()
+        for who in (0, 1):
+            self.say(who)
+            self.hold_true()
+            if rng.random() < 0.03:
+                self.say(1 - who)  # both at once
+            for _ in range(2 if rng.random() < 0.9 else 1):  # it leaves, and comes
+                self.turn(faults=not calm or rng.random() < 0.1)
+            self.seen += [one.tcb and variables(one.tcb) for one in self.sockets]
+            with suppress(OSError):
+                self.seen.append(self.sockets[1 - who].take_views(self.now, 10_000 if rng.random() < 0.95 else 1))
+
+
+def talk(seed: int, version: int, gso: int, calm: bool) -> list[object]:
+    pair = Talk(seed, version, gso)
+    for _ in range(80):
+        pair.step(calm)
+    return [*pair.seen, *(dict(host.counters) for host in pair.hosts)]
+
+
+@pytest.mark.parametrize(("version", "gso"), WAYS)
+@pytest.mark.parametrize("calm", [False, True])
+@pytest.mark.parametrize("seed", range(9))
+def test_it_changes_nothing(seed: int, version: int, gso: int, calm: bool, monkeypatch: pytest.MonkeyPatch):
+    arrived, leaving, took = quiet.arrived, quiet.leaving, [0, 0]
+
+    def counting(number: int, done: object) -> object:
+        took[number] += bool(done)
+        return done
+
+    monkeypatch.setattr(quiet, "arrived", lambda *given: counting(0, arrived(*given)))
+    monkeypatch.setattr(quiet, "leaving", lambda *given: counting(1, leaving(*given)))
+    with_it = talk(seed, version, gso, calm)
+    monkeypatch.setattr(quiet, "arrived", lambda *given: False)
+    monkeypatch.setattr(quiet, "leaving", lambda *given: None)
+    if seed % 2:  # nor do all of them
+        monkeypatch.setattr(fast_in, "taken", lambda *given: None)
+        for module, name in ((predict, "predicted"), (clean, "acknowledged"), (straight, "send")):
+            monkeypatch.setattr(module, name, lambda *given: False)
+        monkeypatch.setattr(Tables, "_template", lambda *given: None)
+    for number, (one, other) in enumerate(zip(with_it, talk(seed, version, gso, calm), strict=True)):
+        assert one == other, f"step {number}"
+    if calm and seed not in (3, 4, 5):
+        assert took[0] > 3 and took[1] > 50
+
+
+def small_message() -> tuple[Pair, Host]:
+    """Somebody whose message has just been handed out, by the short cut."""
+    pair = Talk(1, 4, 0)
+    for _ in range(20):
+        for one, other in (pair.sockets, pair.sockets[::-1]):
+            one.send(pair.now, b"x")
+            pair.turn(faults=False)
+            pair.turn(faults=False)
+            other.recv(pair.now, 9)
+    host = pair.hosts[0]
+    pair.sockets[0].send(pair.now, b"x")
+    assert len(host.transmit(pair.now)) == 1
+    assert pair.sockets[0].tcb.retransmission_at == NEVER  # so it went by the short cut
+    return pair, host
+
+
+def test_its_timers_run_once_it_has_left():
+    pair, host = small_message()
+    assert not host.transmit(pair.now)
+    assert pair.sockets[0].tcb.retransmission_at > pair.now
+
+
+@pytest.mark.parametrize("verb", ["advance", "deadline"])
+def test_its_timers_run_also_where_nobody_asks_for_more_to_send(verb: str):
+    pair, host = small_message()
+    if verb == "deadline":
+        deadline = host.deadline()
+        assert deadline is not None and pair.now < deadline <= pair.sockets[0].tcb.retransmission_at
+    else:
+        host.advance(pair.now)
+        assert pair.sockets[0].tcb.retransmission_at > pair.now
+
+
+def test_what_is_answered_before_it_is_asked_again_needs_no_timer():
+    pair, host = small_message()
+    tcb = pair.sockets[0].tcb
+    tcb.sent.clear()
+    assert not host.transmit(pair.now)
+    assert tcb.retransmission_at == NEVER

@@ -6,11 +6,11 @@ here has a clock: whoever drives a reactor calls `advance` when `deadline` has c
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from lastack.host import options
+from lastack.host.counters import Counters
 from lastack.host.host import Host
 from lastack.host.sockets import Socket
 from lastack.wire.address import format_address
@@ -138,7 +138,7 @@ class Reactor:
     def __init__(self, host: Host, limit: int = LIMIT) -> None:
         self.host = host
         self.limit = limit
-        self.counters: Counter[str] = Counter()
+        self.counters = Counters()
         self.connections: dict[Connection, None] = {}
         self.listening: list[Listening] = []
         self._timed = 0  # how many connections have an `idle`

@@ -197,7 +197,7 @@ class Tables(Outgoing):
         self._dirty[tcb] = None
 
     def wrote(self, tcb: Tcb) -> None:
-        """Its user has sent something, which was taken as it is: on a `quiet` connection that is all."""
+        """Its user has sent something, all of which was taken: it has to send, and there is no other news."""
         self._run = None
         self._dirty[tcb] = None
 

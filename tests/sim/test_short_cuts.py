@@ -15,7 +15,9 @@ SHORT_CUTS = (
     (straight, "send"),
     (quiet, "arrived"),
     (greeting, "completed"),
+    (greeting, "answered"),
     (parting, "heard"),
+    (parting, "over"),
     (parting, "send"),
 )
 

@@ -68,6 +68,16 @@ def test_what_is_taken_was_right(data: st.DataObject, version: int, options: byt
     same(Packet(memoryview(bytes(octets)), (), checksum, 1000))
 
 
+@pytest.mark.parametrize("size", [0, 1, 340, 379, 380, 381, 382, 1447, 1448, 3001])
+def test_a_wrong_checksum_is_seen_in_text_of_any_length(size: int):
+    right = packet(4, ACK, OPTIONS[0], (bytes(range(1, 252)) * 12)[:size])
+    assert same(right)
+    for at in {20, len(right.data) - 1}:
+        wrong = bytearray(right.data)
+        wrong[at] ^= 1
+        assert glance(Packet(bytes(wrong))) is None
+
+
 @pytest.mark.parametrize(("offset", "value"), [(6, 0x20), (6, 0x41), (7, 1), (9, 17), (0, 0x46), (1, 3), (8, 0)])
 def test_a_changed_header_with_a_right_checksum(offset: int, value: int):
     """Fragments, another protocol, options: not plain. Another class, another TTL: plain."""

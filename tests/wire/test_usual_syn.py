@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from lastack.wire import options as opt
 from lastack.wire.errors import WireError
 from lastack.wire.packet import COMPLETE, VERIFIED, Packet
-from lastack.wire.segment import ACK, ECE, FIN, SYN
+from lastack.wire.segment import ACK, ECE, FIN, PSH, SYN
 from tests.wire.test_glance import packet, same
 
 USUAL = bytes.fromhex("020405b40402080a00000007000000080103030a")
@@ -21,23 +21,24 @@ OTHERS = (
 )
 
 
+@pytest.mark.parametrize("flags", [SYN, SYN | ACK])
 @pytest.mark.parametrize("version", [4, 6])
-def test_a_usual_syn_is_taken(version: int):
+def test_a_usual_syn_is_taken(version: int, flags: int):
     for ecn in range(4):
-        assert same(packet(version, SYN, USUAL, b"", ecn))
-        assert same(packet(version, SYN, USUAL, b"text", ecn))
+        assert same(packet(version, flags, USUAL, b"", ecn))
+        assert same(packet(version, flags, USUAL, b"text", ecn))
 
 
 @pytest.mark.parametrize("version", [4, 6])
 def test_others_are_left_alone(version: int):
     assert not any(same(packet(version, SYN, options, b"")) for options in OTHERS)
-    assert not any(same(packet(version, flags, USUAL, b"")) for flags in (SYN | ACK, SYN | ECE, SYN | FIN, ACK))
+    assert not any(same(packet(version, flags, USUAL, b"")) for flags in (SYN | ACK | PSH, SYN | ECE, SYN | FIN, ACK))
 
 
-@given(st.data(), st.sampled_from((4, 6)), st.sampled_from((COMPLETE, VERIFIED)))
-def test_what_is_taken_was_right(data: st.DataObject, version: int, checksum: int):
+@given(st.data(), st.sampled_from((4, 6)), st.sampled_from((COMPLETE, VERIFIED)), st.sampled_from((SYN, SYN | ACK)))
+def test_what_is_taken_was_right(data: st.DataObject, version: int, checksum: int, flags: int):
     """Any octets changed, or cut off, or too many: a WireError of `parse` for what was taken fails the test."""
-    octets = bytearray(packet(version, SYN, USUAL, b"").data)
+    octets = bytearray(packet(version, flags, USUAL, b"").data)
     for _ in range(data.draw(st.integers(1, 3))):
         octets[data.draw(st.integers(0, len(octets) - 1))] = data.draw(st.integers(0, 255))
     octets = octets[: data.draw(st.integers(0, len(octets)))] + bytes(data.draw(st.integers(0, 3)))

@@ -47,8 +47,7 @@ def initial_sequence_number(secret: bytes, local: Endpoint, remote: Endpoint, no
     """ISN = M + F(localip, localport, remoteip, remoteport, secretkey); M ticks every 4 microseconds."""
     # RFC 6528 section 3
     # RFC 9293 MUST-8, MUST-9, SHLD-1
-    named = b"".join((local[0], local[1].to_bytes(2, "big"), remote[0], remote[1].to_bytes(2, "big")))
-    return (now // 4 + _number(secret, named)) & MASK
+    return (now // 4 + _number(secret, local, remote)) & MASK
 
 
 def number_of(secret: bytes, named: bytes, now: int) -> int:
@@ -57,10 +56,8 @@ def number_of(secret: bytes, named: bytes, now: int) -> int:
 
 
 @lru_cache(maxsize=64)  # asked for again when the connection ends: 1 us less for one that was short
-def _number(secret: bytes, named: bytes) -> int:
-    digest = _keyed(secret, b"isn", 4).copy()
-    digest.update(named)
-    return int.from_bytes(digest.digest(), "big")
+def _number(secret: bytes, local: Endpoint, remote: Endpoint) -> int:
+    return keyed_hash(secret, b"isn", names(local, remote))
 
 
 def timestamp_offset(secret: bytes, local: bytes, remote: bytes) -> int:

@@ -42,8 +42,8 @@ class Path:
 class Network:
     """Carries packets in virtual time. A path comes into being with the first packet, or when it is asked for.
 
-    `nodes` are the hosts by name. Packets that wait for a rule or for their arrival are `under_way`. So many of those
-    that arrive at one moment by one path without rules are handed over together: `batch`.
+    `nodes` are the hosts by name. So many packets that arrive at one moment by one path without rules are handed over
+    together: `batch`.
     """
 
     def __init__(self, clock: Clock, nodes: Mapping[str, Node], batch: int = 1) -> None:
@@ -52,19 +52,24 @@ class Network:
         self.batch = batch
         self.taps: list[Tap] = []
         self.paths: dict[tuple[str, str], Path] = {}
-        self.under_way = 0
         self.on_path: Callable[[Path], None] | None = None  # told of each path that comes into being
         self._names: dict[bytes, str] = {}
         self._routes: dict[tuple[str, Buffer], Path] = {}  # by the sender's name and the destination's address
         self._numbers = 0
-        self._sent = 0
+        self._answers = 0  # of these
+        self._planned = 0  # under way, but for those that met nobody
         self._delivered = 0
         self._lost: Counter[str] = Counter()
 
     @property
     def counters(self) -> Counter[str]:
         """How many packets were "sent", "delivered", and "lost: " by what."""
-        return +Counter({"sent": self._sent, "delivered": self._delivered, **self._lost})
+        return +Counter({"sent": self._numbers - self._answers, "delivered": self._delivered, **self._lost})
+
+    @property
+    def under_way(self) -> int:
+        """How many packets wait for a rule or for their arrival."""
+        return self._planned + sum(action == self._arrive_plainly for action, _ in self.clock.present)
 
     def attach(self, name: str, address: bytes) -> None:
         """Let an address lead to a host. ValueError where another host has it."""
@@ -87,24 +92,16 @@ class Network:
     def send(self, sender: str, packet: Packet) -> None:
         """Put a packet of a host on its path; what has no known destination is lost."""
         data = packet.data
-        route = sender, data[16:20] if data[0] >> 4 == 4 else data[24:40]
-        path = self._routes.get(route) or self._begin(*route)
-        # As a network without faults carries nearly all: 4 us less than the whole way, which tells of the same packet.
-        if (
-            path is not None
-            and not path.pipeline.rules
-            and not self.taps
-            and packet.checksum == COMPLETE
-            and not packet.gso_size
-        ):
-            self._numbers += 1
-            self._sent += 1
-            self.under_way += 1
-            if packet.payload:
-                packet.data, packet.payload = packet.joined(), ()
-            self.clock.present.append((self._arrive_plainly, (path, packet, self._numbers)))
+        destination = data[16:20] if data[0] >> 4 == 4 else data[24:40]
+        path = self._routes.get((sender, destination)) or self._begin(sender, destination)
+        if path is None or path.pipeline.rules or self.taps or packet.checksum != COMPLETE or packet.gso_size:
+            self._send_finished(sender, packet, path)
             return
-        self._send_finished(sender, packet, path)
+        # As a network without faults carries nearly all: 4 us less than the whole way, which tells of the same packet.
+        self._numbers = number = self._numbers + 1
+        if packet.payload:
+            packet.data, packet.payload = packet.joined(), ()
+        self.clock.present.append((self._arrive_plainly, (path, packet, number)))
 
     def _begin(self, sender: str, destination: Buffer) -> Path | None:
         """The path to an address to which nothing was sent yet; None where nobody has it."""
@@ -123,7 +120,6 @@ class Network:
             self._numbers += 1
             frame = Frame(finished.joined(), finished.transport, self._numbers, now)
             frames.append(frame)
-            self._sent += 1
             for tap in self.taps:
                 tap.sent(now, sender, receiver, frame)
         if path is None:
@@ -154,7 +150,7 @@ class Network:
     def _follow(self, path: Path, entries: list[Entry]) -> None:
         """Plan what is still under way; report what is not, and bring the answers back."""
         for at, rest, frame in entries:
-            self.under_way += 1
+            self._planned += 1
             if rest:
                 self.clock.post(at, self._continue, (path, rest, frame))
             else:
@@ -170,7 +166,7 @@ class Network:
             pipeline.replies.clear()
 
     def _plan(self, at: int, action: Callable[[Any], Sequence[Node]], argument: tuple[Any, ...]) -> None:
-        self.under_way += 1
+        self._planned += 1
         self.clock.post(at, action, argument)
 
     # --- events: each returns the nodes that it touched ---
@@ -178,7 +174,7 @@ class Network:
     def _continue(self, argument: tuple[Path, tuple[Rule, ...], Frame]) -> Sequence[Node]:
         """A frame has waited for a rule, and meets the rest of them."""
         path, rest, frame = argument
-        self.under_way -= 1
+        self._planned -= 1
         self._follow(path, path.pipeline.enter(self.clock.now, frame, rest))
         return ()
 
@@ -187,17 +183,18 @@ class Network:
         path, packet, number = argument
         node = self.nodes[path.receiver]
         host = node.host
+        clock = self.clock
         if self.taps or host is None:
-            frame = Frame(packet.data, packet.transport, number, self.clock.now)
+            frame = Frame(packet.data, packet.transport, number, clock.now)
+            self._planned += 1
             return self._arrive((path, frame, (frame,)))
-        now, present, receive = self.clock.now, self.clock.present, host.receive
+        now, present, receive = clock.now, clock.present, host.receive
         count = 1
         receive(now, packet)
         # What comes behind it at this moment, on the same path, is of the same batch.
-        while count < self.batch and present and present[0][0] == self._arrive_plainly and present[0][1][0] is path:
+        while present and count < self.batch and present[0][0] == self._arrive_plainly and present[0][1][0] is path:
             receive(now, present.popleft()[1][1])
             count += 1
-        self.under_way -= count
         self._delivered += count
         return (node,)
 
@@ -205,7 +202,7 @@ class Network:
         """Hand over a packet, which on the wire was these frames."""
         path, packet, frames = argument
         now = self.clock.now
-        self.under_way -= 1
+        self._planned -= 1
         node = self.nodes[path.receiver]
         if node.host is None:
             for frame in frames:
@@ -221,6 +218,7 @@ class Network:
     def _answer(self, path: Path, packet: Packet) -> None:
         """A router on the path tells the sender something, and that is not lost on the way."""
         self._numbers += 1
+        self._answers += 1
         frame = Frame(packet.joined(), packet.transport, self._numbers, self.clock.now)
         for tap in self.taps:
             tap.sent(self.clock.now, ROUTER, path.sender, frame)

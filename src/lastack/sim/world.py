@@ -373,11 +373,11 @@ class World:
 
     def _send(self, node: Node, packets: list[Packet]) -> None:
         """Send these, and all that the host has to send then."""
-        now = self.clock.now
+        now, name, send = self.clock.now, node.name, self.network.send
         host: Driven = node.host
         for _ in range(_ROUNDS):
             for packet in packets:
-                self.network.send(node.name, packet)
+                send(name, packet)
             packets = host.transmit(now)
             if not packets:
                 return

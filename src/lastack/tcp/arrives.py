@@ -35,23 +35,29 @@ from lastack.wire.segment import ACK, RST, SYN, Segment, segment_length
 
 SYN_SENT = State.SYN_SENT
 SYN_RCVD = State.SYN_RCVD
+CLOSED = State.CLOSED
 LISTEN = State.LISTEN
 ESTABLISHED = State.ESTABLISHED
+LAST_ACK = State.LAST_ACK
 TIME_WAIT = State.TIME_WAIT
 
 
 def segment_arrives(tcb: Tcb, segment: Segment, now: int) -> None:
     """One segment for this connection. What it makes us send, `output.transmit` will decide."""
     state = tcb.state
-    if state is ESTABLISHED and as_predicted(tcb, segment, now):
+    if state is ESTABLISHED:
+        if as_predicted(tcb, segment, now):
+            return
+    elif state is LAST_ACK and parting.over(tcb, segment, now):
         return
     tcb.statistics.arrived(segment, now)
     if state is SYN_RCVD:
         if not greeting.completed(tcb, segment, now):
             in_other_states(tcb, segment, now)
     elif state is SYN_SENT:
-        in_syn_sent(tcb, segment, now)
-    elif state is LISTEN or state is State.CLOSED:
+        if not greeting.answered(tcb, segment, now):
+            in_syn_sent(tcb, segment, now)
+    elif state is LISTEN or state is CLOSED:
         in_listen(tcb, segment, now)
     elif state is TIME_WAIT:
         _in_time_wait(tcb, segment, now)

@@ -1,20 +1,66 @@
-"""The ACK that completes a plain handshake for a listener: the short cut in front of SYN-RECEIVED in SEGMENT ARRIVES.
+"""A plain handshake, from either side: the short cuts in front of SYN-SENT and SYN-RECEIVED in SEGMENT ARRIVES.
 
-Its law is that of header prediction: it can be deleted without any observable change. What the general path finds out
-step by step is written here for a SYN,ACK that left once and an ACK, perhaps with text, that says nothing unusual.
+Their law is that of header prediction: they can be deleted without any observable change. What the general path finds
+out step by step is written here for a SYN that left once and a SYN,ACK that answers it, for a SYN,ACK that left once
+and an ACK, perhaps with text, that says nothing unusual.
 """
 
 from __future__ import annotations
 
-from lastack.tcp import mss, rtt
+from lastack.tcp import handshake, mss, rtt
 from lastack.tcp.config import NEVER
 from lastack.tcp.sequence import HALF, MASK
 from lastack.tcp.states import Event, State, move
 from lastack.tcp.tcb import OPENED, READABLE, WRITABLE, Tcb
 from lastack.tcp.text import acknowledge_text
-from lastack.wire.segment import ACK, PSH, Segment
+from lastack.wire.segment import ACK, PSH, SYN, Segment
 
 CLOSED = State.CLOSED
+_SYN_ACK = SYN | ACK
+
+
+def answered(tcb: Tcb, segment: Segment, now: int) -> bool:
+    """In SYN-SENT, the SYN,ACK: taken here, or False and nothing is done. 600 bytecodes less than the general path."""
+    config, ranges, ack = tcb.config, tcb.sent, segment.ack
+    if (
+        segment.flags != _SYN_ACK
+        or ack != tcb.snd_nxt
+        or segment.length
+        or len(ranges) != 1  # our SYN, without text
+        or ranges[0].transmissions != 1
+        or tcb.retransmissions
+        or tcb.pipe != 1  # it is lost
+        or tcb.fast_open is not None
+        or tcb.episode is not None
+        or tcb.path is not None
+        or config.check_echo_of_syn
+        or config.pingpong
+    ):
+        return False
+    handshake.accept_syn(tcb, segment, now)
+    tcb.received_at = now
+    # Our SYN is delivered (RFC 8985 6.2 steps 1 and 2), measured (RFC 6298 (2.2)) ...
+    left_at = ranges[0].sent_at
+    took = now - left_at
+    rack = tcb.rack
+    if rack is not None:
+        rack.xmit, rack.rtt, rack.min_rtt, rack.once, rack.sampled = left_at, took, took or 1, True, True
+        rack.fack = rack.end = ack
+    tcb.snd_una = tcb.snd_sml = ack
+    if (ack - 1 - tcb.recover) & MASK < HALF:
+        tcb.recover = (ack - 1) & MASK
+    del ranges[0]
+    tcb.pipe = 0
+    counted = tcb.statistics
+    counted.delivered = 1
+    rtt.measured(tcb, took)
+    # ... and nothing waits for it any more.
+    tcb.probes = tcb.unanswered_probes = tcb.soft_error = 0
+    tcb.stalled_since = now if tcb.send_buffer.length else NEVER
+    tcb.retransmission_at = NEVER
+    _is_open(tcb, Event.RCV_SYN_ACK, now)
+    tcb.ack_now = True
+    return True
 
 
 def completed(tcb: Tcb, segment: Segment, now: int) -> bool:
@@ -52,12 +98,7 @@ def completed(tcb: Tcb, segment: Segment, now: int) -> bool:
     # ... and nothing waits for it any more.
     tcb.probes = tcb.unanswered_probes = tcb.soft_error = 0
     tcb.stalled_since = tcb.retransmission_at = rack.probe_at = NEVER
-    move(tcb, Event.RCV_ACK_OF_SYN, now)
-    counted.text_at = counted.text_at or now
-    config = tcb.config
-    if config.keeps_alive:
-        tcb.keepalive_at = now + config.keepalive_idle
-    tcb.signals |= OPENED | WRITABLE
+    _is_open(tcb, Event.RCV_ACK_OF_SYN, now)
     tcb.snd_wnd = window = segment.window << tcb.snd_wscale
     tcb.snd_wl1, tcb.snd_wl2 = segment.seq, ack
     if window > tcb.max_snd_wnd:
@@ -75,3 +116,12 @@ def completed(tcb: Tcb, segment: Segment, now: int) -> bool:
         tcb.signals |= READABLE
         acknowledge_text(tcb, size, now)
     return True
+
+
+def _is_open(tcb: Tcb, event: Event, now: int) -> None:
+    move(tcb, event, now)
+    counted, config = tcb.statistics, tcb.config
+    counted.text_at = counted.text_at or now
+    if config.keeps_alive:
+        tcb.keepalive_at = now + config.keepalive_idle
+    tcb.signals |= OPENED | WRITABLE

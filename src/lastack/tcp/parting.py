@@ -120,6 +120,36 @@ def _acknowledged(tcb: Tcb, ack: int, new: int, now: int) -> bool:
     return True
 
 
+def over(tcb: Tcb, segment: Segment, now: int) -> bool:
+    """In LAST-ACK, the ACK of our FIN where nobody holds or watches the connection: it ends, and what else that ACK
+    tells of the path and the peer nobody can ask any more. Taken here, or False and nothing is done. 500 bytecodes less
+    than `heard`."""
+    val, options = segment.ts_val, segment.options
+    if (
+        segment.flags != ACK
+        or segment.ack != tcb.snd_nxt
+        or segment.seq != tcb.rcv_nxt
+        or segment.length
+        or not tcb.orphan
+        or tcb.observer is not None
+        or tcb.fin_seq is None
+        # What the host would hear of.
+        or tcb.path is not None
+        or tcb.ecn is not None
+        or tcb.fast_open is not None
+        or tcb.episode is not None
+        or tcb.sacked
+    ):
+        return False
+    if tcb.ts_on:
+        if val is None or len(options) != 12 or (val - tcb.ts_recent) & MASK >= HALF:
+            return False
+    elif options:
+        return False
+    ended(tcb, Event.RCV_ACK_OF_FIN, now, Reason.FINISHED, 0)
+    return True
+
+
 def state_after_ack(tcb: Tcb, now: int) -> bool:
     """What the ACK of our FIN does in each state. "Our FIN" is asked of its sequence number, never of the state."""
     if tcb.fin_seq is None or tcb.snd_una != (tcb.fin_seq + 1) & MASK:

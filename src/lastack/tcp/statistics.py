@@ -53,9 +53,10 @@ class Statistics:
 
     def held_back(self, by: int, now: int) -> None:
         """From now on something else holds the sender back."""
-        times = list(self.limit_times)
-        times[self.limit] += now - self.limit_since
-        self.limit_times = (times[0], times[1], times[2], times[3])
+        if self.limit:  # how long it was idle nobody asks
+            times = list(self.limit_times)
+            times[self.limit] += now - self.limit_since
+            self.limit_times = (times[0], times[1], times[2], times[3])
         self.limit, self.limit_since = by, now
 
     def arrived(self, segment: Segment, now: int) -> None:

@@ -7,6 +7,7 @@ from random import Random
 import pytest
 
 from lastack.host import options as o
+from lastack.host.keys import key_of
 from lastack.host.sockets import Socket
 from lastack.tcp.config import DEFAULT
 from lastack.tcp.states import State
@@ -16,6 +17,8 @@ from lastack.wire.packet import Packet
 from lastack.wire.segment import ACK, Segment
 from tests.host.harness import Bench, Peer, client, connect, errno_of
 from tests.host.test_icmp import quoted
+
+AWAY = (b"\x0a\0\0\1", 1), (b"\x0a\0\0\4", 2)
 
 
 def shrunk(h: Bench, mtu: int = 1000, port: int = 7) -> tuple[Socket, Peer]:
@@ -45,7 +48,7 @@ def test_a_new_connection_begins_with_what_an_older_one_has_learned():  # RFC 11
 def test_the_other_connections_on_the_path_are_told():  # RFC 8201 5.2
     h = Bench()
     _, other = connect(h, 8)
-    elsewhere = h.host.new_tcb(h.now, (b"\x0a\0\0\1", 1), (b"\x0a\0\0\4", 2), DEFAULT, False)
+    elsewhere = h.host.new_tcb(h.now, key_of(*AWAY), *AWAY, DEFAULT, False, State.CLOSED)
     shrunk(h)
     assert (other.tcb.mtu, other.tcb.snd_mss, elsewhere.mtu) == (1000, 960, 1500)
 
@@ -164,7 +167,7 @@ def test_a_route_sets_the_mtu_and_the_offer_of_one_destination():  # as `ip rout
     info = socket.getsockopt(o.IPPROTO_TCP, o.TCP_INFO)
     assert isinstance(info, dict)
     assert (info["tcpi_pmtu"], info["tcpi_advmss"], peer.tcb.snd_mss) == (1300, 1000, 1260)
-    other = h.host.new_tcb(h.now, (b"\x0a\0\0\1", 1), (b"\x0a\0\0\4", 2), DEFAULT, False)
+    other = h.host.new_tcb(h.now, key_of(*AWAY), *AWAY, DEFAULT, False, State.CLOSED)
     assert (other.mtu, other.link_mtu) == (1500, 1500)
 
 

@@ -107,7 +107,8 @@ def test_events_of_one_time_happen_in_the_order_of_their_planning() -> None:
         clock.plan(7 if number % 2 else 3, lambda number=number: order.append(number))  # type: ignore[misc]
     while (at := clock.next_time()) is not None:
         clock.advance(at)
-        clock.happen()
+        action, argument = clock.present.popleft()
+        action(argument)
     assert order == [*range(0, 20, 2), *range(1, 20, 2)]
     assert clock.now == 7
 

@@ -7,7 +7,7 @@ After any of the first two, and after any call on a socket, `transmit` is to be 
 from __future__ import annotations
 
 from lastack.host import errors_out, fast_in, icmp, opening, source_routes, udp, ways
-from lastack.host.keys import endpoints, key_in, key_of
+from lastack.host.keys import key_in, key_of
 from lastack.host.listener import Listener
 from lastack.host.sockets import Socket
 from lastack.host.tables import Tables
@@ -67,8 +67,10 @@ class Host(Tables):
             key, segment = plain
             tcb = self.tcbs.get(key)
             if tcb is None:
-                local, remote = endpoints(key)
-                if local[0] in self.addresses and not self._is_martian(remote[0], local[0]):
+                half = len(key) // 2 - 2
+                ours, theirs = key[half:-4], key[:half]
+                if ours in self.addresses and not self._is_martian(theirs, ours):
+                    local, remote = (ours, segment.destination_port), (theirs, segment.source_port)
                     self._segment(now, key, local, remote, segment)
                     return
             # In a connection to ourselves nothing comes from outside, in one within UDP not so.

@@ -74,7 +74,7 @@ def in_listen(
     fast = None
     if config.fastopen_queue:
         fast = _fast_open(host, now, listener, local, remote, segment, State.LISTEN)
-    _child(host, now, listener, local, remote, segment, iss, State.LISTEN, fast)
+    _child(host, now, key, listener, local, remote, segment, iss, State.LISTEN, fast)
 
 
 def _accept_queue_has_room(host: Tables, listener: Listener, what: str) -> bool:
@@ -138,7 +138,7 @@ def _cookie_returned(
     host.counters["SYN cookie received"] += 1
     if not _accept_queue_has_room(host, listener, "ACK"):
         return not host.config.abort_on_overflow
-    tcb = host.new_tcb(now, local, remote, listener.config, listener.socket.reuse, State.LISTEN)
+    tcb = host.new_tcb(now, key, local, remote, listener.config, listener.socket.reuse, State.LISTEN)
     tcb.socket = listener.socket
     ways.accepted(tcb, listener.socket.way, host.way_back)
     calls.set_iss(tcb, iss)
@@ -151,6 +151,7 @@ def _cookie_returned(
 def _child(
     host: Tables,
     now: int,
+    key: bytes,
     listener: Listener,
     local: Endpoint,
     remote: Endpoint,
@@ -159,16 +160,18 @@ def _child(
     origin: State,
     fast: FastOpen | None,
 ) -> None:
-    tcb = host.new_tcb(now, local, remote, listener.config, listener.socket.reuse, origin)
-    tcb.socket = listener.socket
-    if host.way_back is not None or listener.socket.way is not None:
-        ways.accepted(tcb, listener.socket.way, host.way_back)
+    socket = listener.socket
+    tcb = host.new_tcb(now, key, local, remote, listener.config, socket.reuse, origin)
+    tcb.socket = socket
+    if host.way_back is not None or socket.way is not None:
+        ways.accepted(tcb, socket.way, host.way_back)
     calls.set_iss(tcb, iss)
     host.half_open_begins(listener, tcb)
-    tcb.fast_open = fast
-    if fast is not None and fast.opened:
-        fast.queue = listener.fast_opens
-        listener.fast_opens.count += 1
+    if fast is not None:
+        tcb.fast_open = fast
+        if fast.opened:
+            fast.queue = listener.fast_opens
+            listener.fast_opens.count += 1
     arrives.in_listen(tcb, syn, now)
     host.touched(tcb, now)
 
@@ -205,9 +208,10 @@ def reopen(host: Tables, now: int, key: bytes, record: TimeWait, syn: Segment) -
     if listener is None or not _accept_queue_has_room(host, listener, "SYN"):
         return False
     # Above the largest number that the old incarnation used (section 3.6.1 (1)).
-    iss = above(host.initial_sequence_number(record.local, record.remote, now), record.snd_nxt)
-    fast = _fast_open(host, now, listener, record.local, record.remote, syn, State.TIME_WAIT)
-    _child(host, now, listener, record.local, record.remote, syn, iss, State.TIME_WAIT, fast)
+    local, remote = record.local, record.remote
+    iss = above(host.initial_sequence_number(local, remote, now), record.snd_nxt)
+    fast = _fast_open(host, now, listener, local, remote, syn, State.TIME_WAIT)
+    _child(host, now, key, listener, local, remote, syn, iss, State.TIME_WAIT, fast)
     return True
 
 

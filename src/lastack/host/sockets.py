@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 from lastack.host import bent, bsd_calls, fast_options, options, ways
 from lastack.host.errors import error
+from lastack.host.keys import key_of
 from lastack.host.listener import Listener
 from lastack.host.names import Address
 from lastack.host.settings import Value
@@ -114,7 +115,8 @@ class Socket(Stream):
         remote = (self._destination(address[0]), address[1])
         local = self._choose_local(remote)
         self.error = 0
-        self.tcb = tcb = self.host.new_tcb(now, local, remote, self.config, self.reuse)
+        key = key_of(local, remote)
+        self.tcb = tcb = self.host.new_tcb(now, key, local, remote, self.config, self.reuse, State.CLOSED)
         tcb.socket = self
         ways.called(tcb, self.way, self.host.config.udp_tunneling_port)
         self._connect_told = False

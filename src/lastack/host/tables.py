@@ -30,6 +30,8 @@ from lastack.tcp.states import Event, State
 from lastack.tcp.tcb import OPENED, PATH_MTU, READABLE, WRITABLE, Endpoint, Memory, Reason, Tcb
 from lastack.wire.address import directed_broadcast, parse_address, parse_interface
 
+CLOSED = State.CLOSED
+LISTEN = State.LISTEN
 ESTABLISHED = State.ESTABLISHED
 TIME_WAIT = State.TIME_WAIT
 _READY = READABLE | WRITABLE  # the lowest bits: signals that are for the socket alone
@@ -125,21 +127,26 @@ class Tables(Outgoing):
     # --- connections ---
 
     def new_tcb(
-        self, now: int, local: Endpoint, remote: Endpoint, config: Config, reuse: bool, origin: State = State.CLOSED
+        self, now: int, key: bytes, local: Endpoint, remote: Endpoint, config: Config, reuse: bool, origin: State
     ) -> Tcb:
         """A connection in the tables; `config` is the socket's. It begins with what is known of the path."""
-        config, mtu = self.paths.first_hop(remote[0], config, self.mtu) if self.paths.routes else (config, self.mtu)
+        paths, mtu = self.paths, self.mtu
+        if paths.routes:
+            config, mtu = paths.first_hop(remote[0], config, mtu)
         tcb = Tcb(config, local, remote, mtu, self.gso, origin)
-        known = self.paths.known(remote[0], now) if self.paths.learned else None
-        if known is not None and pmtud.heeds(tcb, known.mtu):
-            pmtud.begin(tcb, known.mtu, known.fragmented, known.until)
+        if paths.learned:
+            known = paths.known(remote[0], now)
+            if known is not None and pmtud.heeds(tcb, known.mtu):
+                pmtud.begin(tcb, known.mtu, known.fragmented, known.until)
         tcb.observer = self.observer
         tcb.memory = self.memory
         tcb.reuse = reuse
-        tcb.flow_label = self.flow_label(local, remote, config) if len(local[0]) != 4 else 0
+        if len(key) != 12:
+            tcb.flow_label = self.flow_label(local, remote, config)
         tcb.challenges = self.challenges
-        tcb.ts_offset = isn.timestamp_offset_again(self.secret, local[0], remote[0]) if config.timestamp_offsets else 0
-        tcb.key = key = key_of(local, remote)
+        if config.timestamp_offsets:
+            tcb.ts_offset = isn.timestamp_offset_again(self.secret, local[0], remote[0])
+        tcb.key = key
         self.tcbs[key] = tcb
         self.ports.enter(local, reuse)
         return tcb
@@ -179,7 +186,8 @@ class Tables(Outgoing):
             socket = tcb.socket
             if signals and socket is not None:
                 socket.signalled(tcb, signals, now)
-        if tcb.state is not ESTABLISHED and _gone(tcb):
+        state = tcb.state
+        if state is not ESTABLISHED and (state is CLOSED or state is TIME_WAIT or state is LISTEN) and _gone(tcb):
             self._remove(tcb, now)
 
     def _heeded(self, tcb: Tcb, signals: int, now: int) -> int:
@@ -263,18 +271,22 @@ class Tables(Outgoing):
 
     def settle(self, tcb: Tcb, now: int) -> None:
         """What it had to say is said: let a TIME-WAIT shrink to its record, arm the timers of any other."""
-        if tcb.state is not ESTABLISHED and _gone(tcb):
-            self._remove(tcb, now)
-        elif tcb.state is TIME_WAIT and tcb.orphan and self.time_wait.takes(tcb.time_wait_at):
-            self.to_time_wait(tcb, now)
-        else:
-            self.timers.schedule(tcb)
-            if tcb.socket is not None and (tcb.statistics.wants_room or sending.low_water(tcb)):
-                tcb.socket.sent(now)
+        state = tcb.state
+        if state is CLOSED or state is TIME_WAIT or state is LISTEN:
+            if _gone(tcb):
+                self._remove(tcb, now)
+                return
+            if tcb.orphan and self.time_wait.takes(tcb.time_wait_at):
+                self.to_time_wait(tcb, now)
+                return
+        self.timers.schedule(tcb)
+        socket = tcb.socket
+        if socket is not None and (tcb.statistics.wants_room or sending.low_water(tcb)):
+            socket.sent(now)
 
     def orphaned(self, tcb: Tcb, now: int) -> None:
         """Its user has let go of a connection that is not over: one too many is reset (Linux tcp_max_orphans)."""
-        if tcb.state is State.CLOSED or tcb.state is State.TIME_WAIT:
+        if tcb.state is CLOSED or tcb.state is TIME_WAIT:
             return
         if len(self.orphans) >= self.config.orphan_limit:
             self.counters["limit: orphans"] += 1
@@ -355,8 +367,6 @@ class Tables(Outgoing):
 
 
 def _gone(tcb: Tcb) -> bool:
-    """Whether a connection is over: closed, back to its listener, or back to the TIME-WAIT that it had reopened."""
-    state = tcb.state
-    if state is State.TIME_WAIT:
-        return tcb.time_wait_at == NEVER
-    return state is State.CLOSED or state is State.LISTEN
+    """Whether a connection in CLOSED, LISTEN or TIME-WAIT is over: closed, back to its listener, or back to the
+    TIME-WAIT that it had reopened."""
+    return tcb.state is not TIME_WAIT or tcb.time_wait_at == NEVER

@@ -40,8 +40,8 @@ class Clock:
     """The time of a world, in microseconds, and what is planned: calls of one argument.
 
     Events of one time happen in the order of their planning. `present` holds those of this very moment, so what is
-    planned for now goes to its end: 0.4 us less than through the heap of what comes later. `cancelled` counts the
-    events that are still planned and will not happen.
+    planned for now goes to its end: 0.4 us less than through the heap of what comes later. Who lets time pass takes
+    them out in front. `cancelled` counts the events that are still planned and will not happen.
     """
 
     __slots__ = ("_later", "_order", "cancelled", "now", "present")
@@ -85,14 +85,6 @@ class Clock:
         while later and later[0][0] <= at:
             _, _, action, argument = heappop(later)
             self.present.append((action, argument))
-
-    def happen(self) -> Any:
-        """Let the next event of this moment happen, and return what its action returned; IndexError if there is none.
-
-        Who advances to the `next_time` finds one.
-        """
-        action, argument = self.present.popleft()
-        return action(argument)
 
     def _forget_cancelled(self) -> None:
         """Take away the cancelled events in front."""

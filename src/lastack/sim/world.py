@@ -327,7 +327,8 @@ class World:
             raise WorldLimit(f"more than max_events={self.max_events} events, at {self.now} us", "max_events")
         if due is None:
             self._stuck = 0
-            touched = clock.happen()
+            action, argument = clock.present.popleft()
+            touched = action(argument)
             self._settle(self._from_outside() if touched is None else touched)  # a call may have touched any of them
         else:
             due.host.advance(clock.now)

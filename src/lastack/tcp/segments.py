@@ -21,9 +21,8 @@ def _segment(tcb: Tcb, seq: int, flags: int, now: int, sacks: bytes = b"") -> Se
     """A segment with the acknowledgment and window of this moment, which thereby are given."""
     segment = Segment(tcb.local[1], tcb.remote[1], seq, tcb.rcv_nxt, flags, window.advertise(tcb))
     if tcb.ts_on:
-        val = handshake.timestamp(tcb, now)
-        segment.options = build_timestamp(val, tcb.ts_recent)
-        segment.ts_val, segment.ts_ecr = val, tcb.ts_recent
+        segment.ts_val, segment.ts_ecr = val, ecr = (now // 1000 + tcb.ts_offset) & MASK, tcb.ts_recent
+        segment.options = build_timestamp(val, ecr)
     if tcb.ecn is not None and tcb.ecn.echo:
         segment.flags |= ECE
     if sacks:
@@ -41,8 +40,12 @@ def pure_ack(tcb: Tcb, now: int, follow: int = 0) -> Segment:
     A peer with a closed window would not take an ACK from behind its edge (RFC 9293 Appendix A.2, simultaneous window
     probes).
     """
-    edge = (tcb.snd_una + tcb.snd_wnd) & MASK
-    return _segment(tcb, edge if lt(edge, tcb.snd_nxt) else tcb.snd_nxt, ACK, now, sack.option(tcb, follow))
+    seq = tcb.snd_nxt
+    if seq != tcb.snd_una:
+        edge = (tcb.snd_una + tcb.snd_wnd) & MASK
+        seq = edge if lt(edge, seq) else seq
+    told = tcb.reassembly is not None or tcb.dsack is not None
+    return _segment(tcb, seq, ACK, now, sack.option(tcb, follow) if told else b"")
 
 
 def syn(tcb: Tcb, now: int) -> Segment:

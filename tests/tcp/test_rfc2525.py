@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from lastack.tcp import arrives, calls, handshake, mss, output, predict, ranges, recovery, rtt, text, timeouts
+from lastack.tcp import arrives, calls, greeting, handshake, mss, output, predict, ranges, recovery, rtt, text, timeouts
 from lastack.tcp.buffers import SendBuffer
 from lastack.tcp.config import DEFAULT, NEVER
 from lastack.tcp.congestion import newreno
@@ -314,6 +314,7 @@ def keepalive_after_a_minute(patch: Patch) -> None:
         original(tcb, *rest)
 
     wrap(patch, arrives, "_opened", opened)
+    patch.setattr(greeting, "answered", lambda *given: False)
 
 
 def closed_window_takes_nothing(patch: Patch) -> None:

@@ -13,6 +13,7 @@ from heapq import heappop, heappush, heapreplace
 from struct import Struct
 
 from lastack.host.keys import endpoints, local_name, named
+from lastack.tcp.config import NEVER
 from lastack.tcp.observer import Observer
 from lastack.tcp.sequence import MASK
 from lastack.tcp.states import TIME_WAIT, Event, State, move
@@ -143,7 +144,7 @@ def pack(tcb: Tcb) -> bytes:
 class TimeWaitTable:
     """The records by the connection's key (`lastack.host.keys`)."""
 
-    __slots__ = ("_challenged", "_last", "_late", "_queue", "_records", "_removed", "observer")
+    __slots__ = ("_challenged", "_last", "_late", "_next", "_queue", "_records", "_removed", "observer")
 
     def __init__(self, observer: Observer | None) -> None:
         self._records: dict[bytes, bytes] = {}
@@ -154,6 +155,7 @@ class TimeWaitTable:
         # Whose ACKs are limited, and since when, the oldest first: few at a time, so not in the record.
         self._challenged: OrderedDict[bytes, int] = OrderedDict()
         self._last = 0
+        self._next: int | None = None  # when the first expires, NEVER where that is to be found out
         self.observer = observer
 
     def __len__(self) -> int:
@@ -184,6 +186,8 @@ class TimeWaitTable:
 
     def add(self, key: bytes, tcb: Tcb) -> None:
         """A connection enters that has no record yet. It must expire last (`takes`)."""
+        if not self._records:
+            self._next = NEVER
         self._records[key] = pack(tcb)
         self._queue.append(key)
         self._last = tcb.time_wait_at
@@ -202,12 +206,14 @@ class TimeWaitTable:
         """2MSL begins anew, for what `get` has given just now."""
         packed = record.packed
         self._last = expires
+        self._next = NEVER
         # Twice as fast as to pack a record anew and to move it to the end of an OrderedDict, which takes 48 bytes more.
         self._records[key] = (expires << _MARKS | packed[_AT] | _RESTARTED).to_bytes(_HEAD, "big") + packed[_HEAD:]
 
     def remove(self, key: bytes) -> TimeWait:
         """Forget a record."""
         packed = self._records.pop(key)
+        self._next = NEVER
         if not packed[_AT] & _LATE:
             self._removed[key] = self._removed.get(key, 0) + 1
         record = self._unpack(key, packed)
@@ -216,6 +222,11 @@ class TimeWaitTable:
 
     def deadline(self) -> int | None:
         """When the next expires."""
+        if self._next == NEVER:
+            self._next = self._first()
+        return self._next
+
+    def _first(self) -> int | None:
         queue = self._queue
         while queue:
             key = queue[0]
@@ -259,8 +270,11 @@ class TimeWaitTable:
     def expire(self, now: int) -> list[tuple[Endpoint, bool, int]]:
         """Remove what has expired, each moved to CLOSED: the local endpoints that were held, whether with
         SO_REUSEADDR, and by how many."""
+        if self._next is None or now < self._next != NEVER:
+            return []
         records, queue, removed = self._records, self._queue, self._removed
         limit = (now + 1 << _MARKS).to_bytes(_HEAD, "big")
+        self._next = NEVER
         seen: list[tuple[bytes, bytes]] | None = [] if self.observer is not None or self._challenged else None
         held: dict[bytes, int] = {}
         reuse: dict[bytes, int] = {}

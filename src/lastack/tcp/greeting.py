@@ -33,6 +33,7 @@ def answered(tcb: Tcb, segment: Segment, now: int) -> bool:
         or tcb.fast_open is not None
         or tcb.episode is not None
         or tcb.path is not None
+        or tcb.close_pending
         or config.check_echo_of_syn
         or config.pingpong
     ):

@@ -174,16 +174,21 @@ def start_fin_wait_2(tcb: Tcb, now: int) -> None:
 
 
 def send(tcb: Tcb, now: int, out: list[Segment]) -> bool:
-    """The FIN that is queued, with the text before it where one segment has room for both; False, and nothing is done,
-    where that is for the general path. 15 us less than that."""
+    """The FIN that is queued, with the text before it where one segment has room for both, or nothing where it has left
+    and is not lost; False, and nothing is done, where that is for the general path. 15 us less than that."""
     buffer, rack = tcb.send_buffer, tcb.rack
     una, nxt, mss, ranges = tcb.snd_una, tcb.snd_nxt, tcb.snd_mss, tcb.sent
     flight = (nxt - una) & MASK
+    if tcb.fin_seq is not None:
+        if tcb.pipe != flight or tcb.episode is not None or tcb.path is not None:
+            return False
+        if not flight and tcb.sent_at and tcb.snd_wnd:
+            control.resumes(tcb, now)
+        return True
     size = buffer.length - flight
     edge = (una + tcb.snd_wnd - nxt) & MASK
     if (
-        tcb.fin_seq is not None
-        or tcb.pipe != flight  # something is lost
+        tcb.pipe != flight  # something is lost
         or rack is None
         or size > mss
         or not size < edge < HALF

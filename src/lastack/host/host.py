@@ -75,11 +75,14 @@ class Host(Tables):
                     return
             # In a connection to ourselves nothing comes from outside, in one within UDP not so.
             elif tcb.way is None and tcb.remote[0] not in self.addresses:
-                if tcb.state is SYN_RCVD or tcb.state is TIME_WAIT:
+                state = tcb.state
+                if state is TIME_WAIT:
                     self._segment(now, key, tcb.local, tcb.remote, segment)
                     return
                 if self.observer is not None:
                     self.observer.segment_in(now, tcb, segment)
+                if state is SYN_RCVD and opening.waits(self, now, tcb, segment):
+                    return
                 arrives.segment_arrives(tcb, segment, now)
                 self.touched(tcb, now)
                 return

@@ -74,6 +74,7 @@ def identification(secret: bytes, local: Endpoint, remote: Endpoint, seq: int) -
     return _hash(secret, b"ip id", names(local, remote), seq.to_bytes(4, "big")) & 0xFFFF
 
 
+@lru_cache(maxsize=64)  # of those that one connects to again and again
 def port_offset(secret: bytes, use: bytes, local: bytes, remote: Endpoint) -> int:
     """F and G of RFC 6056 section 3.3.4 (RFC 5927 4.2)."""
     return _hash(secret, use, local, port_bytes(remote))

@@ -149,7 +149,9 @@ def arrived(tcb: Tcb, ranges: list[SentRange]) -> None:
         if grown_at is not None and (sent.first - grown_at) & MASK >= HALF:
             continue
         size = ((sent.end - sent.first) & MASK) - sent.syn - sent.fin
-        tcb.mss_acked = max(tcb.mss_acked, min(size, tcb.snd_mss))
+        if size > tcb.mss_acked:
+            full = tcb.snd_mss
+            tcb.mss_acked = size if size < full else max(tcb.mss_acked, full)
 
 
 def probe_lost(tcb: Tcb, sent: SentRange, now: int, patience: int = 1) -> bool:

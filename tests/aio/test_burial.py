@@ -9,6 +9,7 @@ import socket
 import ssl
 import sys
 import warnings
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -180,3 +181,41 @@ def test_tasks_that_were_made_without_the_loop_stand_still_too(how: str):
     world.host("server", serve)
     world.run(main())
     assert done == ["server"]  # when all was over
+
+
+@pytest.fixture
+def collected_by_hand() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("collected_by_hand")
+@pytest.mark.parametrize("another", [False, True])
+def test_what_the_error_of_a_world_holds_goes_in_silence(
+    another: bool, heard: list[Any], caplog: pytest.LogCaptureFixture, recwarn: pytest.WarningsRecorder
+):
+    """The program's sockets at once; what a library minds with the next world, which looks for it."""
+
+    async def serve() -> None:
+        async with await asyncio.start_server(lambda *_: None, port=80) as server:
+            await server.serve_forever()
+
+    async def main() -> None:
+        ends = [await asyncio.open_connection("server", 80)]
+        ends.append(ends)  # type: ignore[arg-type]
+        if another:
+            library = Library()
+            library.me = library  # type: ignore[attr-defined]
+        raise ValueError(ends)
+
+    world = World()
+    world.host("server", serve)
+    with pytest.raises(ValueError, match="StreamReader") as caught:
+        world.run(main())
+    del caught, world
+    if another:
+        World().run(asyncio.sleep(1))
+    gc.collect()
+    assert (heard, caplog.records, list(recwarn)) == ([], [], [])

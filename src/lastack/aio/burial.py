@@ -8,7 +8,6 @@ is to hear of it, and nothing that it does has an effect.
 from __future__ import annotations
 
 import asyncio
-import gc
 import logging
 import sys
 import warnings
@@ -17,6 +16,7 @@ from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from typing import Any
 
+from lastack.aio import garbage
 from lastack.aio.borders import closed
 from lastack.aio.computer import Process
 from lastack.aio.ground import CURRENT, Ground
@@ -38,7 +38,11 @@ def bury(world: Ground, loop: asyncio.AbstractEventLoop) -> None:
             process.transports.clear()
             process.computer.task = None
         world.graves.clear()
-        gc.collect()
+        garbage.collect()
+        for transport in tuple(loop._transports.values()):  # type: ignore[attr-defined]
+            _forsake(transport)  # that somebody holds: the error by which the world failed, or the program
+        for owner in world.selector.owners():
+            owner.forsake()
 
 
 def _end(process: Process, coroutine: Any) -> None:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import ClassVar
+from typing import Any, ClassVar
+from weakref import WeakSet
 
 # Turns of the loop between two collections, and how many more for each socket: their number is what a collection costs.
 _TURNS = 10_000
@@ -41,6 +42,18 @@ def held() -> Iterator[None]:
             gc.unfreeze()
             if _Held.enabled:
                 gc.enable()
+
+
+# Worlds that have failed and are still there: who has the error has all that its frames hold. It goes when the next
+# error takes its place, or later, and then no more is to be heard of it than of any world.
+FAILED: WeakSet[Any] = WeakSet()
+
+
+def collect() -> None:
+    """What the world has left; and what one that failed has, by now."""
+    if FAILED:
+        gc.unfreeze()
+    gc.collect()
 
 
 class Rounds:

@@ -156,6 +156,7 @@ class World(Controlled):
             result = self._run(main)
         except BaseException as error:
             self.escapes.add_to(error)
+            garbage.FAILED.add(self)
             raise
         self.escapes.warn()
         return result

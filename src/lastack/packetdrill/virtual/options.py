@@ -84,7 +84,8 @@ def _choose(file: SocketFile, name: tuple[int, int], on: bool) -> None:
 
 
 def taken(file: SocketFile, error: OSError) -> Exception:
-    """Why a socket gets no name: with SO_REUSEPORT it would get one that another has, which cannot be done here."""
+    """Why a socket gets no name: with SO_REUSEPORT it would get one that another has, and which of them a connection
+    falls to is the system's secret, that no script can know."""
     if error.errno == errno.EADDRINUSE and file.kept.get(_REUSE_PORT):
         return Unsupported("SO_REUSEPORT of several sockets on one port")
     return error

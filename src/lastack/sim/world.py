@@ -67,7 +67,8 @@ class World:
     the beginning, `max_time` how much may pass, both in microseconds; `max_events` how much may happen: what goes on
     beyond raises WorldLimit. `replay` is the command that a failed check names. `batch` is how many packets that arrive
     at one moment a host takes in before it says anything, as the loop of a real one reads a batch (RFC 9293 MUST-58
-    lets it answer them together): 1 is each by itself, as on a wire. With `told`, whoever calls a host from outside
+    lets it answer them together), and hears its application first, so that ACKs ride on answers: 1 is each by itself,
+    as on a wire. With `told`, whoever calls a host from outside
     says so by `stir`, and no others are asked what they have to send: an event among many hosts costs what it costs
     among two.
     """
@@ -349,7 +350,7 @@ class World:
         """Put what the hosts send on the network, tell applications what is ready, and let the checkers look."""
         now = self.clock.now
         seen = touched
-        changed = self._deadlines.changed
+        changed, batches = self._deadlines.changed, self.network.batch > 1
         rounds = 0
         told = True
         while told:
@@ -359,11 +360,14 @@ class World:
                 host = node.host
                 if host is None:
                     continue
-                if packets := host.transmit(now):
+                # With batches the applications answer first, as the loop of a real host has it: ACKs ride on answers.
+                if not batches and (packets := host.transmit(now)):
                     self._send(node, packets)
                 if node.on_ready is not None and (ready := host.ready()):
                     node.on_ready(now, ready)
                     told = True
+                elif batches and (packets := host.transmit(now)):
+                    self._send(node, packets)
             if told:
                 touched, seen = self._from_outside(), self._everyone  # an application may have called any of them
                 rounds += 1

@@ -58,7 +58,7 @@ def arrived(tcb: Tcb, now: int, seq: int, ack: int, field: int, val: int, ecr: i
         return False
     size, rack, one, mss, srtt = len(text), tcb.rack, tcb.sent[0], tcb.snd_mss, tcb.srtt
     assert rack is not None and srtt is not None
-    if size > tcb.rcv_mss or size > (tcb.rcv_adv - seq) & MASK or field << tcb.snd_wscale != tcb.snd_wnd:
+    if size > tcb.rcv_mss or size > (tcb.rcv_adv - seq) & MASK:
         return False
     flight, behind, sent_at = tcb.pipe, (tcb.snd_una - tcb.recover) & MASK, one.sent_at
     took = now - sent_at
@@ -72,6 +72,11 @@ def arrived(tcb: Tcb, now: int, seq: int, ack: int, field: int, val: int, ecr: i
     tcb.received_at = now
     tcb.keepalive_sent = 0
     tcb.snd_wl1, tcb.snd_wl2 = seq, ack
+    offered = field << tcb.snd_wscale
+    if offered != tcb.snd_wnd:  # which was open
+        tcb.snd_wnd = offered
+        if offered > tcb.max_snd_wnd:
+            tcb.max_snd_wnd = offered
     # What was outstanding is delivered (RFC 8985 6.2), and forgotten ...
     rack.fack = rack.end = ack
     rack.xmit, rack.rtt, rack.once, rack.sampled = sent_at, took, True, True

@@ -3,7 +3,7 @@
 A message comes in one segment, which acknowledges all that was outstanding; the answer leaves in one segment, with
 nothing outstanding. What `predict`, `clean`, `straight` and `output` find out step by step has one outcome then.
 Its law is that of header prediction: it can be deleted without any observable change. Of 4,260 bytecodes
-that a round trip of a byte takes, 2,780 are left.
+that a round trip of a byte takes, 2,770 are left.
 
 That nothing is out of the ordinary is found out once: `Tcb.quiet`. It holds as long as only these functions and plain
 reads and writes have to do with the connection: whatever else happens to it ends in `Tables.touched` or `stir`, or

@@ -7,6 +7,7 @@ import gc
 import subprocess
 import sys
 import warnings
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,8 +18,10 @@ from lastack.aio import World, WorldStuck, garbage
 
 @pytest.fixture(autouse=True)
 def as_it_was() -> Iterator[None]:
-    """How Python collects is the process's."""
+    """How Python collects is the process's, and so is how many worlds are over."""
     threshold = gc.get_threshold()
+    gc.collect()
+    garbage._Held.worlds = garbage._WORLDS
     yield
     gc.set_threshold(*threshold)
     gc.enable()
@@ -96,6 +99,38 @@ def test_what_was_there_before_is_left_alone():
     assert not died
     gc.collect()
     assert died == [0]
+
+
+def after_worlds(keep: bool = False) -> list[weakref.ref[World]]:
+    """Those of many worlds, of which somebody keeps each or none."""
+    kept = []
+    worlds = []
+    for _ in range(40):
+        world = World()
+        world.run(asyncio.sleep(1))
+        kept.append(world if keep else None)
+        worlds.append(weakref.ref(world))
+    assert sum(one is not None for one in kept) == 40 * keep
+    return worlds
+
+
+def test_worlds_that_are_over_do_not_pile_up():
+    assert sum(one() is not None for one in after_worlds()) <= 11
+
+
+def test_worlds_that_somebody_keeps_are_not_looked_for_each_time():
+    looked = []
+
+    def note(phase: str, _: dict[str, int]) -> None:
+        looked.append((phase, gc.get_freeze_count()))
+
+    gc.set_threshold(0)
+    gc.callbacks.append(note)
+    try:
+        after_worlds(keep=True)
+    finally:
+        gc.callbacks.remove(note)
+    assert 1 <= looked.count(("start", 0)) <= 2  # where there are 11, and 23
 
 
 def test_the_collector_is_as_it_was_however_a_run_ends():

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Callable
+from math import inf, nan
 from typing import Any
 
 import pytest
 
 from lastack.aio import World, WorldStuck
+from lastack.aio.links import Link
 from tests.aio.programs import ask, world
 
 
@@ -38,6 +41,8 @@ def test_the_world_s_own_task_is_not_among_those_that_wait():
         ({"seed": 1 << 200}, "a seed is an int"),
         ({"only": "loss"}, "only takes several names"),
         ({"max_time": -1}, "max_time is a number above 0"),
+        ({"max_time": inf}, "max_time is a number above 0"),
+        ({"max_events": inf}, "max_events is a number above 0"),
         ({"latency": -1}, "latency is a time in seconds"),
         ({"latency": "1"}, "latency is a time in seconds"),
     ],
@@ -73,3 +78,25 @@ def test_a_main_that_is_called_already_and_an_address_of_all():
     w.host("a", serve, addresses="10.1.0.1/24")
     with pytest.raises(socket.gaierror):
         w.names.look_back(("10.1.0.9", 80), socket.NI_NAMEREQD)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "said"),
+    [
+        (lambda link: link.drop(None), TypeError, "chosen by a text, as '3rd SYN', .*, not None"),
+        (lambda link: link.hold(3), TypeError, "chosen by a text, as '3rd SYN', .*, not 3"),
+        (lambda link: link.delay(b"1st SYN", 1), TypeError, "chosen by a text, as '3rd SYN', .*, not b'1st SYN'"),
+        (lambda link: link.delay("1st SYN", nan), ValueError, "a time is so many seconds, not nan"),
+        (lambda link: link.latency(inf), ValueError, "a time is so many seconds, not inf"),
+        (lambda link: link.bandwidth(inf), ValueError, "at least one bit a second, or None"),
+        (lambda link: link.bandwidth(nan), ValueError, "at least one bit a second, or None"),
+    ],
+)
+def test_rules_that_make_no_sense_are_refused_where_they_are_given(
+    call: Callable[[Link], object], error: type[Exception], said: str
+):
+    w = World()
+    w.host("a")
+    w.host("b")
+    with pytest.raises(error, match=said):
+        call(w.links("a", "b"))

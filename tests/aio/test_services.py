@@ -114,3 +114,22 @@ def test_what_was_kept_of_the_machine_is_not_asked():
 
     with pytest.raises(Escaped, match="asking the machine for a port"):
         in_a_world(lambda: Kept.ask("http"))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: socket.getservbyname(80),  # type: ignore[arg-type]
+        lambda: socket.getservbyname("http", 6),  # type: ignore[arg-type]
+        lambda: socket.getservbyname("http\0"),
+        lambda: socket.getservbyport("80"),  # type: ignore[arg-type]
+        lambda: socket.getservbyport(80.0),  # type: ignore[arg-type]
+        lambda: socket.getservbyport(80, 6),  # type: ignore[arg-type]
+        lambda: socket.getservbyport(1 << 16),
+    ],
+)
+def test_what_is_no_name_and_no_port_fails_as_with_the_machine(call: Callable[[], Any]):
+    with pytest.raises((TypeError, ValueError, OverflowError)) as real:
+        call()
+    with pytest.raises(real.type):
+        in_a_world(call)

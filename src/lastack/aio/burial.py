@@ -27,6 +27,7 @@ _PATIENCE = 100
 
 def bury(world: Ground, loop: asyncio.AbstractEventLoop) -> None:
     """Close what the programs of this world left standing; its loop is closed, and its borders are in place again."""
+    garbage.OVER.add(world)
     with closed(world), _silence(loop):
         for process in world.graves:
             for task in process.tasks:

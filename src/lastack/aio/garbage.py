@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from typing import Any, ClassVar
 from weakref import WeakSet
 
+# How many worlds that are over may wait to be collected.
+_WORLDS = 10
 # Turns of the loop between two collections, and how many more for each socket: their number is what a collection costs.
 _TURNS = 10_000
 _TURNS_FOR_A_SOCKET = 4
@@ -23,6 +25,7 @@ class _Held:
 
     count: ClassVar[int] = 0
     enabled: ClassVar[bool] = True
+    worlds: ClassVar[int] = _WORLDS  # how many more than these are looked through
 
 
 @contextmanager
@@ -31,6 +34,9 @@ def held() -> Iterator[None]:
     the end of a world, which looks for what the world has left, costs nothing for what else there is in the process."""
     if not _Held.count:
         _Held.enabled = gc.isenabled()
+        if _Held.enabled and len(OVER) > _Held.worlds:
+            gc.collect()
+            _Held.worlds = max(_WORLDS, 2 * len(OVER))  # what somebody has is not looked for each time
         gc.disable()
         gc.freeze()
     _Held.count += 1
@@ -43,6 +49,10 @@ def held() -> Iterator[None]:
             if _Held.enabled:
                 gc.enable()
 
+
+# Worlds that are over and still there. Each is a cycle that the end of the next does not find, and that end resets what
+# Python itself counts until it looks. So where there are many, all is looked through before the next begins.
+OVER: WeakSet[Any] = WeakSet()
 
 # Worlds that have failed and are still there: who has the error has all that its frames hold. It goes when the next
 # error takes its place, or later, and then no more is to be heard of it than of any world.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from math import inf
 from typing import Protocol
 
 from lastack.aio.decisions import Decisions
@@ -105,7 +106,7 @@ class Link:
 
     def bandwidth(self, bits: float | None, queue: int = 256 * 1024) -> None:
         """Bits a second, behind a queue of so many bytes (what it cannot take is lost); None: without bound."""
-        if (bits is not None and bits < 1) or queue < 0:
+        if (bits is not None and not 1 <= bits < inf) or queue < 0:
             raise ValueError(f"at least one bit a second, or None, and no negative queue: {bits}, {queue}")
         for path in self.paths:
             self._replace(path, "rate", Rate(int(bits), queue) if bits is not None else None)
@@ -136,7 +137,7 @@ class Link:
     def drop(self, choice: Choice = EVERYTHING) -> Rule:
         """Lose what is meant: "3rd SYN", "every FIN once", or what a function says of the frame. Returns the rule,
         whose `on` switches it and whose `counters` tell what it did. ValueError for a text that means nothing."""
-        return self.rule(Drop.parse(choice) if isinstance(choice, str) else Drop(choice))
+        return self.rule(Drop.parse(choice) if isinstance(choice, str) else Drop(*_parsed(choice)))
 
     def delay(self, choice: Choice, seconds: float) -> Rule:
         """Let what is meant arrive later by so much."""
@@ -158,7 +159,11 @@ class Link:
 
 def _parsed(choice: Choice) -> tuple[Callable[[Frame], bool], Collection[int] | None, bool]:
     """As `parse_choice`."""
-    return (choice, None, False) if callable(choice) else parse_choice(choice)
+    if callable(choice):
+        return choice, None, False
+    if not isinstance(choice, str):
+        raise TypeError(f"segments are chosen by a text, as '3rd SYN', or by a function of the frame, not {choice!r}")
+    return parse_choice(choice)
 
 
 def _way(path: Path) -> str:
@@ -168,4 +173,6 @@ def _way(path: Path) -> str:
 def _us(seconds: float) -> int:
     if seconds < 0:
         raise ValueError(f"a time is not negative: {seconds}")
+    if not seconds < inf:
+        raise ValueError(f"a time is so many seconds, not {seconds}")
     return round(seconds * SECOND)

@@ -6,6 +6,10 @@ besides, or in place of them, is none of a world's.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from operator import index
+from typing import Any
+
 _TCP_AND_UDP = {
     "echo": 7,
     "discard": 9,
@@ -57,9 +61,25 @@ def name_of(port: int, protocol: str) -> str | None:
     return _NAMES.get(protocol, {}).get(port)
 
 
+def _check_text(function: str, text: Any) -> None:
+    if not isinstance(text, str):
+        raise TypeError(f"{function}() takes a str, not {type(text).__name__}")
+    if "\0" in text:
+        raise ValueError("embedded null character")
+
+
+def _protocols(function: str, name: str | None) -> Iterable[str]:
+    """That of this name, and all of them where none is given."""
+    if name is None:
+        return _PORTS
+    _check_text(function, name)
+    return (name,)
+
+
 def getservbyname(servicename: str, protocolname: str | None = None, /) -> int:
     """As socket.getservbyname. OSError where there is no such name."""
-    for protocol in _PORTS if protocolname is None else (protocolname,):
+    _check_text("getservbyname", servicename)
+    for protocol in _protocols("getservbyname", protocolname):
         if (port := port_of(servicename, protocol)) is not None:
             return port
     raise OSError("service/proto not found")
@@ -67,9 +87,10 @@ def getservbyname(servicename: str, protocolname: str | None = None, /) -> int:
 
 def getservbyport(port: int, protocolname: str | None = None, /) -> str:
     """As socket.getservbyport. OSError where the port has no name."""
+    port = index(port)
     if not 0 <= port <= 0xFFFF:
         raise OverflowError("getservbyport: port must be 0-65535.")
-    for protocol in _PORTS if protocolname is None else (protocolname,):
+    for protocol in _protocols("getservbyport", protocolname):
         if (name := name_of(port, protocol)) is not None:
             return name
     raise OSError("port/proto not found")

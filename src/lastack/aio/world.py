@@ -61,7 +61,7 @@ class World(Controlled):
         if isinstance(only, str):
             raise ValueError(f"only takes several names, not one text: [{only!r}]")
         for what, value in (("max_time", max_time), ("max_events", max_events)):
-            if not isinstance(value, int | float) or not value > 0:
+            if not isinstance(value, int | float) or not 0 < value < inf:
                 raise ValueError(f"{what} is a number above 0, not {value!r}")
         if not isinstance(latency, int | float) or not 0 <= latency < inf:
             raise ValueError(f"latency is a time in seconds, not {latency!r}")

@@ -11,9 +11,12 @@ import pytest
 from lastack.host import fast_in, options
 from lastack.host.host import Host
 from lastack.host.tables import Tables
+from lastack.host.timers import Timers
 from lastack.tcp import clean, predict, quiet, straight
 from lastack.tcp.config import NEVER
 from lastack.tcp.sequence import MASK
+from lastack.tcp.tcb import Tcb
+from lastack.wire.packet import Packet
 from tests.host.test_fast_in import WAYS, Pair
 from tests.tcp.test_prediction import variables
 
@@ -194,15 +197,64 @@ def test_its_timers_run_once_it_has_left():
     assert pair.sockets[0].tcb.retransmission_at > pair.now
 
 
-@pytest.mark.parametrize("verb", ["advance", "deadline"])
+@pytest.mark.parametrize("verb", ["advance", "deadline", "ready", "receive"])
 def test_its_timers_run_also_where_nobody_asks_for_more_to_send(verb: str):
     pair, host = small_message()
+    tcb = pair.sockets[0].tcb
+    before = tcb.statistics.segments_out
     if verb == "deadline":
         deadline = host.deadline()
-        assert deadline is not None and pair.now < deadline <= pair.sockets[0].tcb.retransmission_at
-    else:
+        assert deadline is not None and pair.now < deadline <= tcb.retransmission_at
+    elif verb == "advance":
         host.advance(pair.now)
-        assert pair.sockets[0].tcb.retransmission_at > pair.now
+    elif verb == "ready":  # the application's turn comes, which may ask for TCP_INFO
+        host.ready()
+    else:
+        host.receive(pair.now, Packet(bytes(60)))
+    assert tcb.retransmission_at > pair.now
+    assert tcb.statistics.segments_out == before + 1
+
+
+def test_what_is_answered_before_anything_else_is_asked_opens_the_window_as_ever(monkeypatch: pytest.MonkeyPatch):
+    def answered_at_once() -> dict[str, object]:
+        """The answer comes in the batch in which the message left."""
+        pair = talked()
+        (host, peer), (client, server) = pair.hosts, pair.sockets
+        assert client.tcb is not None
+        client.tcb.congestion.cwnd = client.tcb.congestion.mss + 500  # of which hardly anything was used
+        pair.now += 1000
+        client.send(pair.now, bytes(1000))
+        (message,) = host.transmit(pair.now)
+        peer.receive(pair.now, Packet(message.joined()))
+        server.send(pair.now, b"x")
+        (answer,) = peer.transmit(pair.now)
+        host.receive(pair.now, Packet(answer.joined()))
+        assert not host.transmit(pair.now)
+        return variables(client.tcb)
+
+    with_it = answered_at_once()
+    monkeypatch.setattr(quiet, "arrived", lambda *given: False)
+    monkeypatch.setattr(quiet, "leaving", lambda *given: None)
+    assert answered_at_once() == with_it
+
+
+def test_timers_of_one_moment_are_armed_in_the_order_of_what_left(monkeypatch: pytest.MonkeyPatch):
+    pair = talked()
+    for _ in range(3):
+        pair.turn(faults=False)
+    host = pair.hosts[0]
+    another = host.socket(4)
+    with suppress(BlockingIOError):
+        another.connect(pair.now, pair.sockets[0].getpeername())
+    for _ in range(4):
+        pair.turn(faults=False)
+    armed: list[Tcb] = []
+    schedule = Timers.schedule
+    monkeypatch.setattr(Timers, "schedule", lambda self, tcb: armed.append(tcb) or schedule(self, tcb))
+    pair.sockets[0].send(pair.now, b"x")
+    another.send(pair.now, b"x" * 2000)
+    assert len(host.transmit(pair.now)) == 3
+    assert armed == [pair.sockets[0].tcb, another.tcb]
 
 
 def test_what_is_answered_before_it_is_asked_again_needs_no_timer():

@@ -46,6 +46,8 @@ class Host(Tables):
     def receive(self, now: int, packet: Packet) -> None:
         """A packet came in. What is malformed, or for nobody, is counted and dropped."""
         self.counters["packets in"] += 1
+        if self._sent:
+            self._have_left()
         if self.observer is None:
             run = self._run
             if run is not None and run.goes_on(packet, now):
@@ -175,7 +177,7 @@ class Host(Tables):
             errors_out.reassembly_timed_out(self, now, first)
 
     def transmit(self, now: int) -> list[Packet]:
-        """The packets to send now; [] when there are no more. Those of the last call have left then.
+        """The packets to send now; [] when there are no more. With the next call of any verb they have left.
 
         Packets to our own addresses never leave: a socket that connects to itself, or to one beside it. Those that
         still answer each other after `loop_back_rounds` are dropped, as a network would, and counted.
@@ -195,6 +197,8 @@ class Host(Tables):
                 segments = output.transmit(tcb, now)
                 if segments:
                     self.send(now, tcb, segments)
+                if self._sent:  # timers of one moment run in the order in which they were armed
+                    self._have_left()
                 self.settle(tcb, now)
             out, self._out = self._out, []
             if self._inward:
@@ -223,7 +227,10 @@ class Host(Tables):
         return True
 
     def _have_left(self) -> None:
-        """What left last by the short cut has left: arm the timers that wait for its acknowledgment."""
+        """What left last by the short cut has left: arm the timers that wait for its acknowledgment.
+
+        Before anything else happens: what it is measured by, and what a user may ask, is of the moment it left.
+        """
         sent, self._sent = self._sent, []
         for tcb in sent:
             quiet.left(tcb, self._sent_at)
@@ -261,6 +268,8 @@ class Host(Tables):
 
         One of them may have been closed meanwhile.
         """
+        if self._sent:
+            self._have_left()
         if not self.readied:
             return []
         self._run = None

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import trustme
 
-from lastack.aio import Escaped, World, WorldStuck
+from lastack.aio import Escaped, World, WorldStuck, garbage
 from lastack.sim.world import WorldLimit
 
 KEPT: list[Any] = []
@@ -218,4 +218,30 @@ def test_what_the_error_of_a_world_holds_goes_in_silence(
     if another:
         World().run(asyncio.sleep(1))
     gc.collect()
+    assert (heard, caplog.records, list(recwarn)) == ([], [], [])
+
+
+def test_it_does_so_too_where_many_worlds_are_over(
+    heard: list[Any], caplog: pytest.LogCaptureFixture, recwarn: pytest.WarningsRecorder
+):
+    threshold, garbage._Held.worlds = gc.get_threshold(), garbage._WORLDS
+    gc.collect()
+    gc.set_threshold(0)
+
+    async def main() -> None:
+        library = Library()
+        library.me = library  # type: ignore[attr-defined]
+        raise ValueError(library)
+
+    try:
+        for number in range(2 * garbage._WORLDS):
+            world = World()
+            if number != garbage._WORLDS:
+                world.run(asyncio.sleep(1))
+            else:
+                with pytest.raises(ValueError, match="Library") as caught:
+                    world.run(main())
+                del caught
+    finally:
+        gc.set_threshold(*threshold)
     assert (heard, caplog.records, list(recwarn)) == ([], [], [])

@@ -7,6 +7,7 @@ import re
 import socket
 import subprocess
 import sys
+import sysconfig
 import time
 import warnings
 from collections.abc import Callable
@@ -99,6 +100,35 @@ def test_what_the_run_fails_by_is_not_told_twice(caught_first: bool, chained: bo
     told = [note for note in caught.value.__notes__ if "somebody caught" in note]
     assert len(told) == caught_first
     assert not any("a process" in note for note in told)
+
+
+@pytest.mark.parametrize("call", ["time.sleep(1)", "subprocess.run(['true'])"])
+def test_what_a_library_does_of_itself_is_told_with_its_line_and_not_with_that_which_runs_the_world(call: str):
+    file = f"{sysconfig.get_path('purelib')}/framework.py"
+    made: dict[str, Any] = {"time": time, "subprocess": subprocess, "suppress": suppress}
+    exec(compile(f"async def handle():\n    with suppress(Exception):\n        {call}\n", file, "exec"), made)
+
+    async def main() -> None:
+        await asyncio.gather(made["handle"]())
+
+    world = World()
+    with pytest.warns(EscapedWarning) as caught:
+        world.run(main())
+    (warning,) = caught
+    assert (warning.filename, warning.lineno) == (file, 3)
+    assert f", in {file}:3, on localhost" in str(warning.message)
+
+
+def test_what_the_loop_calls_is_told_with_the_line_of_the_loop():
+    async def main() -> None:
+        asyncio.get_running_loop().call_soon(time.sleep, 1)
+        await asyncio.sleep(1)
+
+    world = World()
+    with pytest.raises(Escaped):
+        world.run(main())
+    (told,) = world.escapes
+    assert f"in {asyncio.events.__file__}:" in told
 
 
 def test_some_are_told_and_each_line_once():

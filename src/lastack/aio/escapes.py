@@ -4,6 +4,7 @@ it and answers 500, and the run would end well. So a world remembers, and says s
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import warnings
 from collections.abc import Iterator
@@ -11,11 +12,13 @@ from pathlib import Path
 from types import FrameType
 
 from lastack.aio.errors import Escaped, EscapedWarning
-from lastack.aio.standing import of_program
+from lastack.aio.standing import is_installed, of_program
 
 # How many of them are told: the first.
 _TOLD = 5
 _OURS = str(Path(__file__).parents[1])
+# What loops call each step of a task by, and each callback.
+_STEP = asyncio.Handle._run.__code__
 
 
 class Escapes:
@@ -54,14 +57,15 @@ class Escapes:
 
 
 def _place(frame: FrameType | None) -> tuple[str, int]:
-    """(file, line) of the program, or of the library, that calls what escapes."""
-    found = None
-    while frame is not None and not of_program(frame):
-        if found is None and not frame.f_code.co_filename.startswith(_OURS):
-            found = frame
-        frame = frame.f_back
-    frame = frame or found
-    return (frame.f_code.co_filename, frame.f_lineno) if frame is not None else ("?", 0)
+    """(file, line) of the program, or of the library, that calls what escapes. Who runs the loop does not."""
+    found: list[FrameType] = []
+    while frame is not None:
+        if not frame.f_code.co_filename.startswith(_OURS):
+            found.append(frame)
+        frame = frame.f_back if frame.f_code is not _STEP else None
+    for kind in (of_program, is_installed):
+        found = [one for one in found if kind(one)] or found
+    return (found[0].f_code.co_filename, found[0].f_lineno) if found else ("?", 0)
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -34,7 +34,7 @@ def held() -> Iterator[None]:
     the end of a world, which looks for what the world has left, costs nothing for what else there is in the process."""
     if not _Held.count:
         _Held.enabled = gc.isenabled()
-        if _Held.enabled and len(OVER) > _Held.worlds:
+        if _Held.enabled and len(OVER) > _Held.worlds and not FAILED:  # or the end of this one looks, in silence
             gc.collect()
             _Held.worlds = max(_WORLDS, 2 * len(OVER))  # what somebody has is not looked for each time
         gc.disable()

@@ -10,14 +10,20 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
 
+_INSTALLED = tuple({sysconfig.get_path(name) for name in ("purelib", "platlib")})
 _NOT_THE_PROGRAM = tuple(
-    {str(Path(__file__).parents[1]), *(sysconfig.get_paths()[name] for name in ("stdlib", "platstdlib", "purelib"))}
+    {str(Path(__file__).parents[1]), *(sysconfig.get_path(name) for name in ("stdlib", "platstdlib")), *_INSTALLED}
 )
 
 
 def of_program(frame: FrameType) -> bool:
     """Whether it is in the program, and neither in Python's library nor in what is installed."""
     return not frame.f_code.co_filename.startswith(_NOT_THE_PROGRAM)
+
+
+def is_installed(frame: FrameType) -> bool:
+    """Whether it is in a library that is not Python's own."""
+    return frame.f_code.co_filename.startswith(_INSTALLED)
 
 
 def stack_of(task: asyncio.Task[Any]) -> list[FrameType]:

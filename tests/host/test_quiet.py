@@ -15,7 +15,7 @@ from lastack.host.timers import Timers
 from lastack.tcp import clean, predict, quiet, straight
 from lastack.tcp.config import NEVER
 from lastack.tcp.sequence import MASK
-from lastack.tcp.tcb import Tcb
+from lastack.tcp.tcb import MORE_FOLLOWS, NOTHING_SAID, Tcb
 from lastack.wire.packet import Packet
 from tests.host.test_fast_in import WAYS, Pair
 from tests.tcp.test_prediction import variables
@@ -288,3 +288,21 @@ def test_who_begins_to_watch_hears_of_all_from_then_on():
     for _ in range(2):
         pair.turn(faults=False)
     assert heard.of == ["call_made", "segment_in", "segment_out"]
+
+
+def test_a_user_who_said_that_more_follows_is_heard_also_where_there_was_no_room():
+    pair = talked()
+    socket = pair.sockets[0]
+    pair.option(0, options.SOL_SOCKET, options.SO_SNDBUF, 5_000)
+    exchanged(pair)
+    socket.send(pair.now, b"x")
+    assert len(pair.hosts[0].transmit(pair.now)) == 1
+    tcb = socket.tcb
+    assert tcb is not None
+    socket.send(pair.now, bytes(tcb.snd_buf - tcb.send_buffer.length))  # it is full, to the byte
+    assert tcb.quiet is not None
+    with pytest.raises(BlockingIOError):
+        socket.send(pair.now, b"more", options.MSG_MORE)
+    assert tcb.hold == MORE_FOLLOWS
+    socket.send(pair.now, b"")
+    assert tcb.hold == NOTHING_SAID

@@ -98,6 +98,7 @@ def send(
     if tcb.observer is not None:
         _told(tcb, now, "SEND", str(len(data)))
     tcb.hold = MORE_FOLLOWS if more else NOTHING_SAID
+    tcb.quiet = None  # `hold` is out of the ordinary, also where there is no room
     if tcb.fast_open is not None:
         tcb.fast_open.waits = False
     size = queue(tcb, data, now)

@@ -199,7 +199,7 @@ def test_a_profile_shows_functions_and_calls(capsys):
     assert code == 0
     told = json.loads(out)
     assert told["pieces"] > 10
-    assert any(row["function"].startswith("tcp/output.py") for row in told["rows"])
+    assert any(row["function"].startswith("tcp/quiet.py") for row in told["rows"])
     assert 0.5 < next(row["calls"] for row in told["rows"] if "posix.writev" in row["function"]) < 2
     rooms = {room["name"]: room["share"] for room in told["rooms"]}
     assert {"tcp/", "host/", "device/", "apps/", "read(2)", "writev(2)"} <= rooms.keys()

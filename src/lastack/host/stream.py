@@ -137,9 +137,7 @@ class Stream(Names):
 
     def _ends(self, tcb: Tcb, size: int) -> bool:
         """Whether a read that gave nothing is the end, and not just too early. Raises the error that there was."""
-        if size == 0:
-            return True
-        if tcb.fin_received and calls.at_end(tcb) and not (self.error and self.config.socket_calls == "bsd"):
+        if size == 0 or (calls.at_end(tcb) and not (self.error and self.config.socket_calls == "bsd")):
             return True
         if self.error:
             raise error(self._take_error())

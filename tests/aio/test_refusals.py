@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from lastack.aio import World, WorldStuck
+from lastack.aio import DeviceLoop, World, WorldStuck
 from lastack.aio.links import Link
 from tests.aio.programs import ask, world
 
@@ -50,6 +50,28 @@ def test_the_world_s_own_task_is_not_among_those_that_wait():
 def test_a_world_that_makes_no_sense(options: dict[str, Any], said: str):
     with pytest.raises(ValueError, match=said):
         World(**options)
+
+
+@pytest.mark.parametrize(
+    ("faults", "said"),
+    [
+        ({"hosts": "server"}, r"hosts are several, as in hosts=\['server'\]"),
+        ({"between": "ab"}, "between are pairs of hosts"),
+        ({"between": ["ab"]}, "between are pairs of hosts"),
+        ({"between": [("a", "b", "c")]}, "between are pairs of hosts"),
+    ],
+)
+def test_faults_that_make_no_sense(faults: dict[str, Any], said: str):
+    with pytest.raises(TypeError, match=said):
+        World().chaos(**faults)
+
+
+def test_what_is_no_rule_and_no_device():
+    w = world()
+    with pytest.raises(TypeError, match=r"a link's rule is one of lastack\.link's"):
+        w.links("localhost", "server").rule(3)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="a device is its name, as 'tun0'"):
+        DeviceLoop(3, "10.0.0.2/24")  # type: ignore[arg-type]
 
 
 def test_hosts_that_make_no_sense():

@@ -61,6 +61,11 @@ class Faults:
         for name in (f"{one}_every" for one in _TIMED):
             if 0 < getattr(self, name) < _OFTEN:
                 raise ValueError(f"{name} is at least {_OFTEN} s, or 0 for never, not {getattr(self, name)}")
+        if isinstance(self.hosts, str):
+            raise TypeError(f"hosts are several, as in hosts=[{self.hosts!r}]")
+        object.__setattr__(self, "between", tuple(self.between))  # they are looked at more than once
+        if any(isinstance(pair, str) or len(pair) != 2 for pair in self.between):
+            raise TypeError("between are pairs of hosts, as in between=[('client', 'server')]")
 
 
 _TIMED = ("partition", "crash", "restart")

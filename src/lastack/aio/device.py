@@ -154,6 +154,8 @@ class DeviceLoop(HostLoop):
         networks = [ipaddress.ip_interface(text).network for text in texts]
         networks += [ipaddress.ip_network(text) for text in _several(routes)]
         chosen = preset(config)
+        if not isinstance(device, str | Tun):
+            raise TypeError(f"a device is its name, as 'tun0', or a Tun that is open, not {device!r}")
         tun = self.device = Tun.open(device) if isinstance(device, str) else device
         try:
             self.host = Host(texts, chosen, secret=os.urandom(16), mtu=mtu, gso=tun.gso, checksum_offload=tun.offload)

@@ -146,6 +146,8 @@ class Link:
     def rule(self, rule: Rule) -> Rule:
         """Add a rule of `lastack.link` in front of all others; returns it. What it holds in each direction, and how
         busy its wire is there, are things apart; numbers ("3rd SYN") are counted in both together."""
+        if not isinstance(rule, Rule):
+            raise TypeError(f"a link's rule is one of lastack.link's, as Drop or Late, not {rule!r}")
         for path in self.paths:
             path.pipeline.insert(Side(rule) if len(self.paths) > 1 else rule)
         return rule

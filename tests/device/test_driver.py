@@ -16,7 +16,7 @@ from tests.device.peers import Timed, Wire, ping, segment
 
 
 def test_a_batch_is_bounded_and_answered(driver: Driver, wire: Wire) -> None:
-    driver.batch = 3
+    driver._reader.batch = 3
     for _ in range(4):
         wire.far.send(ping().joined())
     driver.turn()

@@ -14,10 +14,13 @@ SHORT_CUTS = (
     (clean, "acknowledged"),
     (straight, "send"),
     (quiet, "arrived"),
+    (greeting, "begun"),
+    (greeting, "replied"),
     (greeting, "completed"),
     (greeting, "answered"),
     (parting, "heard"),
     (parting, "over"),
+    (parting, "both_over"),
     (parting, "send"),
 )
 

@@ -14,6 +14,7 @@ from tests.tcp.harness import Exchange, opening
 from tests.tcp.test_prediction import variables
 
 OPTIONS = (
+    "mss 1000,sackOK,TS val 100 ecr 0,nop,wscale 7",
     "mss 1000,sackOK,TS val 100 ecr 0",
     "mss 1000,sackOK,nop,wscale 3,nop,nop",
     "mss 1000,nop,nop,TS val 7 ecr 0",
@@ -171,6 +172,8 @@ def odd_step(t: Exchange, rng: random.Random) -> None:
 @pytest.mark.parametrize(
     ("module", "name", "least", "connection"),
     [
+        (greeting, "begun", 10, connection),
+        (greeting, "replied", 10, connection),
         (greeting, "completed", 30, connection),
         (greeting, "answered", 12, opened),
         (parting, "heard", 20, connection),

@@ -30,25 +30,23 @@ _NEVER = 2**31 - 1
 # at 100,000 connections, as long as such a collection itself.
 _LOOK = 8
 # Turns of the loop between collections of what is new. A turn brings 64 packets at most, a connection 14 objects.
-_TURNS = 64
+COLLECT_EVERY = 64
 
 
 class Hold:
     """What a driver holds: long collections are put off until it is closed. `host` tells how many connections it has
     by its `tcbs` and its `time_wait`, where it has such. Where nobody closes it, it ends with its driver."""
 
-    __slots__ = ("__weakref__", "_turns", "host")
+    __slots__ = ("__weakref__", "host")
 
     def __init__(self, host: object) -> None:
         self.host = host
-        self._turns = 0
         _COLLECTOR.begin(self)
 
     def turn(self) -> None:
-        """The driver has turned. CPython counts what is new less what is freed: while connections come and go in equal
-        numbers it would wait, and find 100,000 new objects at a time (70 ms)."""
-        self._turns += 1
-        if self._turns % _TURNS == 0 and gc.isenabled() and gc.get_threshold()[0]:
+        """The driver has turned COLLECT_EVERY times. CPython counts what is new less what is freed: while connections
+        come and go in equal numbers it would wait, and find 100,000 new objects at a time (70 ms)."""
+        if gc.isenabled() and gc.get_threshold()[0]:
             gc.collect(1)
 
     def close(self) -> None:

@@ -72,8 +72,8 @@ class Host(Tables):
                 half = len(key) // 2 - 2
                 ours, theirs = key[half:-4], key[:half]
                 if ours in self.addresses and not self._is_martian(theirs, ours):
-                    local, remote = (ours, segment.destination_port), (theirs, segment.source_port)
-                    self._segment(now, key, local, remote, segment)
+                    # None that `glance` knows has SYN and FIN.
+                    self._first(now, key, (ours, segment.destination_port), (theirs, segment.source_port), segment)
                     return
             # In a connection to ourselves nothing comes from outside, in one within UDP not so.
             elif tcb.way is None and tcb.remote[0] not in self.addresses:
@@ -191,7 +191,7 @@ class Host(Tables):
             rounds += 1
             dirty, self._dirty = self._dirty, {}
             for tcb in dirty:
-                if tcb.send_buffer.length and not tcb.sent and self._small(now, tcb):
+                if tcb.send_buffer.length and not (tcb.sent or tcb.fin_queued) and self._small(now, tcb):
                     continue
                 tcb.quiet = None
                 segments = output.transmit(tcb, now)
@@ -306,20 +306,24 @@ class Host(Tables):
             self.counters["dropped: SYN with FIN"] += 1
             return
         tcb = self.tcbs.get(key)
-        if tcb is not None:
-            if self.observer is not None:
-                self.observer.segment_in(now, tcb, segment)
-            if tcb.state is TIME_WAIT and opening.reopen_held(self, now, key, tcb, segment):
-                return
-            if tcb.way is not self.way_back and ways.strange(tcb.way, self.way_back):
-                self.counters["dropped: not in its connection's UDP"] += 1
-                self.reset(now, local, remote, segment)
-                return
-            if tcb.state is SYN_RCVD and opening.waits(self, now, tcb, segment):
-                return
-            arrives.segment_arrives(tcb, segment, now)
-            self.touched(tcb, now)
+        if tcb is None:
+            self._first(now, key, local, remote, segment)
             return
+        if self.observer is not None:
+            self.observer.segment_in(now, tcb, segment)
+        if tcb.state is TIME_WAIT and opening.reopen_held(self, now, key, tcb, segment):
+            return
+        if tcb.way is not self.way_back and ways.strange(tcb.way, self.way_back):
+            self.counters["dropped: not in its connection's UDP"] += 1
+            self.reset(now, local, remote, segment)
+            return
+        if tcb.state is SYN_RCVD and opening.waits(self, now, tcb, segment):
+            return
+        arrives.segment_arrives(tcb, segment, now)
+        self.touched(tcb, now)
+
+    def _first(self, now: int, key: bytes, local: Endpoint, remote: Endpoint, segment: Segment) -> None:
+        """For no connection that there is: for a TIME-WAIT, a listener, or nobody."""
         record = self.time_wait.get(key)
         if record is not None:
             if self.observer is not None:

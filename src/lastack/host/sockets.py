@@ -63,10 +63,12 @@ class Socket(Stream):
         child = self.accepted()
         if child is None:
             raise BlockingIOError(errno.EAGAIN, "no connection waits")
+        self.host.announce(child)
         return child, child.getpeername()
 
     def accepted(self) -> Socket | None:
-        """`accept` that gives None where that raises BlockingIOError, and does not say who it is: 4 us less."""
+        """`accept` that gives None where that raises BlockingIOError, and does not say who it is: 4 us less. Whether
+        text has come already who takes it looks for himself: what `ready` tells is what changes from here on."""
         listener = self.listener
         if listener is None or self.closed:
             self._open()
@@ -84,7 +86,6 @@ class Socket(Stream):
         child.tcb, child.local, child._connect_told = tcb, tcb.local, True
         child.error = tcb.error
         tcb.socket = child
-        self.host.announce(child)
         return child
 
     def connect(self, now: int, address: Address) -> None:

@@ -38,6 +38,7 @@ SYN_RCVD = State.SYN_RCVD
 CLOSED = State.CLOSED
 LISTEN = State.LISTEN
 ESTABLISHED = State.ESTABLISHED
+FIN_WAIT_1 = State.FIN_WAIT_1
 LAST_ACK = State.LAST_ACK
 TIME_WAIT = State.TIME_WAIT
 
@@ -48,7 +49,9 @@ def segment_arrives(tcb: Tcb, segment: Segment, now: int) -> None:
     if state is ESTABLISHED:
         if as_predicted(tcb, segment, now):
             return
-    elif state is LAST_ACK and parting.over(tcb, segment, now):
+    elif (state is LAST_ACK and parting.over(tcb, segment, now)) or (
+        state is FIN_WAIT_1 and parting.both_over(tcb, segment, now)
+    ):
         return
     tcb.statistics.arrived(segment, now)
     if state is SYN_RCVD:
@@ -82,7 +85,7 @@ def in_listen(tcb: Tcb, segment: Segment, now: int) -> None:
     Text on the SYN is not kept; the peer sends it again (RFC 9293 3.4 lets a receiver acknowledge the SYN alone), but
     where its cookie has made this a fast open.
     """
-    if segment.flags & RST:
+    if greeting.begun(tcb, segment, now) or segment.flags & RST:
         return
     if segment.flags & ACK:
         tcb.replies.append(reset_for(segment))

@@ -21,8 +21,12 @@ def note(tcb: Tcb, now: int) -> None:
     """After all has been sent that may be: what holds back the rest?"""
     counted = tcb.statistics
     size = tcb.send_buffer.length
-    if tcb.state is ESTABLISHED and not counted.wants_room and (tcb.snd_nxt - tcb.snd_una) & MASK == size:
-        by = BUSY if size else IDLE  # all has left, and no more was offered
+    if not size:
+        by = IDLE
+    elif counted.wants_room:
+        by = _limit(tcb)
+    elif tcb.fin_seq is not None or (tcb.state is ESTABLISHED and (tcb.snd_nxt - tcb.snd_una) & MASK == size):
+        by = BUSY  # all has left, and no more was offered
     else:
         by = _limit(tcb)
     if by != counted.limit:
@@ -30,7 +34,7 @@ def note(tcb: Tcb, now: int) -> None:
 
 
 def _limit(tcb: Tcb) -> int:
-    if not tcb.send_buffer.length or tcb.syn_queued:
+    if tcb.syn_queued:
         return IDLE
     waiting = unsent(tcb)
     room = tcb.congestion.cwnd - tcb.pipe

@@ -349,6 +349,17 @@ class Config:
         )
 
     @cached_property
+    def usual_greeting(self) -> bool:
+        """The same for a SYN that asks for everything usual, and for what answers it."""
+        return (self.sack and self.timestamps and self.window_scaling) and not (
+            self.send_mss_limit
+            or self.whole_segment_buffers
+            or self.mtu_probing == "always"
+            or self.window_clamp
+            or self.freebsd_windows
+        )
+
+    @cached_property
     def first_send_buffer(self) -> int:
         """The size that a send buffer begins with."""
         return min(self.send_buffer_initial, self.send_buffer) if self.autotuning else self.send_buffer

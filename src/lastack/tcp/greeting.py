@@ -1,22 +1,98 @@
-"""A plain handshake, from either side: the short cuts in front of SYN-SENT and SYN-RECEIVED in SEGMENT ARRIVES.
+"""A plain handshake, from either side: the short cuts in front of LISTEN, SYN-SENT and SYN-RECEIVED in SEGMENT ARRIVES,
+and in front of the SYN,ACK in `output`.
 
 Their law is that of header prediction: they can be deleted without any observable change. What the general path finds
-out step by step is written here for a SYN that left once and a SYN,ACK that answers it, for a SYN,ACK that left once
-and an ACK, perhaps with text, that says nothing unusual.
+out step by step is written here for a SYN with the usual options and the SYN,ACK that answers it, each of which left
+once, and for an ACK, perhaps with text, that says nothing unusual.
 """
 
 from __future__ import annotations
 
 from lastack.tcp import handshake, mss, rtt
-from lastack.tcp.config import NEVER
+from lastack.tcp.config import MAX_SHIFT, NEVER
+from lastack.tcp.congestion import create
+from lastack.tcp.scoreboard import Rack, SentRange
 from lastack.tcp.sequence import HALF, MASK
 from lastack.tcp.states import Event, State, move
 from lastack.tcp.tcb import OPENED, READABLE, WRITABLE, Tcb
 from lastack.tcp.text import acknowledge_text
+from lastack.wire.options import USUAL, USUAL_SYN
 from lastack.wire.segment import ACK, PSH, SYN, Segment
 
 CLOSED = State.CLOSED
 _SYN_ACK = SYN | ACK
+
+
+def begun(tcb: Tcb, syn: Segment, now: int) -> bool:
+    """In LISTEN, a SYN with the usual options: taken here, or False and nothing is done. 200 bytecodes less than
+    `handshake.accept_syn`."""
+    config, options = tcb.config, syn.options
+    if (
+        syn.flags != SYN
+        or len(options) != USUAL_SYN.size
+        or not config.usual_greeting
+        or not (tcb.sack_on and tcb.ts_on and tcb.ws_on)
+        or tcb.fast_open is not None
+        or tcb.ecn is not None
+        or tcb.way is not None
+        or tcb.rcv_adv != tcb.rcv_nxt
+        or tcb.retransmissions
+    ):
+        return False
+    head, told, stamp, val, _, scale = USUAL_SYN.unpack(options)
+    size = len(tcb.local[0])
+    room = tcb.mtu - mss.IP_AND_TCP[size]
+    full = (told if told < room else room) - mss.TIMESTAMP_LENGTH
+    if (head, stamp, scale >> 8) != USUAL or full < 1 or told < config.min_snd_mss:
+        return False
+    shift, seq, window, default = scale & 0xFF, syn.seq, syn.window, mss.DEFAULT_MSS[size]
+    tcb.irs = seq
+    tcb.rcv_nxt = tcb.last_ack_sent = tcb.rcv_adv = (seq + 1) & MASK
+    tcb.snd_wscale = shift if shift < MAX_SHIFT else MAX_SHIFT
+    tcb.ts_recent, tcb.ts_recent_at = val, now
+    tcb.send_mss, tcb.snd_mss, tcb.rcv_mss = told, full, full if full < default else default
+    tcb.congestion = create(config, full)
+    tcb.rack = Rack(tcb.iss)
+    tcb.snd_wnd = tcb.max_snd_wnd = window
+    tcb.snd_wl1, tcb.snd_wl2 = seq, syn.ack
+    tcb.received_at = now
+    move(tcb, Event.RCV_SYN, now)
+    return True
+
+
+def replied(tcb: Tcb, now: int, out: list[Segment]) -> bool:
+    """In SYN-RECEIVED, our SYN,ACK for the first time, where that is all there is to send: it is in `out`, or False and
+    nothing is done. 180 bytecodes less than the general path."""
+    config, iss, nxt = tcb.config, tcb.iss, tcb.rcv_nxt
+    if (
+        not config.usual_greeting
+        or not (tcb.sack_on and tcb.ts_on and tcb.ws_on)
+        or tcb.ecn is not None
+        or tcb.fast_open is not None
+        or tcb.path is not None
+        or tcb.way is not None
+        or tcb.send_buffer.length
+        or tcb.receive_buffer.length
+        or tcb.fin_queued
+        or tcb.rcv_adv != nxt
+    ):
+        return False
+    tcb.syn_queued = False
+    tcb.snd_nxt = end = (iss + 1) & MASK
+    tcb.sent.append(SentRange(iss, end, now, syn=True))
+    tcb.pipe = 1
+    tcb.stalled_since = now
+    tcb.statistics.segments_out += 1
+    # The window of a SYN is never scaled (RFC 7323 2.2).
+    window = tcb.rcv_buf if tcb.rcv_buf < 0xFFFF else 0xFFFF
+    tcb.rcv_adv = (nxt + window) & MASK
+    segment = Segment(tcb.local[1], tcb.remote[1], iss, nxt, _SYN_ACK, window)
+    offered = mss.offer(config, tcb.link_mtu, len(tcb.local[0]))
+    stamp = ((now // 1000 + tcb.ts_offset) & MASK, tcb.ts_recent)
+    segment.options = handshake.offered(config, offered, True, stamp, tcb.rcv_wscale)
+    out.append(segment)
+    tcb.retransmission_at = now + (tcb.rto if tcb.rto < config.rto_max else config.rto_max)
+    return True
 
 
 def answered(tcb: Tcb, segment: Segment, now: int) -> bool:

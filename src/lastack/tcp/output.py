@@ -10,6 +10,7 @@ from lastack.tcp import (
     busy,
     control,
     fast_open,
+    greeting,
     handshake,
     parting,
     plpmtud,
@@ -34,6 +35,7 @@ SYN_SENT = State.SYN_SENT
 SYN_RCVD = State.SYN_RCVD
 CLOSED = State.CLOSED
 LISTEN = State.LISTEN
+TIME_WAIT = State.TIME_WAIT
 
 
 def transmit(tcb: Tcb, now: int) -> list[Segment]:
@@ -47,6 +49,8 @@ def transmit(tcb: Tcb, now: int) -> list[Segment]:
     if tcb.syn_queued:
         if tcb.fast_open is not None and tcb.fast_open.waits:
             return out
+        if state is SYN_RCVD and not out and not tcb.dup_acks_owed and greeting.replied(tcb, now, out):
+            return out
         _first_syn(tcb, now, out)
     while tcb.dup_acks_owed:
         tcb.dup_acks_owed -= 1
@@ -55,7 +59,7 @@ def transmit(tcb: Tcb, now: int) -> list[Segment]:
         _again(tcb, tcb.sent[0], now)
         out.append(segments.syn(tcb, now))
     # With nothing to send or to be acknowledged there is nothing to ask: 130 bytecodes less for who only receives.
-    some = tcb.sent or tcb.send_buffer.length or tcb.fin_queued or tcb.episode is not None
+    some = tcb.sent or tcb.send_buffer.length or (tcb.fin_queued and state is not TIME_WAIT) or tcb.episode is not None
     if some and state is not SYN_SENT and (state is not SYN_RCVD or (tcb.fast_open is not None and _sends_early(tcb))):
         if not (parting.send if tcb.fin_queued else straight.send)(tcb, now, out):
             _send(tcb, now, out)

@@ -13,6 +13,7 @@ from lastack.tcp.rack import sent_after
 from lastack.tcp.scoreboard import SentRange
 from lastack.tcp.sequence import HALF, MASK
 from lastack.tcp.states import Event, State, move
+from lastack.tcp.statistics import IDLE
 from lastack.tcp.tcb import PUSHED, WRITABLE, Reason, Tcb
 from lastack.wire.options import build_timestamp
 from lastack.wire.segment import ACK, FIN, PSH, Segment
@@ -124,10 +125,46 @@ def over(tcb: Tcb, segment: Segment, now: int) -> bool:
     """In LAST-ACK, the ACK of our FIN where nobody holds or watches the connection: it ends, and what else that ACK
     tells of the path and the peer nobody can ask any more. Taken here, or False and nothing is done. 500 bytecodes less
     than `heard`."""
+    if segment.flags != ACK or not _is_last(tcb, segment):
+        return False
+    ended(tcb, Event.RCV_ACK_OF_FIN, now, Reason.FINISHED, 0)
+    return True
+
+
+def both_over(tcb: Tcb, segment: Segment, now: int) -> bool:
+    """In FIN-WAIT-1, a FIN that acknowledges ours, under the same conditions: what is left is a TIME-WAIT, and nobody
+    will ask how long the last round trip took. Taken here, or False and nothing is done. 700 bytecodes less than
+    `heard`."""
+    if (
+        segment.flags != _FIN_ACK
+        or tcb.fin_received
+        or tcb.rcv_adv == tcb.rcv_nxt
+        or tcb.reassembly is not None
+        or tcb.dsack is not None
+        or tcb.retransmissions
+        or not _is_last(tcb, segment)
+    ):
+        return False
+    move(tcb, Event.RCV_ACK_OF_FIN, now)
+    tcb.sent.clear()
+    tcb.pipe = 0
+    tcb.snd_una = segment.ack
+    tcb.send_buffer.drop(tcb.send_buffer.length)
+    if tcb.rack is not None:
+        tcb.rack.reo_at = tcb.rack.probe_at = NEVER
+    tcb.statistics.limit = IDLE
+    tcb.received_at = now
+    if tcb.ts_on and segment.ts_val is not None:
+        tcb.ts_recent, tcb.ts_recent_at, tcb.ts_echo = segment.ts_val, now, segment.ts_ecr
+    text.fin_received(tcb, now)
+    return True
+
+
+def _is_last(tcb: Tcb, segment: Segment) -> bool:
+    """Whether it acknowledges all, our FIN too, says nothing unusual, and nobody holds or watches the connection."""
     val, options = segment.ts_val, segment.options
     if (
-        segment.flags != ACK
-        or segment.ack != tcb.snd_nxt
+        segment.ack != tcb.snd_nxt
         or segment.seq != tcb.rcv_nxt
         or segment.length
         or not tcb.orphan
@@ -142,12 +179,8 @@ def over(tcb: Tcb, segment: Segment, now: int) -> bool:
     ):
         return False
     if tcb.ts_on:
-        if val is None or len(options) != 12 or (val - tcb.ts_recent) & MASK >= HALF:
-            return False
-    elif options:
-        return False
-    ended(tcb, Event.RCV_ACK_OF_FIN, now, Reason.FINISHED, 0)
-    return True
+        return val is not None and len(options) == 12 and (val - tcb.ts_recent) & MASK < HALF
+    return not options
 
 
 def state_after_ack(tcb: Tcb, now: int) -> bool:
@@ -223,7 +256,8 @@ def send(tcb: Tcb, now: int, out: list[Segment]) -> bool:
         if size % mss:
             tcb.snd_sml = end
         counted.text_out += 1
-        segment.payload, segment.length = buffer.view(flight, size), size
+        segment.payload = buffer.view(flight, size) if flight else buffer.whole()
+        segment.length = size
         if sent.push:
             segment.flags |= PSH
     if tcb.ts_on:
@@ -234,6 +268,9 @@ def send(tcb: Tcb, now: int, out: list[Segment]) -> bool:
     tcb.ack_now = False
     tcb.delayed_ack_at = NEVER
     tcb.last_ack_sent = rcv_nxt
+    alone = rack.sampled and rack.tlp_end is None and size < mss and not (flight or tcb.backoff or tcb.sacked)
     if tcb.retransmission_at != NEVER:
         tlp.arm(tcb, rack, now)
+    elif alone and tcb.srtt is not None and tcb.config.plain:
+        tlp.begin(tcb, rack, tcb.srtt, now)
     return True

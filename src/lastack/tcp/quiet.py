@@ -13,14 +13,13 @@ time: the configuration, a search for the path's MTU, TCP_QUICKACK, a SEND that 
 
 from __future__ import annotations
 
-from lastack.tcp import window
+from lastack.tcp import tlp, window
 from lastack.tcp.config import NEVER
 from lastack.tcp.scoreboard import SentRange
 from lastack.tcp.sequence import HALF, MASK
 from lastack.tcp.states import State
 from lastack.tcp.statistics import BUSY
 from lastack.tcp.tcb import Tcb
-from lastack.tcp.tlp import LEAST
 from lastack.wire.packet import Buffer
 
 ESTABLISHED = State.ESTABLISHED
@@ -153,9 +152,6 @@ def left(tcb: Tcb, now: int) -> None:
         return  # more has happened already, and `output` has seen to it, or will
     if tcb.stalled_since == NEVER:
         tcb.stalled_since = now
-    tcb.persist_at = NEVER
-    tcb.retransmission_at = at = now + (rto if rto < config.rto_max else config.rto_max)
-    probe = now + (2 * srtt if 2 * srtt > LEAST else LEAST) + config.max_ack_delay
-    rack.probe_at = probe if probe < at else at
+    tlp.begin(tcb, rack, srtt, now)
     if counted.limit != BUSY:
         counted.held_back(BUSY, now)

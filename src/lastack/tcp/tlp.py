@@ -37,6 +37,16 @@ def arm(tcb: Tcb, rack: Rack, now: int) -> None:
     rack.probe_at = at if at < tcb.retransmission_at else tcb.retransmission_at
 
 
+def begin(tcb: Tcb, rack: Rack, srtt: int, now: int) -> None:
+    """The retransmission timer and the tail probe begin to run, for something short that left alone: what `rtt.timeout`
+    and `arm` say then, with settings that are `plain` and nothing unusual about the connection."""
+    config, rto = tcb.config, tcb.rto
+    tcb.persist_at = NEVER
+    tcb.retransmission_at = at = now + (rto if rto < config.rto_max else config.rto_max)
+    probe = now + (2 * srtt if 2 * srtt > LEAST else LEAST) + config.max_ack_delay
+    rack.probe_at = probe if probe < at else at
+
+
 def sent(tcb: Tcb, rack: Rack, retransmission: bool) -> None:
     """The PTO fired and a probe left, section 7.3: the RTO is armed anew (RFC 8985 section 7.3)."""
     rack.tlp_end = tcb.snd_nxt

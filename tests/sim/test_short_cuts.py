@@ -14,6 +14,8 @@ SHORT_CUTS = (
     (clean, "acknowledged"),
     (straight, "send"),
     (quiet, "arrived"),
+    (quiet, "acknowledged"),
+    (quiet, "rests"),
     (greeting, "begun"),
     (greeting, "replied"),
     (greeting, "completed"),

@@ -76,6 +76,8 @@ def taken(connections: Mapping[bytes, Tcb], packet: Packet, now: int) -> Tcb | N
         tcb.quiet = None
         payload: tuple[Buffer, ...] = (view,)
     else:
+        if tcb.quiet is not None and tcb.sent and not mark and quiet.acknowledged(tcb, now, seq, ack, window, val, ecr):
+            return tcb
         tcb.quiet, payload = None, ()
     return (
         tcb

@@ -191,7 +191,7 @@ class Host(Tables):
             rounds += 1
             dirty, self._dirty = self._dirty, {}
             for tcb in dirty:
-                if tcb.send_buffer.length and not (tcb.sent or tcb.fin_queued) and self._small(now, tcb):
+                if not (tcb.sent or tcb.fin_queued) and self._quietly(now, tcb):
                     continue
                 tcb.quiet = None
                 segments = output.transmit(tcb, now)
@@ -207,9 +207,16 @@ class Host(Tables):
             leaving += out
         return leaving
 
-    def _small(self, now: int, tcb: Tcb) -> bool:
-        """Whether the short cut for small messages sends what a connection has to say; `_have_left` must follow."""
+    def _quietly(self, now: int, tcb: Tcb) -> bool:
+        """Whether the short cut for small messages sends what there is to say (`_have_left` must follow), or there is
+        nothing."""
         template = tcb.template
+        if not tcb.send_buffer.length:
+            if tcb.quiet is None or not quiet.rests(tcb, now):
+                return False
+            self._have_left()
+            self.timers.schedule(tcb)
+            return True
         if (
             self.observer is not None  # which would hear of a segment
             or template is None

@@ -54,8 +54,10 @@ def _bulk(name: str, title: str, service: str, client: str, must: float | None, 
     return Work(name, title, service, client, "Gbit/s", must, aim, _GBIT, 9, "64 KiB", _PIECE)
 
 
-def _count(name: str, title: str, service: str, client: str, piece: str, must: float, aim: float) -> Work:
-    return Work(name, title, service, client, f"{piece}s/s", must, aim, piece=piece)
+def _count(
+    name: str, title: str, service: str, client: str, piece: str, must: float, aim: float, pairs: int = 5
+) -> Work:
+    return Work(name, title, service, client, f"{piece}s/s", must, aim, pairs=pairs, piece=piece)
 
 
 _ALL = (
@@ -63,8 +65,10 @@ _ALL = (
     _bulk("bulk-out", "bulk out, one stream", "chargen", "receive", 0.6, 1.0),
     _count("ping-pong", "one-byte ping-pong", "echo", "ping_pong", "round trip", 0.7, 1.0),
     _count("parallel", "64 parallel ping-pongs of 64 bytes", "echo", "parallel", "round trip", 0.35, 0.6),
-    _count("connect", "connect, byte, closed by the client", "echo", "connect", "connection", 0.7, 1.0),
-    _count("connect-closed", "connect, byte, closed by the server", "once", "connect_closed", "connection", 0.7, 1.0),
+    _count("connect", "connect, byte, closed by the client", "echo", "connect", "connection", 0.7, 1.0, 9),
+    _count(
+        "connect-closed", "connect, byte, closed by the server", "once", "connect_closed", "connection", 0.7, 1.0, 9
+    ),
     _count("http", "HTTP requests, h11 on both", "http", "wrk", "request", 0.6, 1.0),
     # The kernel's side of these is iperf3 itself, a program in C: no ratio is asked for.
     _bulk("iperf3-in", "iperf3, one stream in", "iperf3", "iperf3", None, None),

@@ -33,6 +33,16 @@ def test_a_rule_s_replies_go_back_to_the_sender(wire: Wire) -> None:
         assert len(host.seen) == 1
 
 
+def test_what_a_rule_s_reply_makes_a_host_send_leaves_at_once(wire: Wire) -> None:
+    host = Timed()
+    with Driver(host, wire, on_ready=lambda now, sockets: None) as driver:
+        driver.outgoing.pipeline.add(Mtu(1000))
+        host.sending = [segment(length=1400)]
+        host.receive = lambda now, packet: host.sending.append(segment(length=900))  # type: ignore[method-assign]
+        driver.settle(driver.clock())
+    assert [parsed(packet).length for packet in wire.written] == [900]
+
+
 def test_rules_get_finished_packets_on_the_way_out(wire: Wire) -> None:
     host = Timed()
     with Driver(host, wire, outgoing=Pipeline([Rule("none")])) as driver:

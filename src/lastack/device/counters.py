@@ -27,7 +27,7 @@ class Counters:
         self.blocked = 0  # times that the device had no room
         self.queue_full = 0  # packets dropped because too many waited for it
         self.refused = 0  # packets that the device would not have
-        self.turns = 0  # of the loop
+        self.turns = 0  # of the loop, and its rounds between two of them
 
     def snapshot(self) -> dict[str, int]:
         """All of them by name."""

@@ -33,7 +33,7 @@ class Receiver(Protocol):
 
 
 class Reader:
-    """Reads a device in batches of at most `batch` packets, and counts them."""
+    """Reads `device` in batches of at most `batch` packets, and counts them."""
 
     __slots__ = ("_lone", "batch", "counters", "device")
 
@@ -49,8 +49,8 @@ class Reader:
         read, counters = self.device.read, self.counters
         packets: list[Packet] = []
         if self._lone:
-            self._lone -= 1
             if (packet := read()) is not None:
+                self._lone -= 1
                 packets.append(packet)
                 counters.packets_in += 1
                 counters.bytes_in += len(packet.data)
@@ -62,7 +62,7 @@ class Reader:
             if not packets:
                 raise
             # What came before the device went is taken in; it says so again when it is read next.
-        self._lone = _LONE if len(packets) < 2 else 0
+        self._lone = _LONE if len(packets) == 1 else 0
         counters.packets_in += len(packets)
         counters.bytes_in += sum([len(packet.data) for packet in packets])
         return packets

@@ -2,10 +2,8 @@
 
 ACKs are cumulative. It is as if those passed over had been lost on their way, also where the newer one turns out to be
 refused. Whatever says more than its number is never passed over: text, a FIN, an option but the timestamp, another
-window, ECE, and an ACK that says what was said already. Text or a FIN that follows at once says all that the ACK before
-it has said: the first request after the end of a handshake, the FIN after the ACK of an answer. Slow start may grow by
-what one ACK lets it (RFC 3465; by default 8 segments), so it takes larger steps where ACKs come one by one, as they do
-while windows are small.
+window, ECE, and an ACK that says what was said already. Slow start may grow by what one ACK lets it (RFC 3465; by
+default 8 segments), so it takes larger steps where ACKs come one by one, as they do while windows are small.
 """
 
 from __future__ import annotations
@@ -14,7 +12,7 @@ from collections.abc import Sequence
 from struct import Struct
 
 from lastack.wire.packet import COMPLETE, Packet
-from lastack.wire.segment import ACK, FIN, PSH, TIMESTAMP_ALONE
+from lastack.wire.segment import TIMESTAMP_ALONE
 
 # Version, class, length | fragment, TTL, protocol | addresses, ports, SEG.SEQ | SEG.ACK | data offset, flags, window |
 # the timestamp's head, TSval. No segment that is so short has text beside that.
@@ -23,8 +21,6 @@ _IN_6 = Struct("!I4s40sI4s4x4sI4x")
 _HEAD_4, _FRAGMENT_4 = b"\x45\0\0\x34", (b"\0\0", b"\x40\0")  # 52 bytes; whole, with DF or without
 _REST_6 = b"\0\x20\x06"  # 32 bytes of TCP
 _PLAIN = b"\x80\x10"
-_NO_MORE = 0xFF & ~(PSH | FIN)
-_FIXED_6 = 40
 _TCP = 6
 _LABEL, _VERSION_6 = 0xFFF0_0000, 0x6000_0000  # version and class, not the label
 _STAMP = TIMESTAMP_ALONE.to_bytes(4, "big")
@@ -41,11 +37,8 @@ def newest(packets: Sequence[Packet]) -> list[Packet]:
     for packet in packets:
         said = _said(packet) if len(packet.data) <= _IN_6.size else None
         if said is None:
-            if last is not None and _repeats(packet, last[0], number, clock):
-                kept[-1] = packet
-            else:
-                kept.append(packet)
             last = None
+            kept.append(packet)
             continue
         words, ack, val = said
         newer = 0 < (ack - number) & _MASK < _HALF and (val - clock) & _MASK < _HALF
@@ -74,23 +67,3 @@ def _said(packet: Packet) -> tuple[tuple[bytes, bytes], int, int] | None:
     else:
         return None
     return ((names, words), ack, val) if plain and stamp == _STAMP and words[:2] == _PLAIN else None
-
-
-def _repeats(packet: Packet, ends: bytes, number: int, clock: int) -> bool:
-    """Whether text or a FIN from the same place in sequence says what a plain ACK has said, and nothing unusual."""
-    data = packet.data
-    if packet.checksum == COMPLETE or packet.payload:
-        return False
-    if data[0] == _HEAD_4[0] and len(data) >= _IN_4.size:
-        head, rest, names, ack, words, stamp, val = _IN_4.unpack_from(data)
-        whole = int.from_bytes(head[2:], "big") == len(data)
-        usual = whole and head[1] == 0 and rest[3] == _TCP and rest[:2] in _FRAGMENT_4
-    elif len(data) >= _IN_6.size:
-        first, rest, names, ack, words, stamp, val = _IN_6.unpack_from(data)
-        whole = int.from_bytes(rest[:2], "big") + _FIXED_6 == len(data)
-        usual = whole and first & _LABEL == _VERSION_6 and rest[2] == _TCP
-    else:
-        return False
-    plain = names == ends and stamp == _STAMP and words[0] == _PLAIN[0] and words[1] & _NO_MORE == ACK
-    newer: bool = (ack - number) & _MASK < _HALF and (val - clock) & _MASK < _HALF
-    return usual and plain and newer

@@ -56,6 +56,7 @@ class Host(Tables):
             if tcb is not None and tcb.quiet is not None:
                 self._run = None
                 self._dirty[tcb] = None
+                tcb.signals = 0
                 if tcb.socket is not None:
                     tcb.socket.signalled(tcb, _BOTH, now)
                 return
@@ -208,8 +209,7 @@ class Host(Tables):
         return leaving
 
     def _quietly(self, now: int, tcb: Tcb) -> bool:
-        """Whether the short cut for small messages sends what there is to say (`_have_left` must follow), or there is
-        nothing."""
+        """Whether the short cut for small messages sends what there is (`_have_left` must follow); or there is none."""
         template = tcb.template
         if not tcb.send_buffer.length:
             if tcb.quiet is None or not quiet.rests(tcb, now):

@@ -67,8 +67,10 @@ class Socket(Stream):
         return child, child.getpeername()
 
     def accepted(self) -> Socket | None:
-        """`accept` that gives None where that raises BlockingIOError, and does not say who it is: 4 us less. Whether
-        text has come already who takes it looks for himself: what `ready` tells is what changes from here on."""
+        """`accept` that gives None where that raises BlockingIOError, and does not say who it is: 4 us less.
+
+        The host does not announce it: the caller is to look at once whether something has come already.
+        """
         listener = self.listener
         if listener is None or self.closed:
             self._open()

@@ -74,6 +74,7 @@ def replied(tcb: Tcb, now: int, out: list[Segment]) -> bool:
         or tcb.send_buffer.length
         or tcb.receive_buffer.length
         or tcb.fin_queued
+        or tcb.ack_now
         or tcb.rcv_adv != nxt
     ):
         return False

@@ -138,6 +138,7 @@ def both_over(tcb: Tcb, segment: Segment, now: int) -> bool:
     if (
         segment.flags != _FIN_ACK
         or tcb.fin_received
+        or tcb.last_ack_sent != tcb.rcv_nxt  # its timestamp is not to be echoed (RFC 7323 4.3 (2))
         or tcb.rcv_adv == tcb.rcv_nxt
         or tcb.reassembly is not None
         or tcb.dsack is not None

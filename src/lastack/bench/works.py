@@ -65,9 +65,16 @@ _ALL = (
     _bulk("bulk-out", "bulk out, one stream", "chargen", "receive", 0.6, 1.0),
     _count("ping-pong", "one-byte ping-pong", "echo", "ping_pong", "round trip", 0.7, 1.0),
     _count("parallel", "64 parallel ping-pongs of 64 bytes", "echo", "parallel", "round trip", 0.35, 0.6),
-    _count("connect", "connect, byte, closed by the client", "echo", "connect", "connection", 0.7, 1.0, 9),
+    _count("connect", "connect, byte, closed by the client", "echo", "connect", "connection", 0.7, 1.0, pairs=9),
     _count(
-        "connect-closed", "connect, byte, closed by the server", "once", "connect_closed", "connection", 0.7, 1.0, 9
+        "connect-closed",
+        "connect, byte, closed by the server",
+        "once",
+        "connect_closed",
+        "connection",
+        0.7,
+        1.0,
+        pairs=9,
     ),
     _count("http", "HTTP requests, h11 on both", "http", "wrk", "request", 0.6, 1.0),
     # The kernel's side of these is iperf3 itself, a program in C: no ratio is asked for.

@@ -56,7 +56,7 @@ class Host(Tables):
             if tcb is not None and tcb.quiet is not None:
                 self._run = None
                 self._dirty[tcb] = None
-                tcb.signals = 0
+                tcb.signals = 0  # what waited to be told is told with this
                 if tcb.socket is not None:
                     tcb.socket.signalled(tcb, _BOTH, now)
                 return
@@ -74,7 +74,7 @@ class Host(Tables):
                 ours, theirs = key[half:-4], key[:half]
                 if ours in self.addresses and not self._is_martian(theirs, ours):
                     # None that `glance` knows has SYN and FIN.
-                    self._first(now, key, (ours, segment.destination_port), (theirs, segment.source_port), segment)
+                    self._no_tcb(now, key, (ours, segment.destination_port), (theirs, segment.source_port), segment)
                     return
             # In a connection to ourselves nothing comes from outside, in one within UDP not so.
             elif tcb.way is None and tcb.remote[0] not in self.addresses:
@@ -314,7 +314,7 @@ class Host(Tables):
             return
         tcb = self.tcbs.get(key)
         if tcb is None:
-            self._first(now, key, local, remote, segment)
+            self._no_tcb(now, key, local, remote, segment)
             return
         if self.observer is not None:
             self.observer.segment_in(now, tcb, segment)
@@ -329,8 +329,8 @@ class Host(Tables):
         arrives.segment_arrives(tcb, segment, now)
         self.touched(tcb, now)
 
-    def _first(self, now: int, key: bytes, local: Endpoint, remote: Endpoint, segment: Segment) -> None:
-        """For no connection that there is: for a TIME-WAIT, a listener, or nobody."""
+    def _no_tcb(self, now: int, key: bytes, local: Endpoint, remote: Endpoint, segment: Segment) -> None:
+        """For a TIME-WAIT, a listener, or nobody."""
         record = self.time_wait.get(key)
         if record is not None:
             if self.observer is not None:

@@ -23,9 +23,9 @@ def note(tcb: Tcb, now: int) -> None:
     size = tcb.send_buffer.length
     if not size:
         by = IDLE
-    elif counted.wants_room:
-        by = _limit(tcb)
-    elif tcb.fin_seq is not None or (tcb.state is ESTABLISHED and (tcb.snd_nxt - tcb.snd_una) & MASK == size):
+    elif not counted.wants_room and (
+        tcb.fin_seq is not None or (tcb.state is ESTABLISHED and (tcb.snd_nxt - tcb.snd_una) & MASK == size)
+    ):
         by = BUSY  # all has left, and no more was offered
     else:
         by = _limit(tcb)

@@ -287,17 +287,21 @@ class Driver:
             self._flush()
             if not events & ~OUT:
                 return False
-        packets = self._reader.come()
-        if self._straight() and self.device.offload:
+        packets, line = self._reader.come(), self.incoming
+        straight = not (self.taps or line.pipeline.rules or line.waiting)
+        if straight and self.device.offload:
             self._reader.hand_in(self.host, now, packets)
         else:
-            self._pass_in(now, packets)
+            self._pass_in(now, packets, straight)
         return len(packets) > 1
 
     def _go_on(self) -> bool:
         """Whether the next packets were there already: they are read and answered without looking at anything else,
         4 us less each time. To ask in vain costs 2 us, in which the peer is at work."""
-        if self._queue or self.on_ready is None or not self.device.offload or not self._straight():
+        line = self.incoming
+        if self._queue or self.taps or line.pipeline.rules or line.waiting:
+            return False
+        if self.on_ready is None or not self.device.offload:
             return False
         packets = self._reader.come()
         if not packets:
@@ -308,15 +312,9 @@ class Driver:
         self.settle(now)
         return True
 
-    def _straight(self) -> bool:
-        """Whether packets go from the device to the host as they are."""
-        line = self.incoming
-        return not (self.taps or line.pipeline.rules or line.waiting)
-
-    def _pass_in(self, now: int, packets: list[Packet]) -> None:
+    def _pass_in(self, now: int, packets: list[Packet], straight: bool) -> None:
         """Packets from the device, by way of taps and rules, or of a plain device."""
         line, each = self.incoming, not self.device.offload
-        straight = self._straight()
         for packet in packets:
             if straight:
                 self.host.receive(now, packet)

@@ -10,6 +10,9 @@ from functools import cache
 import pytest
 from hypothesis import HealthCheck, settings
 
+from lastack.device.namespace import Namespace
+from lastack.device.netlink import configure
+
 # Scripts (.pkt) among these tests are tests, too, and what takes a `world` runs in one.
 pytest_plugins = ["lastack.aio.pytest_plugin", "lastack.packetdrill.pytest_plugin"]
 
@@ -36,6 +39,16 @@ def why_no_kernel() -> str | None:
         return "needs root"
     made = subprocess.run(["unshare", "--net", "true"], capture_output=True, text=True, check=False)
     return f"no network namespaces: {made.stderr.strip()}" if made.returncode else None
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_loopback() -> None:
+    """Give this process a loopback of its own, where it may: no other worker and no program of the machine has a port
+    that a test takes to be free."""
+    if why_no_kernel() is None:
+        with Namespace() as space:
+            configure("lo", connection=space.netlink())
+            space.enter()
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

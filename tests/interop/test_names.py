@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import socket as kernel
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import product
 from typing import Any
 
 import pytest
 
+from lastack.device.namespace import Namespace
+from lastack.device.netlink import configure
 from lastack.host import options as o
 from lastack.host.host import Host
 from lastack.tcp.presets import LINUX
@@ -30,12 +32,20 @@ NAMES: list[Name] = [
 Make = Callable[[Name, bool], Any]
 
 
-def of_kernel(name: Name, reuse: bool) -> kernel.socket:
-    made = kernel.socket(kernel.AF_INET if name[0] == 4 else kernel.AF_INET6)
-    made.setsockopt(kernel.SOL_SOCKET, kernel.SO_REUSEADDR, reuse)
-    if name[2]:
-        made.setsockopt(kernel.IPPROTO_IPV6, kernel.IPV6_V6ONLY, 1)
-    return made
+@pytest.fixture(scope="module")
+def of_kernel() -> Iterator[Make]:
+    """The kernel's sockets, in a namespace where nothing but these has ever had a port."""
+    with Namespace() as space:
+        configure("lo", connection=space.netlink())
+
+        def make(name: Name, reuse: bool) -> kernel.socket:
+            made = space.socket(kernel.AF_INET if name[0] == 4 else kernel.AF_INET6)
+            made.setsockopt(kernel.SOL_SOCKET, kernel.SO_REUSEADDR, reuse)
+            if name[2]:
+                made.setsockopt(kernel.IPPROTO_IPV6, kernel.IPV6_V6ONLY, 1)
+            return made
+
+        yield make
 
 
 def of_ours(host: Host) -> Make:
@@ -89,7 +99,7 @@ def play(make: Make, names: tuple[Name, Name], reuse: tuple[bool, bool], listeni
 
 
 @pytest.mark.parametrize("names", list(product(NAMES, NAMES)), ids=str)
-def test_two_sockets_at_one_port(names: tuple[Name, Name]) -> None:
+def test_two_sockets_at_one_port(names: tuple[Name, Name], of_kernel: Make) -> None:
     host = Host(("127.0.0.1", "127.0.0.2", "::1"), LINUX, secret=b"a secret of tests")
     for first, second, listening in product((False, True), (False, True), ("", "first", "both")):
         expected = play(of_kernel, names, (first, second), listening)

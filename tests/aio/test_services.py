@@ -1,4 +1,4 @@
-"""Names of ports in a world are the same on every machine."""
+"""Names in a world, of ports above all, are the same on every machine."""
 
 from __future__ import annotations
 
@@ -44,6 +44,13 @@ def test_what_everybody_knows(name: str, port: int):
     found = in_a_world(lambda: socket.getaddrinfo("::1", name.encode()))
     assert {one[4] for one in found} == {("::1", port, 0, 0)}
     assert {one[1] for one in found} == ({TCP} if name == "redis" else {TCP, UDP})
+
+
+@pytest.mark.parametrize("name", ["server", "10.0.0.2", "::1"])
+def test_what_addresses_the_machine_has(name: str):
+    """It may have none but those of its loopback, for which AI_ADDRCONFIG would find nothing."""
+    found = in_a_world(lambda: socket.getaddrinfo(name, 80, type=TCP, flags=socket.AI_ADDRCONFIG))
+    assert found == in_a_world(lambda: socket.getaddrinfo(name, 80, type=TCP))
 
 
 def test_the_table_is_of_ports():

@@ -79,7 +79,7 @@ class Names:
                 family_of(address),
                 type,
                 proto,
-                flags | socket.AI_NUMERICHOST,  # asks nobody
+                (flags | socket.AI_NUMERICHOST) & ~socket.AI_ADDRCONFIG,  # asks nobody, nor what the machine has
             )
         ]
         if not found:

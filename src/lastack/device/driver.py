@@ -25,8 +25,8 @@ from lastack.link.finishing import finish
 from lastack.link.pipeline import Line, Pipeline
 from lastack.wire.packet import Packet
 
-# Rounds of reading and answering before the loop looks at all else again.
-_FEW = 8
+# Microseconds of reading and answering before the loop looks at all else again.
+_MEANWHILE = 2_000
 # Packets that wait for a device that has no room. While any waits the host is not asked for more.
 _WAITING = 4096
 # A packet that is larger bears text: IPv4 and TCP have at most 60 bytes of header each, IPv6 has 40.
@@ -155,20 +155,17 @@ class Driver:
         It may be called again, to let connections close in good order: each `stop` ends one run.
         """
         end = None if timeout is None else self.clock() + int(timeout * 1_000_000)
-        rounds = 0
         while not self._stopped:
             if until is not None and until():
                 return True
-            if rounds and self._go_on():
-                rounds -= 1
-                continue
             patience = None
             if end is not None:
                 patience = end - self.clock()
                 if patience <= 0:
                     return False
             self.turn(patience)
-            rounds = _FEW
+            if self.on_ready is not None:
+                self._go_on(until)
         self._stopped = False
         return False
 
@@ -287,30 +284,46 @@ class Driver:
             self._flush()
             if not events & ~OUT:
                 return False
-        packets, line = self._reader.come(), self.incoming
+        reader, line = self._reader, self.incoming
+        if not reader.lone:
+            packets = reader.come()
+        else:
+            packet = reader.alone()
+            packets = [] if packet is None else [packet]
         straight = not (self.taps or line.pipeline.rules or line.waiting)
         if straight and self.device.offload:
-            self._reader.hand_in(self.host, now, packets)
+            reader.hand_in(self.host, now, packets)
         else:
             self._pass_in(now, packets, straight)
         return len(packets) > 1
 
-    def _go_on(self) -> bool:
-        """Whether the next packets were there already: they are read and answered without looking at anything else,
-        4 us less each time. To ask in vain costs 2 us, in which the peer is at work."""
+    def _goes_straight(self) -> bool:
+        """Whether packets that come are for the host as they are, and those that go find room."""
         line = self.incoming
-        if self._queue or self.taps or line.pipeline.rules or line.waiting:
-            return False
-        if self.on_ready is None or not self.device.offload:
-            return False
-        packets = self._reader.come()
-        if not packets:
-            return False
-        self._count_turn()
-        now = self.clock()
-        self._reader.hand_in(self.host, now, packets)
-        self.settle(now)
-        return True
+        return self.device.offload and not (self._queue or self.taps or line.pipeline.rules or line.waiting)
+
+    def _go_on(self, until: Callable[[], bool] | None) -> None:
+        """For a while, packets that are there already: read and answered, without looking at anything else in between.
+        Of 185 us for a short connection 23 less; to ask in vain costs 2 us, in which the peer is at work."""
+        host, reader, clock = self.host, self._reader, self.clock
+        end = clock() + _MEANWHILE
+        while not self._stopped and self._goes_straight() and not (until is not None and until()):
+            if reader.lone:
+                packet = reader.alone()
+                if packet is None:
+                    return
+                now = clock()
+                host.receive(now, packet)
+            else:
+                packets = reader.come()
+                if not packets:
+                    return
+                now = clock()
+                reader.hand_in(host, now, packets)
+            self._count_turn()
+            self.settle(now)
+            if now >= end:
+                return
 
     def _pass_in(self, now: int, packets: list[Packet], straight: bool) -> None:
         """Packets from the device, by way of taps and rules, or of a plain device."""

@@ -14,7 +14,7 @@ from lastack.tcp.states import State
 from lastack.tcp.tcb import Tcb
 from lastack.wire.checksum import residue, sum_of
 from lastack.wire.packet import COMPLETE, Buffer, Packet
-from lastack.wire.segment import PSH, TIMESTAMP_ALONE
+from lastack.wire.segment import FIN, PSH, RST, SYN, TIMESTAMP_ALONE
 
 # IP without options or extension headers, TCP, and where a timestamp alone would stand. All is in 16-bit words, as far
 # as the header's checksum goes by them; both addresses and both ports are one string, the connection's key.
@@ -25,6 +25,7 @@ _4_MORE = Struct("!HHHHHH12sIQ4x12s").unpack_from
 _6_MORE = Struct("!IHBB36sIQ4x12s").unpack_from
 _PUSHED = PSH << 16  # in that number: the end of what a user gave may come anywhere
 _TCP = 6
+_CONTROL = SYN | FIN | RST
 _STAMPED, _NOT_PSH = 0x8010, 0xFFF7  # a header of 32 bytes, ACK; PSH may be beside it
 ESTABLISHED = State.ESTABLISHED
 
@@ -40,6 +41,8 @@ def taken(connections: Mapping[bytes, Tcb], packet: Packet, now: int) -> Tcb | N
         return None
     first = data[0]
     if first == 0x45:
+        if data[33] & _CONTROL:
+            return None
         word, end, ident, fragment, protocol, header, key, seq, ack, flags, window, _, _, kind, val, ecr = _4(data)
         tcb = connections.get(key)
         # First what most others differ in: a SYN, a FIN, what is lost or comes again.

@@ -142,10 +142,15 @@ class Congestion:
             self._step_by_step(size, rtt, srtt, now)
             return
         if hystart is not None:
-            if type(hystart) is not HyStart or hystart.samples or hystart.baseline is not None:
+            if type(hystart) is not HyStart or hystart.baseline is not None or hystart.samples + 1 >= hystart.enough:
                 self._step_by_step(size, rtt, srtt, now)
                 return
-            hystart.last = rtt  # of a round of one sample, which finds nothing
+            # A round of so few samples finds nothing.
+            if hystart.samples:
+                hystart.measured(rtt)
+                hystart.ends(True)
+            else:
+                hystart.last = rtt
             if self.cwnd >= self.ssthresh:
                 self.hystart = None
         self.rtt, self.srtt = rtt, srtt

@@ -185,7 +185,7 @@ def connection(bench: Bench) -> Callable[[], None]:
         socket.send(bench.now, b"x")
         assert bench.hear(socket, 1) == b"x"
         socket.close(bench.now)
-        bench.until(lambda: not bench.host.tcbs)
+        bench.until(lambda: not bench.host.table)
 
     return piece
 
@@ -199,7 +199,7 @@ def connection_closed(bench: Bench) -> Callable[[], None]:
         assert bench.hear(socket, 1) == b"x"
         assert bench.hear(socket, 1) == b""
         socket.close(bench.now)
-        bench.until(lambda: not bench.host.tcbs)
+        bench.until(lambda: not bench.host.table)
 
     return piece
 

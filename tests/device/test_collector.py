@@ -19,7 +19,7 @@ class Crowd:
     """A host with so many connections."""
 
     def __init__(self, count: int = 0) -> None:
-        self.tcbs = range(count)
+        self.table = range(count)
         self.time_wait = range(count // 10)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from lastack.host import options
+from lastack.host.brief_sockets import BriefSocket
 from lastack.host.counters import Counters
 from lastack.host.host import Host
 from lastack.host.sockets import Socket
@@ -177,6 +178,8 @@ class Reactor:
                 self._prepare(socket, settings)
                 socket.bind((format_address(address), port))
                 socket.listen(now, backlog)
+                assert socket.listener is not None
+                socket.listener.children = BriefSocket
                 port = socket.getsockname()[1]
         except OSError:
             for one in begun:

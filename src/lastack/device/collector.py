@@ -35,7 +35,7 @@ COLLECT_EVERY = 64
 
 class Hold:
     """What a driver holds: long collections are put off until it is closed. `host` tells how many connections it has
-    by its `tcbs` and its `time_wait`, where it has such. Where nobody closes it, it ends with its driver."""
+    by its `table` and its `time_wait`, where it has such. Where nobody closes it, it ends with its driver."""
 
     __slots__ = ("__weakref__", "host")
 
@@ -108,7 +108,7 @@ class _Collector:
 def _explained(hold: Hold) -> int:
     """The blocks of memory that connections may have."""
     host = hold.host
-    return _EACH * len(getattr(host, "tcbs", ())) + _RECORD * len(getattr(host, "time_wait", ()))
+    return _EACH * len(getattr(host, "table", ())) + _RECORD * len(getattr(host, "time_wait", ()))
 
 
 _COLLECTOR = _Collector()

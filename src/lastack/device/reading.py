@@ -55,7 +55,8 @@ class Reader:
             if not packets:
                 raise
             # What came before the device went is taken in; it says so again when it is read next.
-        self.lone = _LONE if len(packets) == 1 else 0
+        if len(packets) == 1:
+            self.lone = _LONE if self.device.offload else _LONE // 8  # each in a turn of its own
         counters.packets_in += len(packets)
         counters.bytes_in += sum([len(packet.data) for packet in packets])
         return packets

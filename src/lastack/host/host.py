@@ -7,17 +7,19 @@ After any of the first two, and after any call on a socket, `transmit` is to be 
 from __future__ import annotations
 
 from lastack.host import errors_out, fast_in, icmp, opening, source_routes, udp, ways
+from lastack.host.brief import Brief, speak
 from lastack.host.keys import key_in, key_of
 from lastack.host.listener import Listener
+from lastack.host.martians import is_martian
 from lastack.host.sockets import Socket
 from lastack.host.tables import Tables
 from lastack.host.timewait import TimeWait
+from lastack.host.whole import whole
 from lastack.tcp import arrives, output, quiet, time_wait, timeouts
 from lastack.tcp.observer import Observer
 from lastack.tcp.sequence import MASK
 from lastack.tcp.states import Event, State, move
 from lastack.tcp.tcb import READABLE, WRITABLE, Endpoint, Tcb
-from lastack.wire.address import is_loopback, is_unicast
 from lastack.wire.datagram import Body, parse, parse_ip
 from lastack.wire.datagram import Header as AnyHeader
 from lastack.wire.errors import ParameterProblem, WireError
@@ -52,13 +54,15 @@ class Host(Tables):
             run = self._run
             if run is not None and run.goes_on(packet, now):
                 return
-            tcb = fast_in.taken(self.tcbs, packet, now)
+            tcb = fast_in.taken(self.table, packet, now)
             if tcb is not None and tcb.quiet is not None:
                 self._run = None
                 self._dirty[tcb] = None
                 tcb.signals = 0  # what waited to be told is told with this
                 if tcb.socket is not None:
                     tcb.socket.signalled(tcb, _BOTH, now)
+                return
+            if type(tcb) is Brief:
                 return
             if tcb is not None:
                 self.touched(tcb, now)
@@ -68,11 +72,11 @@ class Host(Tables):
         plain = glance(packet)
         if plain is not None:
             key, segment = plain
-            tcb = self.tcbs.get(key)
+            tcb = self.connection(key)
             if tcb is None:
                 half = len(key) // 2 - 2
                 ours, theirs = key[half:-4], key[:half]
-                if ours in self.addresses and not self._is_martian(theirs, ours):
+                if ours in self.addresses and not is_martian(self, theirs, ours):
                     # None that `glance` knows has SYN and FIN.
                     self._no_tcb(now, key, (ours, segment.destination_port), (theirs, segment.source_port), segment)
                     return
@@ -100,7 +104,7 @@ class Host(Tables):
             return
         if header.destination not in self.addresses:  # MUST-57 too: a broadcast or multicast is none of them
             self.counters["dropped: not our address"] += 1
-        elif outside and self._is_martian(header.source, header.destination):
+        elif outside and is_martian(self, header.source, header.destination):
             self.counters["dropped: source address"] += 1
         elif (
             isinstance(header, Header) and header.options and self.way_back is None and has_source_route(header.options)
@@ -117,22 +121,13 @@ class Host(Tables):
         else:
             errors_out.unreachable(self, now, header, packet)
 
-    def _is_martian(self, source: bytes, destination: bytes) -> bool:
-        """Whether nobody outside can have sent this: the source is no single host (MUST-63), a loopback address stands
-        in it (RFC 1122 section 3.2.1.3 (g)), or it claims to come from ourselves."""
-        if len(source) == 4 and 0 < source[0] < 224 and source[0] != 127 and destination[0] != 127:
-            return source in self.broadcasts or source in self.addresses  # what is left of the rest: 1 us less
-        if not is_unicast(source) or source in self.broadcasts or source in self.addresses:
-            return True
-        return is_loopback(source) or is_loopback(destination)
-
     def _source_routed(self, now: int, packet: Packet, header: Header, body: Body) -> None:
         """A packet that has come by a source route: what answers it goes back by that (RFC 1122 3.2.1.8 (c))."""
         way = source_routes.way_back(self, header)
         if way is None:
             self.counters["dropped: source route"] += 1
             return
-        if isinstance(body, Segment) and (tcb := self.tcbs.get(key_in(packet.data, header))) is not None:
+        if isinstance(body, Segment) and (tcb := self.connection(key_in(packet.data, header))) is not None:
             source_routes.later(tcb, body, way)
         self.way_back = way
         self._packet(now, packet)  # from outside: what we send ourselves does not come to the end of a route
@@ -143,7 +138,7 @@ class Host(Tables):
         if error.kind == "fragment" and self.config.reassemble_fragments and not isinstance(error, ParameterProblem):
             data = packet.joined()
             header = parse_ip(data)
-            martian = outside and self._is_martian(header.source, header.destination)
+            martian = outside and is_martian(self, header.source, header.destination)
             if header.destination in self.addresses and not martian:
                 try:
                     whole = self.fragments.arrives(now, data, header)
@@ -163,6 +158,9 @@ class Host(Tables):
         if self._sent:
             self._have_left()
         while (tcb := self.timers.due(now)) is not None:
+            if isinstance(tcb, Brief):
+                whole(tcb)
+                continue
             before = tcb.retransmissions
             probes = timeouts.advance(tcb, now)
             if probes:
@@ -186,6 +184,8 @@ class Host(Tables):
         self._run = None
         if self._sent:
             self._have_left()
+        if self.speaking:
+            speak(self, now)
         leaving: list[Packet] = []
         rounds = 0
         while self._dirty or self._out:
@@ -271,10 +271,8 @@ class Host(Tables):
         return expiry if expiry is not None and (at is None or expiry < at) else at
 
     def ready(self) -> list[Socket]:
-        """The sockets whose readiness has changed since the last call, each once, in that order.
-
-        One of them may have been closed meanwhile.
-        """
+        """The sockets whose readiness has changed since the last call, each once, in that order; one of them may have
+        been closed meanwhile."""
         if self._sent:
             self._have_left()
         if not self.readied:
@@ -287,6 +285,7 @@ class Host(Tables):
 
     def observe(self, observer: Observer) -> None:
         """From now on an observer is told of everything, of the connections that there are as well."""
+        self.make_whole()
         self.observer = self.time_wait.observer = observer
         for tcb in self.tcbs.values():
             tcb.observer = observer
@@ -312,7 +311,7 @@ class Host(Tables):
         if segment.flags & _SYN_FIN == _SYN_FIN and self.config.drop_syn_fin:
             self.counters["dropped: SYN with FIN"] += 1
             return
-        tcb = self.tcbs.get(key)
+        tcb = self.connection(key)
         if tcb is None:
             self._no_tcb(now, key, local, remote, segment)
             return
@@ -389,7 +388,7 @@ class Host(Tables):
         port = udp.unwrap(message, self.config.udp_tunneling_port)
         quoted = message.quoted
         key = key_of((quoted.source, quoted.source_port), (quoted.destination, quoted.destination_port))
-        tcb = self.tcbs.get(key)
+        tcb = self.connection(key)
         if tcb is None or ways.port(tcb.way) != port or not icmp.quotes(tcb, quoted):
             self.counters["dropped: ICMP error for nothing under way"] += 1
             return

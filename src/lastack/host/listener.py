@@ -8,13 +8,16 @@ again, or resets it (`Config.abort_on_overflow`).
 from __future__ import annotations
 
 from collections import deque
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lastack.host.fast_opens import Pending
 from lastack.tcp.config import NEVER, Config
 from lastack.tcp.observer import Observer
 from lastack.tcp.states import Event, State, move
 from lastack.tcp.tcb import Endpoint, Tcb
+
+if TYPE_CHECKING:
+    from lastack.host.brief import Brief, Form
 
 
 class Listener:
@@ -23,9 +26,11 @@ class Listener:
     __slots__ = (
         "accepted",
         "backlog",
+        "children",
         "config",
         "cookie_at",
         "fast_opens",
+        "forms",
         "half_open",
         "local",
         "observer",
@@ -43,8 +48,10 @@ class Listener:
         self.socket = socket
         self.observer = observer
         self.state = State.CLOSED
-        self.half_open: set[Tcb] = set()
-        self.accepted: deque[Tcb] = deque()
+        self.half_open: set[Tcb | Brief] = set()
+        self.accepted: deque[Any] = deque()  # of either kind
+        self.children: type | None = None  # the sockets of connections that may be brief (`lastack.host.brief`)
+        self.forms: dict[tuple[int, int], Form] = {}  # by the length of an address, and the peer's MSS
         self.since = -NEVER  # when it was opened
         self.fast_opens = Pending()
         self.cookie_at = -NEVER  # when the last SYN cookie was sent

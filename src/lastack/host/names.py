@@ -125,7 +125,7 @@ class Names(Settings):
 
     def _free(self, local: Endpoint, remote: Endpoint) -> bool:
         key = key_of(local, remote)
-        return key not in self.host.tcbs and key not in self.host.time_wait
+        return key not in self.host.table and key not in self.host.time_wait
 
     def _open(self) -> None:
         if self.closed:

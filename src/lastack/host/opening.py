@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import errno
 
-from lastack.host import cookies, ways
+from lastack.host import brief, cookies, ways
 from lastack.host.listener import Listener
 from lastack.host.recent import above
 from lastack.host.tables import Tables
@@ -74,6 +74,8 @@ def in_listen(
     fast = None
     if config.fastopen_queue:
         fast = _fast_open(host, now, listener, local, remote, segment, State.LISTEN)
+    elif listener.children is not None and brief.begins(host, now, key, listener, local, remote, segment, iss):
+        return
     _child(host, now, key, listener, local, remote, segment, iss, State.LISTEN, fast)
 
 

@@ -154,6 +154,11 @@ class Outgoing:
         self._inward = True
         self._out.append(packet if way is None else ways.sent(packet, way, self.config.udp_tunneling_port))
 
+    def leave(self, packet: Packet) -> None:
+        """Send a packet to another host."""
+        self.counters["packets out"] += 1
+        self._out.append(packet)
+
     def emit(self, packet: Packet) -> None:
         """Send a packet that is no connection's."""
         self.counters["packets out"] += 1

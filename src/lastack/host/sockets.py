@@ -10,6 +10,7 @@ import errno
 from collections.abc import Iterable
 
 from lastack.host import bent, bsd_calls, fast_options, options, ways
+from lastack.host.brief import Brief
 from lastack.host.errors import error
 from lastack.host.keys import key_of
 from lastack.host.listener import Listener
@@ -88,6 +89,8 @@ class Socket(Stream):
         child.tcb, child.local, child._connect_told = tcb, tcb.local, True
         child.error = tcb.error
         tcb.socket = child
+        if type(tcb) is Brief:
+            child.__class__ = tcb.child  # type: ignore[assignment]
         return child
 
     def connect(self, now: int, address: Address) -> None:
@@ -223,6 +226,7 @@ class Socket(Stream):
         assert self.holder is not None
         self.holder.listening = False
         self.host.listens_no_more(listener, self.holder.sizes)
+        self.host.make_whole()
         for child in listener.close(now):
             half_open = child in listener.half_open
             self.host.half_open_ends(listener, child)

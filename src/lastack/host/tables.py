@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from lastack.host import isn
+from lastack.host.brief import Brief
 from lastack.host.fast_in import Run
 from lastack.host.fast_opens import FastOpens
 from lastack.host.fragments import Fragments
@@ -21,6 +22,7 @@ from lastack.host.ports import Ports
 from lastack.host.recent import RecentNumbers, above
 from lastack.host.timers import Timers
 from lastack.host.timewait import TimeWaitTable
+from lastack.host.whole import whole
 from lastack.tcp import autotune, calls, plpmtud, pmtud, sending
 from lastack.tcp.calls import ended
 from lastack.tcp.config import DEFAULT, NEVER, Config
@@ -51,6 +53,7 @@ class Tables(Outgoing):
         "_run",
         "_sent",
         "_sent_at",
+        "briefs",
         "broadcasts",
         "challenges",
         "fast_opens",
@@ -68,7 +71,8 @@ class Tables(Outgoing):
         "readied",
         "recent",
         "sharing",
-        "tcbs",
+        "speaking",
+        "table",
         "time_wait",
         "timers",
     )
@@ -95,7 +99,9 @@ class Tables(Outgoing):
         self.gso = gso
         self.name = name
         self.fragments = Fragments(config, self.counters)
-        self.tcbs: dict[bytes, Tcb] = {}
+        self.table: dict[bytes, Any] = {}  # every connection by its key: a Tcb, or a Brief
+        self.briefs: dict[Brief, None] = {}
+        self.speaking: dict[Brief, None] = {}  # who of them may have something to say
         self.listening: dict[tuple[int, bytes, int], Listener] = {}  # by (length of an address, address, port)
         self.sharing: dict[tuple[int, bytes, int], list[Listener]] = {}  # all of them, where they are several
         self.half_open = 0  # children in SYN-RECEIVED, of all listeners
@@ -107,7 +113,7 @@ class Tables(Outgoing):
         self.icmp_errors = TokenBucket(config.icmp_per_second, config.icmp_burst)
         self.challenges = ChallengeBudget(config.host_challenge_acks_per_second, secret)
         self.recent = RecentNumbers(config.recent_numbers, config.recent_numbers_time)
-        self.orphans: set[Tcb] = set()  # closed by their users
+        self.orphans: set[Tcb | Brief] = set()  # closed by their users
         self.memory = Memory()
         self._dirty: dict[Tcb, None] = {}
         self.readied: dict[Any, None] = {}  # sockets whose readiness has changed: their users will be told
@@ -147,9 +153,25 @@ class Tables(Outgoing):
         if config.timestamp_offsets:
             tcb.ts_offset = isn.timestamp_offset_again(self.secret, local[0], remote[0])
         tcb.key = key
-        self.tcbs[key] = tcb
+        self.table[key] = tcb
         self.ports.enter(local, reuse)
         return tcb
+
+    @property
+    def tcbs(self) -> dict[bytes, Tcb]:
+        """Every connection by its key, none of them brief any more."""
+        self.make_whole()
+        return self.table
+
+    def make_whole(self) -> None:
+        """Those that are brief have a `Tcb` from now on: before anything changes that they would have known of."""
+        while self.briefs:
+            whole(next(iter(self.briefs)))
+
+    def connection(self, key: bytes) -> Tcb | None:
+        """The connection of that key; it is not brief any more."""
+        found = self.table.get(key)
+        return whole(found) if type(found) is Brief else found
 
     def initial_sequence_number(self, local: Endpoint, remote: Endpoint, now: int) -> int:
         """RFC 6528, and above what the last connection of that name used."""
@@ -212,6 +234,7 @@ class Tables(Outgoing):
     def _path_learned(self, tcb: Tcb, now: int) -> None:
         """A path takes less than was thought: what uses it is told (RFC 8201 section 5.2)."""
         assert tcb.path is not None
+        self.make_whole()
         destination = tcb.remote[0]
         if tcb.path.proved:  # others that are under way work, or find out for themselves
             self.paths.prove(destination, tcb.path.learned, tcb.path.search_high < plpmtud.most(tcb), now)
@@ -225,6 +248,7 @@ class Tables(Outgoing):
         """Set the MTU, the MSS option and other `settings` for a destination, for connections to come; 0 is "by the
         link". A search for the path's MTU under way may go up to it. TypeError for what is no setting."""
         self.config.having(**settings)
+        self.make_whole()
         address = parse_address(destination)
         self.paths.routes[address] = Route(mtu, advmss, tuple(settings.items()))
         for tcb in self.tcbs.values():
@@ -250,12 +274,12 @@ class Tables(Outgoing):
             tcb.signals |= READABLE
             self.readied[socket] = None
 
-    def half_open_begins(self, listener: Listener, tcb: Tcb) -> None:
+    def half_open_begins(self, listener: Listener, tcb: Tcb | Brief) -> None:
         """A child in SYN-RECEIVED."""
         listener.half_open.add(tcb)
         self.half_open += 1
 
-    def half_open_ends(self, listener: Listener, tcb: Tcb) -> None:
+    def half_open_ends(self, listener: Listener, tcb: Tcb | Brief) -> None:
         """It is open, or over."""
         if tcb in listener.half_open:
             listener.half_open.remove(tcb)
@@ -297,8 +321,8 @@ class Tables(Outgoing):
     def _remove(self, tcb: Tcb, now: int) -> None:
         self.orphans.discard(tcb)
         key = tcb.key
-        if self.tcbs.get(key) is tcb:
-            del self.tcbs[key]
+        if self.table.get(key) is tcb:
+            del self.table[key]
             autotune.release(tcb)
             self.ports.leave(tcb.local, tcb.reuse)
             self.timers.forget(tcb)
@@ -312,7 +336,7 @@ class Tables(Outgoing):
     def to_time_wait(self, tcb: Tcb, now: int) -> None:
         """Replace a connection by its lean record; over the limit it is forgotten."""
         key = tcb.key
-        if self.tcbs.get(key) is not tcb:
+        if self.table.get(key) is not tcb:
             return
         self.orphans.discard(tcb)
         if len(self.time_wait) >= self.config.time_wait_limit:
@@ -321,7 +345,7 @@ class Tables(Outgoing):
             self._remove(tcb, now)
             return
         self.time_wait.add(key, tcb)
-        del self.tcbs[key]  # the port stays held, now by the record
+        del self.table[key]  # the port stays held, now by the record
         autotune.release(tcb)
         self.timers.forget(tcb)
 

@@ -15,8 +15,9 @@ from lastack.tcp.config import Config
 from lastack.tcp.tcb import Endpoint
 from lastack.wire.checksum import residue, sum_of
 from lastack.wire.datagram import TCP, build_tcp
+from lastack.wire.options import USUAL
 from lastack.wire.packet import COMPLETE, PARTIAL, Buffer, Packet
-from lastack.wire.segment import ACK, PSH, TIMESTAMP_ALONE, Segment
+from lastack.wire.segment import ACK, PSH, SYN, TIMESTAMP_ALONE, Segment
 
 # Version, class | length | identification, flags, TTL, protocol | checksum | addresses, ports | TCP, options.
 _4 = Struct("!HH6sH12sIIHHHH").pack
@@ -28,6 +29,10 @@ _6_STAMPED = Struct("!IH2s36sIIHHHH12s").pack
 _4_MESSAGE = Struct("!HH6sH12sIIHHHHIII").pack
 _6_MESSAGE = Struct("!IH2s36sIIHHHHIII").pack
 _MESSAGE = 0x8000 | ACK | PSH
+# A SYN,ACK with the options that nearly every one has, as `lastack.wire.options.USUAL_SYN` lays them out.
+_4_GREETING = Struct("!HH6sH12sIIHHHHHHIIII").pack
+_6_GREETING = Struct("!IH2s36sIIHHHHHHIIII").pack
+_GREETING = 0xA000 | SYN | ACK
 _LONGEST = 65_483  # bytes of text that always fit
 _SHORT = 1536  # bytes whose sum is a small number
 
@@ -150,27 +155,55 @@ class Template:
             return self._built(tcp)
 
     def message(
-        self, seq: int, ack: int, window: int, val: int, ecr: int, payload: tuple[Buffer, ...], length: int
+        self,
+        seq: int,
+        ack: int,
+        window: int,
+        val: int,
+        ecr: int,
+        payload: tuple[Buffer, ...],
+        length: int,
+        word: int = _MESSAGE,
     ) -> Packet:
-        """What `packet` makes of a small segment with a timestamp, ACK and PSH, in 110 bytecodes less."""
+        """What `packet` makes of a small segment with a timestamp alone, in 110 bytecodes less. `word` is the length of
+        the header and the flags: ACK and PSH, unless others are given."""
         size = 32 + length
         if self._partial:
             field = (self._sum + size) % 65535 or 65535
             checksum = PARTIAL
         else:
-            total = self._sum + size + seq + ack + _MESSAGE + window + TIMESTAMP_ALONE + val + ecr
+            total = self._sum + size + seq + ack + word + window + TIMESTAMP_ALONE + val + ecr
             field = -(total + residue(sum_of(*payload))) % 65535
             checksum = COMPLETE
         first, fixed, ends = self._first, self._fixed, self._ends
         if self._ip_sum:
             size += 20
             ip = -(self._ip_sum + size) % 65535
-            data = _4_MESSAGE(
-                first, size, fixed, ip, ends, seq, ack, _MESSAGE, window, field, 0, TIMESTAMP_ALONE, val, ecr
-            )
+            data = _4_MESSAGE(first, size, fixed, ip, ends, seq, ack, word, window, field, 0, TIMESTAMP_ALONE, val, ecr)
             return Packet(data, payload, checksum, 0, 20)
-        data = _6_MESSAGE(first, size, fixed, ends, seq, ack, _MESSAGE, window, field, 0, TIMESTAMP_ALONE, val, ecr)
+        data = _6_MESSAGE(first, size, fixed, ends, seq, ack, word, window, field, 0, TIMESTAMP_ALONE, val, ecr)
         return Packet(data, payload, checksum, 0, 40)
+
+    def greeting(self, seq: int, ack: int, window: int, mss: int, val: int, ecr: int, shift: int) -> Packet:
+        """What `packet` makes of a SYN,ACK with the usual options: MSS, SACK-permitted, TSval and TSecr, and the shift
+        of our windows. 160 bytecodes less."""
+        head, stamp, scale = USUAL
+        scale = scale << 8 | shift
+        if self._partial:
+            field = (self._sum + 40) % 65535 or 65535
+            checksum = PARTIAL
+        else:
+            total = self._sum + 40 + seq + ack + _GREETING + window + (head << 16) + mss + stamp + val + ecr + scale
+            field = -total % 65535
+            checksum = COMPLETE
+        options = head, mss, stamp, val, ecr, scale
+        first, fixed, ends = self._first, self._fixed, self._ends
+        if self._ip_sum:
+            ip = -(self._ip_sum + 60) % 65535
+            data = _4_GREETING(first, 60, fixed, ip, ends, seq, ack, _GREETING, window, field, 0, *options)
+            return Packet(data, (), checksum, 0, 20)
+        data = _6_GREETING(first, 40, fixed, ends, seq, ack, _GREETING, window, field, 0, *options)
+        return Packet(data, (), checksum, 0, 40)
 
     def _built(self, tcp: Segment) -> Packet:
         ends, half = self._ends, (len(self._ends) - 4) // 2

@@ -7,10 +7,14 @@ The heap hears of it only when the earliest moves to before its entry. An entry 
 from __future__ import annotations
 
 from heapq import heappop, heappush, heapreplace
+from typing import TYPE_CHECKING
 
 from lastack.tcp import timeouts
 from lastack.tcp.config import NEVER
 from lastack.tcp.tcb import Tcb
+
+if TYPE_CHECKING:
+    from lastack.host.brief import Brief
 
 # How many stale entries there may be beside as many as there are live ones.
 _STALE = 64
@@ -24,12 +28,12 @@ class Timers:
     __slots__ = ("_count", "_heap", "_live", "_moved", "_old")
 
     def __init__(self) -> None:
-        self._heap: list[tuple[int, int, Tcb]] = []
+        self._heap: list[tuple[int, int, Tcb | Brief]] = []
         self._count = 0  # ties go by age: a heap must not compare TCBs
         self._live = 0
         # A heap that is sorted out: bit by bit what lives in it moves over, each connection once.
-        self._old: list[tuple[int, int, Tcb]] = []
-        self._moved: set[Tcb] = set()
+        self._old: list[tuple[int, int, Tcb | Brief]] = []
+        self._moved: set[Tcb | Brief] = set()
 
     def __len__(self) -> int:
         return self._live
@@ -43,13 +47,22 @@ class Timers:
         """The timers of `tcb` may have changed."""
         tcb.due_at = at = timeouts.deadline(tcb)
         if at < tcb.wake_at:
-            self._live += tcb.wake_at == NEVER
-            tcb.wake_at = at
-            self._count += 1
-            heappush(self._heap, (at, self._count, tcb))
-            self._tidy()
+            self._wake(tcb, at)
 
-    def forget(self, tcb: Tcb) -> None:
+    def wake(self, brief: Brief, at: int) -> None:
+        """None of the timers that a brief connection would have runs out before this time."""
+        brief.due_at = at
+        if at < brief.wake_at:
+            self._wake(brief, at)
+
+    def _wake(self, tcb: Tcb | Brief, at: int) -> None:
+        self._live += tcb.wake_at == NEVER
+        tcb.wake_at = at
+        self._count += 1
+        heappush(self._heap, (at, self._count, tcb))
+        self._tidy()
+
+    def forget(self, tcb: Tcb | Brief) -> None:
         """This connection is gone."""
         if tcb.wake_at != NEVER:
             tcb.wake_at = NEVER
@@ -68,7 +81,7 @@ class Timers:
         for _ in range(min(_STEP, len(self._old))):
             self._move(self._old.pop())  # without its last element a heap is one still
 
-    def _move(self, entry: tuple[int, int, Tcb]) -> None:
+    def _move(self, entry: tuple[int, int, Tcb | Brief]) -> None:
         at, _, tcb = entry
         if tcb.wake_at == at and tcb not in self._moved:
             self._moved.add(tcb)
@@ -96,12 +109,12 @@ class Timers:
                 heapreplace(heap, (tcb.due_at, self._count, tcb))
         return None
 
-    def _take(self, tcb: Tcb) -> None:
+    def _take(self, tcb: Tcb | Brief) -> None:
         heappop(self._heap)
         tcb.wake_at = NEVER
         self._live -= 1
 
-    def due(self, now: int) -> Tcb | None:
+    def due(self, now: int) -> Tcb | Brief | None:
         """Take out a connection whose timer has run out."""
         if self._old:
             self._tidy()

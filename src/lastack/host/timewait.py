@@ -11,6 +11,7 @@ from collections import OrderedDict, deque
 from collections.abc import Iterator
 from heapq import heappop, heappush, heapreplace
 from struct import Struct
+from typing import TYPE_CHECKING
 
 from lastack.host.keys import endpoints, local_name, named
 from lastack.tcp.config import NEVER
@@ -19,6 +20,9 @@ from lastack.tcp.sequence import MASK
 from lastack.tcp.states import TIME_WAIT, Event, State, move
 from lastack.tcp.tcb import Endpoint, Tcb, Way
 from lastack.tcp.time_wait import ACK_INTERVAL
+
+if TYPE_CHECKING:
+    from lastack.host.brief import Brief
 
 # The head: the expiry and, in the last byte, the marks. Then rcv_nxt, rcv_adv, snd_nxt, ts_recent, ts_offset, and in
 # three bytes the flow label and the window scale. Behind it the UDP port of the peer and the IPv4 options, where the
@@ -121,7 +125,7 @@ class TimeWait:
         return Way(way, self._head & _OPTIONS_RECEIVED != 0, port) if way or port else None
 
 
-def pack(tcb: Tcb) -> bytes:
+def pack(tcb: Tcb | Brief) -> bytes:
     """The record of a `Tcb` that is in TIME-WAIT and that no user holds."""
     head = tcb.time_wait_at << _MARKS
     if tcb.ts_on:
@@ -184,7 +188,7 @@ class TimeWaitTable:
         """Whether a record that expires then would stand in order at the end."""
         return expires >= self._last
 
-    def add(self, key: bytes, tcb: Tcb) -> None:
+    def add(self, key: bytes, tcb: Tcb | Brief) -> None:
         """A connection enters that has no record yet. It must expire last (`takes`)."""
         if not self._records:
             self._next = NEVER

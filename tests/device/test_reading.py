@@ -117,3 +117,10 @@ def test_others_are_looked_at_while_packets_never_end(wire: Wire):
         driver.unwatch(near.fileno())
     assert 2_000 <= looked[2] - looked[1] <= 2_500
     assert len(host.seen) > 2 * 4 * 15
+
+
+def test_what_is_true_once_ends_the_run(served: Driver, wire: Wire):
+    for _ in range(30):
+        wire.far.send(ping().joined())
+    said = iter([False, True])
+    assert served.run(lambda: next(said, False), 0.2)

@@ -3,8 +3,9 @@
 A SYN, its ACK, a message, its answer, and the FINs: as long as that is all, what has happened is written down, in a
 `Brief` in place of a `Tcb`, and the answers are built at once. Whatever else happens to it, or is asked of it, makes it
 `whole`: a `Tcb` for which all that was written down happens, step by step and at its time, as it would have. So its law
-is that of header prediction, it can be deleted without any observable change, but for one: who neither reads nor
-waits for room is not told of an ACK. Of 108 us of Python for a connection that its client closes 60 are left.
+is that of header prediction, it can be deleted without any observable change, but for two: who neither reads nor waits
+for room is not told of an ACK, and a SYN,ACK, or the ACK of the last FIN, does not wait for what else has come in the
+same batch. Of 112 us that a host works for a connection that its client closes 55 are left.
 
 Listeners ask for it (`Listener.children`), whose application uses what `lastack.host.brief_sockets` has.
 """
